@@ -1,0 +1,136 @@
+/*
+ * firered.h - edit pictures by instruction, in your own process.
+ *
+ *     struct firered *engine;
+ *     struct error err;
+ *     if (firered_open(&engine, &(struct firered_options){.model = "models/demo"}, &err) != STATUS_OK) ...err.text
+ *
+ *     struct firered_edit edit = {.pictures = &photo, .picture_count = 1, .prompt = "make it night"};
+ *     firered_edit_defaults(engine, &edit);            // steps, guidance_scale, negative_prompt of the model
+ *     edit.seed = 42;
+ *     struct firered_result result;
+ *     if (firered_edit_run(engine, &edit, &result, &err) != STATUS_OK) ...err.text
+ *     ... result.picture ...
+ *     picture_free(&result.picture);
+ *     firered_close(engine);
+ *
+ * An engine is one loaded model.  Any number of threads may run edits on it at the same time: they share the weights and
+ * the cores.  Nothing here prints, exits or keeps global state.
+ */
+#ifndef FIRERED_H
+#define FIRERED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "firered/picture.h"
+#include "firered/status.h"
+
+struct log; /* src/base/log.h; NULL for silence */
+struct firered;
+
+enum firered_device { FIRERED_DEVICE_AUTO, FIRERED_DEVICE_CPU, FIRERED_DEVICE_CUDA };
+
+/* What the arithmetic and the noise are.  AUTO: as the checkpoint is stored, bfloat16 for 16-bit weights and float32 for
+ * 32-bit ones.  BFLOAT16 draws the noise as torch does in bfloat16, and multiplies in bfloat16 where the processor can. */
+enum firered_dtype { FIRERED_DTYPE_AUTO, FIRERED_DTYPE_FLOAT32, FIRERED_DTYPE_BFLOAT16 };
+
+/* Whose random numbers the noise is made of: torch.Generator("cpu") or torch.Generator("cuda"). */
+enum firered_generator { FIRERED_GENERATOR_CPU, FIRERED_GENERATOR_CUDA };
+
+struct firered_lora {
+    const char *path; /* a safetensors file: PEFT, lightx2v or kohya key names */
+    double scale;     /* 1.0 is the adapter as trained */
+};
+
+enum { FIRERED_MAX_PICTURES = 3 };
+
+struct firered_options {
+    const char *model; /* a folder in diffusers layout */
+    enum firered_device device;
+    enum firered_dtype dtype;
+    enum firered_generator generator;
+    int threads;                      /* 0: all cores that this process may use */
+    const struct firered_lora *loras; /* merged into the weights while they load */
+    size_t lora_count;
+    const struct log *log;
+    /* Called now and then while loading, with 0.0 to 1.0, from the thread that called firered_open.  May be NULL. */
+    void (*loading)(void *arg, double share);
+    void *loading_arg;
+};
+
+/* What a model is and how it will run; filled by firered_describe.  Strings live as long as the engine. */
+struct firered_info {
+    const char *model;    /* the folder's name */
+    const char *device;   /* "cpu" */
+    const char *dtype;    /* "float32" or "bfloat16" */
+    const char *kernels;  /* "avx512-bf16", "avx512", "avx2", "generic" */
+    int threads;
+    int default_steps;              /* of edit_config.json, else 28 */
+    double default_guidance_scale;  /* of edit_config.json, else 7.0; 1.0 where distilled */
+    bool has_default_steps, has_default_guidance; /* whether edit_config.json has them */
+    bool distilled;                 /* always run without guidance */
+    int64_t output_area;            /* pixels of an edited picture whose size was not asked for */
+    uint64_t weight_bytes;          /* resident for this model's weights */
+    int64_t parameters;
+};
+
+enum firered_stage { FIRERED_STAGE_ENCODE, FIRERED_STAGE_DENOISE, FIRERED_STAGE_DECODE };
+
+struct firered_progress {
+    enum firered_stage stage;
+    int step, steps; /* in DENOISE: steps finished so far, of how many */
+};
+
+struct firered_edit {
+    const struct picture *pictures; /* 1 to FIRERED_MAX_PICTURES; the last one gives the aspect ratio */
+    size_t picture_count;
+    const char *prompt;          /* UTF-8; special tokens in it are plain text */
+    const char *negative_prompt; /* NULL: one space */
+    double guidance_scale;       /* true classifier-free guidance; <= 1: none */
+    int steps;
+    uint64_t seed;
+    int width, height; /* both or none (0); rounded down to a multiple of 16 */
+
+    /* Both may be NULL; both are called from the thread that runs the edit. */
+    void (*progress)(void *arg, const struct firered_progress *now);
+    bool (*cancelled)(void *arg); /* asked several times per step; true ends the edit with STATUS_CANCELLED */
+    void *arg;
+};
+
+struct firered_result {
+    struct picture picture; /* the caller's; picture_free */
+    int steps;              /* what was used */
+    double guidance_scale;
+    double encode_seconds, denoise_seconds, decode_seconds;
+};
+
+/* Maps, checks and packs a model's weights.  Every tensor that the networks need is looked up, by name and shape.
+ * STATUS_INVALID: the folder is no model of this kind, or something in it is missing, truncated or corrupt; err names it.
+ * STATUS_NO_MEMORY, STATUS_IO.  On success *out is the caller's, for firered_close. */
+enum status firered_open(struct firered **out, const struct firered_options *options, struct error *err);
+void firered_close(struct firered *engine); /* NULL is fine; no edit may be running */
+
+void firered_describe(const struct firered *engine, struct firered_info *out);
+
+/* Sets steps, guidance_scale and negative_prompt to the model's defaults. */
+void firered_edit_defaults(const struct firered *engine, struct firered_edit *edit);
+
+/* The size that the edited picture will have, in pixels, and the most bytes of working memory the edit will take above
+ * the weights.  STATUS_INVALID as for firered_edit_run. */
+enum status firered_edit_plan(const struct firered *engine, const struct firered_edit *edit, int *width,
+                              int *height, uint64_t *bytes, struct error *err);
+
+/* Runs one edit in the calling thread, with the engine's pool beside it.
+ * STATUS_INVALID: the request (counts, sizes, encoding, a prompt over 1024 tokens); STATUS_NO_MEMORY: the working memory
+ * is not there, found before the work starts; STATUS_CANCELLED; STATUS_NOT_FINITE: the result has NaN or Inf.
+ * When it fails, *result is empty. */
+enum status firered_edit_run(struct firered *engine, const struct firered_edit *edit,
+                             struct firered_result *result, struct error *err);
+
+/* Checks a model folder against its configs without loading it: every tensor by name and shape, in a second even for the
+ * full model.  Writes a report of lines of text, for `firered info`, to *report (malloc'ed, the caller frees it). */
+enum status firered_inspect(const char *model, char **report, struct error *err);
+
+#endif

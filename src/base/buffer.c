@@ -1,0 +1,77 @@
+#include "base/buffer.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static enum status reserve(struct buffer *b, size_t more, struct error *err) {
+    if (more >= SIZE_MAX / 2 - b->size)
+        return fail(err, STATUS_NO_MEMORY, "no memory for %zu more bytes", more);
+    size_t need = b->size + more + 1;
+    if (need <= b->room) return STATUS_OK;
+    size_t room = need < b->room * 2 ? b->room * 2 : need;
+    char *data = realloc(b->data, room);
+    if (!data) return fail(err, STATUS_NO_MEMORY, "no memory for a buffer of %zu bytes", room);
+    b->data = data;
+    b->room = room;
+    return STATUS_OK;
+}
+
+enum status buffer_append(struct buffer *b, const void *bytes, size_t n, struct error *err) {
+    enum status s = reserve(b, n, err);
+    if (s != STATUS_OK) return s;
+    if (n) memcpy(b->data + b->size, bytes, n);
+    b->size += n;
+    b->data[b->size] = '\0';
+    return STATUS_OK;
+}
+
+enum status buffer_printf(struct buffer *b, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (n < 0) return STATUS_INTERNAL;
+    enum status s = reserve(b, (size_t)n, NULL);
+    if (s != STATUS_OK) return s;
+    va_start(args, format);
+    vsnprintf(b->data + b->size, (size_t)n + 1, format, args);
+    va_end(args);
+    b->size += (size_t)n;
+    return STATUS_OK;
+}
+
+void buffer_free(struct buffer *b) {
+    free(b->data);
+    *b = (struct buffer){0};
+}
+
+enum status buffer_read_file(struct buffer *b, const char *path, size_t limit, struct error *err) {
+    FILE *f = fopen(path, "rb");
+    if (!f) return fail(err, STATUS_IO, "cannot open %s: %s", path, strerror(errno));
+    enum status s = STATUS_OK;
+    struct stat st;
+    if (fstat(fileno(f), &st) != 0 || !S_ISREG(st.st_mode))
+        s = fail(err, STATUS_INVALID, "%s is not a regular file", path);
+    else if ((uintmax_t)st.st_size > limit)
+        s = fail(err, STATUS_INVALID, "%s is larger than the %zu bytes allowed for it", path, limit);
+    while (s == STATUS_OK) {
+        char chunk[65536];
+        size_t got = fread(chunk, 1, sizeof chunk, f);
+        if (got == 0) {
+            if (ferror(f)) s = fail(err, STATUS_IO, "cannot read %s: %s", path, strerror(errno));
+            break;
+        }
+        if (got > limit - b->size)
+            s = fail(err, STATUS_INVALID, "%s is larger than the %zu bytes allowed for it", path, limit);
+        else
+            s = buffer_append(b, chunk, got, err);
+    }
+    fclose(f);
+    if (s != STATUS_OK) buffer_free(b);
+    return s;
+}

@@ -1,0 +1,86 @@
+#include "base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <utf8proc.h>
+
+#include "base/buffer.h"
+
+/* Bytes that are not UTF-8 become U+FFFD; control characters, quotes and backslashes are escaped as in JSON. */
+static void append_escaped(struct buffer *line, const char *s) {
+    const utf8proc_uint8_t *p = (const utf8proc_uint8_t *)s;
+    while (*p) {
+        utf8proc_int32_t c;
+        utf8proc_ssize_t n = utf8proc_iterate(p, -1, &c);
+        if (n < 1) {
+            buffer_append(line, "\xEF\xBF\xBD", 3, NULL);
+            p++;
+            continue;
+        }
+        /* U+2028 and U+2029 end a line in some viewers, U+0080..9F steer some terminals. */
+        if (c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029)
+            buffer_printf(line, "\\u%04x", (unsigned)c);
+        else if (c == '"' || c == '\\')
+            buffer_printf(line, "\\%c", (char)c);
+        else
+            buffer_append(line, p, (size_t)n, NULL);
+        p += n;
+    }
+}
+
+static bool is_plain(const char *s) {
+    return *s && strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-/:+%,") == strlen(s);
+}
+
+static void append_value(struct buffer *line, const struct log_field *f, bool json) {
+    const char *s = f->string ? f->string : "";
+    if (f->kind == LOG_FIELD_INT) {
+        buffer_printf(line, "%lld", (long long)f->integer);
+    } else if (f->kind == LOG_FIELD_REAL) {
+        buffer_printf(line, "%.6g", f->real);
+    } else if (!json && is_plain(s)) {
+        buffer_append(line, s, strlen(s), NULL);
+    } else {
+        buffer_append(line, "\"", 1, NULL);
+        append_escaped(line, s);
+        buffer_append(line, "\"", 1, NULL);
+    }
+}
+
+void log_fields(const struct log *log, enum log_level level, const char *event,
+                const struct log_field *fields, size_t n) {
+    static const char *const levels[] = {"debug", "info", "warn", "error"};
+    if (!log || level < log->least) return;
+
+    struct timespec now;
+    struct tm utc;
+    char date[32];
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &utc);
+    strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &utc);
+    int ms = (int)(now.tv_nsec / 1000000);
+
+    struct buffer line = {0};
+    if (log->json) {
+        buffer_printf(&line, "{\"time\":\"%s.%03dZ\",\"level\":\"%s\",\"event\":\"", date, ms, levels[level]);
+        append_escaped(&line, event);
+        buffer_append(&line, "\"", 1, NULL);
+    } else {
+        buffer_printf(&line, "%s.%03dZ %-5s ", date, ms, levels[level]);
+        append_escaped(&line, event);
+    }
+    for (size_t i = 0; i < n; i++) {
+        buffer_printf(&line, log->json ? ",\"%s\":" : " %s=", fields[i].key);
+        append_value(&line, &fields[i], log->json);
+    }
+    buffer_append(&line, log->json ? "}\n" : "\n", log->json ? 2 : 1, NULL);
+    for (size_t done = 0; done < line.size;) {
+        ssize_t wrote = write(log->fd, line.data + done, line.size - done);
+        if (wrote <= 0) break; /* a log that cannot be written must not stop the service */
+        done += (size_t)wrote;
+    }
+    buffer_free(&line);
+}
