@@ -1,4 +1,7 @@
-/* Decompose every character, order the marks, compose, write as UTF-8 again. */
+/*
+ * Decompose every character, order the marks, compose, write as UTF-8 again.  Characters that must stay as they are
+ * ("inert") go through all of it as starters that nothing composes across.
+ */
 #include "text/nfc.h"
 
 #include <stdint.h>
@@ -18,7 +21,28 @@ bool nfc_is_plain(const char *text, size_t size) {
     return true;
 }
 
+static const struct {
+    int32_t first, last;
+} active[] = {
+#include "text/nfc_table.h"
+};
+
+static bool is_inert(int32_t c) {
+    size_t low = 0, high = sizeof active / sizeof active[0];
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (c > active[middle].last)
+            low = middle + 1;
+        else if (c < active[middle].first)
+            high = middle;
+        else
+            return c == HANGUL_NO_TRAIL;
+    }
+    return true;
+}
+
 static unsigned mark_class(int32_t code_point) {
+    if (is_inert(code_point)) return 0;
     utf8proc_propval_t class = utf8proc_get_property(code_point)->combining_class;
     return (unsigned)class & 0xff;
 }
@@ -65,12 +89,12 @@ static size_t compose(int32_t *chars, size_t n) {
     size_t out = 0;
     for (size_t i = 0; i < n;) {
         size_t end = i;
-        while (end < n && chars[end] != HANGUL_NO_TRAIL) end++;
+        while (end < n && !is_inert(chars[end])) end++;
         utf8proc_ssize_t left = utf8proc_normalize_utf32(
             chars + i, (utf8proc_ssize_t)(end - i), UTF8PROC_COMPOSE | UTF8PROC_STABLE);
         memmove(chars + out, chars + i, (size_t)left * sizeof *chars);
         out += (size_t)left;
-        if (end < n) chars[out++] = HANGUL_NO_TRAIL; /* a starter, so nothing composes across it */
+        if (end < n) chars[out++] = chars[end];
         i = end + 1;
     }
     return out;
@@ -85,8 +109,12 @@ static enum status decompose(int32_t *chars, size_t *count, const char *text, si
                                                  (utf8proc_ssize_t)(size - at), &c);
         if (used <= 0) return fail(err, STATUS_INVALID, "the text is not valid UTF-8 (byte %zu)", at);
         int last_boundclass = 0;
-        utf8proc_ssize_t made = utf8proc_decompose_char(
-            c, chars + n, DECOMPOSED_MOST, UTF8PROC_COMPOSE | UTF8PROC_STABLE, &last_boundclass);
+        utf8proc_ssize_t made = 1;
+        if (is_inert(c))
+            chars[n] = c;
+        else
+            made = utf8proc_decompose_char(c, chars + n, DECOMPOSED_MOST,
+                                           UTF8PROC_COMPOSE | UTF8PROC_STABLE, &last_boundclass);
         if (made < 0 || made > DECOMPOSED_MOST)
             return fail(err, STATUS_INTERNAL, "cannot decompose U+%04X", (unsigned)c);
         n += (size_t)made;
