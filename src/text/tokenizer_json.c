@@ -30,10 +30,11 @@ static size_t standard_place(const char *token) {
     return i;
 }
 
-static enum status parse(json_t **out, const struct tokenizer_source *source, struct error *err) {
+static enum status parse(json_t **out, const struct tokenizer_source *source, size_t flags,
+                         struct error *err) {
     json_error_t at;
     const char *text = source->text.data ? source->text.data : "";
-    *out = json_loadb(text, source->text.size, JSON_REJECT_DUPLICATES, &at);
+    *out = json_loadb(text, source->text.size, JSON_REJECT_DUPLICATES | flags, &at);
     if (!*out)
         return fail(err, STATUS_INVALID, "%s is not valid JSON: line %d: %s", source->path, at.line, at.text);
     if (json_is_object(*out)) return STATUS_OK;
@@ -82,7 +83,7 @@ static enum status add_merges(struct tokenizer *t, const json_t *merges, const c
 enum status tokenizer_read_vocab(struct tokenizer *t, const struct tokenizer_source *source,
                                  struct error *err) {
     json_t *vocab;
-    enum status s = parse(&vocab, source, err);
+    enum status s = parse(&vocab, source, 0, err);
     if (s == STATUS_OK) s = add_vocab(t, vocab, source->path, err);
     json_decref(vocab);
     return s;
@@ -146,7 +147,8 @@ enum status tokenizer_read_config(struct tokenizer *t, const struct tokenizer_so
                                   struct error *err) {
     json_t *root, *value;
     const char *key;
-    enum status s = parse(&root, source, err);
+    /* "model_max_length" is 1e30 written as an integer, too large for any C type */
+    enum status s = parse(&root, source, JSON_DECODE_INT_AS_REAL, err);
     json_t *decoder = json_object_get(root, "added_tokens_decoder");
     if (decoder && !json_is_null(decoder) && !json_is_object(decoder))
         s = fail(err, STATUS_INVALID, "%s: \"added_tokens_decoder\" must be an object", source->path);
@@ -167,7 +169,7 @@ enum status tokenizer_read_added(struct tokenizer *t, const struct tokenizer_sou
                                  struct error *err) {
     json_t *root, *id;
     const char *text;
-    enum status s = parse(&root, source, err);
+    enum status s = parse(&root, source, 0, err);
     json_object_foreach(root, text, id) {
         bool special = standard_place(text) < CONTROL_COUNT || standard_place(text) == STANDARD_COUNT;
         struct added_token token = {.text = (char *)text, .special = special};
@@ -250,7 +252,7 @@ static enum status check_pipeline(const json_t *root, const char *where, struct 
 enum status tokenizer_read_json(struct tokenizer *t, const struct tokenizer_source *source,
                                 struct error *err) {
     json_t *root;
-    enum status s = parse(&root, source, err);
+    enum status s = parse(&root, source, 0, err);
     const json_t *model = json_object_get(root, "model");
     if (s == STATUS_OK) s = check_model(model, source->path, err);
     if (s == STATUS_OK) s = check_pipeline(root, source->path, err);
