@@ -37,6 +37,7 @@ struct backend {
     void (*layer_norm_modulate)(struct workspace *w, struct tensor out, struct tensor in, const float *scale,
                                 const float *shift, float eps);
     void (*channel_norm)(struct workspace *w, struct tensor out, struct tensor in, const float *gamma, bool silu);
+    void (*copy)(struct workspace *w, struct tensor out, struct tensor in);
     void (*silu)(struct workspace *w, struct tensor out, struct tensor in);
     void (*silu_mul)(struct workspace *w, struct tensor out, struct tensor gate, struct tensor up);
     void (*norm_rotary)(struct workspace *w, struct tensor x, int64_t head_dim, const float *norm, float eps,

@@ -214,6 +214,10 @@ void op_channel_norm(struct workspace *w, struct tensor out, struct tensor in, c
     if (live(w)) w->compute->backend->channel_norm(w, out, in, gamma->data, silu);
 }
 
+void op_copy(struct workspace *w, struct tensor out, struct tensor in) {
+    if (live(w)) w->compute->backend->copy(w, out, in);
+}
+
 void op_silu(struct workspace *w, struct tensor out, struct tensor in) {
     if (live(w)) w->compute->backend->silu(w, out, in);
 }

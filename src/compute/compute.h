@@ -139,6 +139,7 @@ void op_layer_norm_modulate(struct workspace *w, struct tensor out, struct tenso
  * Source: diffusers, QwenImageRMS_norm (torch's F.normalize). */
 void op_channel_norm(struct workspace *w, struct tensor out, struct tensor in, const struct vector *gamma, bool silu);
 
+void op_copy(struct workspace *w, struct tensor out, struct tensor in);
 void op_silu(struct workspace *w, struct tensor out, struct tensor in);            /* out may be in */
 void op_silu_mul(struct workspace *w, struct tensor out, struct tensor gate, struct tensor up); /* silu(gate) * up */
 
@@ -161,7 +162,8 @@ struct attention {
     size_t segment_count;              /* only itself.  Not together with causal. */
 };
 
-/* out[i] = softmax(q[i] k^T * scale) v, per head.  q, out: [queries, heads * head_dim]; k, v: [keys, kv_heads * head_dim]. */
+/* out[i] = softmax(q[i] k^T * scale) v, per head.  q, out: [queries, heads * head_dim]; k, v: [keys, kv_heads * head_dim].
+ * out may be q. */
 void op_attention(struct workspace *w, struct tensor out, struct tensor q, struct tensor k, struct tensor v,
                   const struct attention *a);
 

@@ -64,6 +64,7 @@ static const struct backend cpu_backend = {
     .rms_norm = cpu_rms_norm,
     .layer_norm_modulate = cpu_layer_norm_modulate,
     .channel_norm = cpu_channel_norm,
+    .copy = cpu_copy,
     .silu = cpu_silu,
     .silu_mul = cpu_silu_mul,
     .norm_rotary = cpu_norm_rotary,

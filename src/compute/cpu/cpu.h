@@ -74,6 +74,7 @@ void cpu_rms_norm(struct workspace *w, struct tensor out, struct tensor in, cons
 void cpu_layer_norm_modulate(struct workspace *w, struct tensor out, struct tensor in, const float *scale,
                              const float *shift, float eps);
 void cpu_channel_norm(struct workspace *w, struct tensor out, struct tensor in, const float *gamma, bool silu);
+void cpu_copy(struct workspace *w, struct tensor out, struct tensor in);
 void cpu_silu(struct workspace *w, struct tensor out, struct tensor in);
 void cpu_silu_mul(struct workspace *w, struct tensor out, struct tensor gate, struct tensor up);
 void cpu_norm_rotary(struct workspace *w, struct tensor x, int64_t head_dim, const float *norm, float eps,

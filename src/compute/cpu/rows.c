@@ -3,6 +3,7 @@
  * chunks large enough to be worth a thread's while.
  */
 #include <math.h>
+#include <string.h>
 
 #include "compute/cpu/cpu.h"
 
@@ -69,6 +70,14 @@ static void channel_norm_row(const struct rows_job *j, int64_t r) {
 
 void cpu_channel_norm(struct workspace *w, struct tensor out, struct tensor in, const float *gamma, bool silu) {
     run_rows(w, &(struct rows_job){.out = out, .in = in, .weight = gamma, .silu = silu, .row = channel_norm_row});
+}
+
+static void copy_row(const struct rows_job *j, int64_t r) {
+    memcpy(row_at(j->out, r), row_at(j->in, r), (size_t)j->in.cols * sizeof(float));
+}
+
+void cpu_copy(struct workspace *w, struct tensor out, struct tensor in) {
+    run_rows(w, &(struct rows_job){.out = out, .in = in, .row = copy_row});
 }
 
 static void silu_row(const struct rows_job *j, int64_t r) {
