@@ -15,8 +15,10 @@ static int append(spng_ctx *ctx, void *user, void *bytes, size_t n) {
 }
 
 static enum status png_fail(int why, struct error *err) {
-    /* With settings that are right, writing and zlib fail for want of memory only. */
-    if (why == SPNG_EMEM || why == SPNG_IO_ERROR || why == SPNG_EZLIB || why == SPNG_EZLIB_INIT)
+    /* With settings that are right, writing and zlib fail for want of memory only; and once an append has failed, libspng
+     * may report that it cannot go on instead of why. */
+    if (why == SPNG_EMEM || why == SPNG_IO_ERROR || why == SPNG_EBADSTATE || why == SPNG_EZLIB ||
+        why == SPNG_EZLIB_INIT)
         return fail(err, STATUS_NO_MEMORY, "no memory to encode a PNG picture");
     return fail(err, STATUS_INTERNAL, "cannot encode a PNG picture: %s", spng_strerror(why));
 }
