@@ -20,6 +20,7 @@ enum option_command {
     OPTION_EDIT = 2,
     OPTION_INFO = 4,
     OPTION_HEALTH = 8,
+    OPTION_EDIT_DEFAULTS = 16, /* variables that `edit` reads, but has shorter flags for */
     OPTION_MODEL = OPTION_SERVE | OPTION_EDIT | OPTION_INFO, /* what finds the model */
     OPTION_RUN = OPTION_SERVE | OPTION_EDIT                  /* what says how it runs */
 };
