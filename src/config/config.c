@@ -86,7 +86,7 @@ enum status config_read(struct config *out, unsigned command, const struct args 
     enum status s = env_file_read(&file, ".env", err);
     struct sources from = {command, args, &file};
     for (size_t i = 0; i < option_count && s == STATUS_OK; i++)
-        s = set_option(out, &options[i], &from, err);
+        s = set_option(out, &option_table[i], &from, err);
     if (s == STATUS_OK) s = check_together(out, command, err);
     env_file_free(&file);
     if (s != STATUS_OK) config_free(out);
@@ -108,8 +108,8 @@ enum status config_load(struct config *out, int argc, char **argv, struct error 
 
 static const char *choice_name(const char *variable, int value) {
     for (size_t i = 0; i < option_count; i++)
-        if (strcmp(options[i].variable, variable) == 0)
-            for (const struct option_choice *c = options[i].choices; c && c->name; c++)
+        if (strcmp(option_table[i].variable, variable) == 0)
+            for (const struct option_choice *c = option_table[i].choices; c && c->name; c++)
                 if (c->value == value) return c->name;
     return "";
 }

@@ -23,7 +23,7 @@ static const struct option_choice log_levels[] = {
 
 #define FIELD(name) offsetof(struct config, name)
 
-const struct option options[] = {
+const struct option option_table[] = {
     {"MODEL_ID", "model", OPTION_PATH, OPTION_MODEL, FIELD(model_id),
      .shown = "FireRedTeam/FireRed-Image-Edit-1.0", .takes = "ID|FOLDER|demo",
      .help = "the model: a hub id, a folder in diffusers layout, or demo; unset and not in the cache: demo"},
@@ -81,7 +81,7 @@ const struct option options[] = {
     {"HF_ENDPOINT", NULL, OPTION_URL, OPTION_MODEL, FIELD(hf_endpoint),
      .shown = "https://huggingface.co", .takes = "URL", .help = "a mirror of the hub"},
 };
-const size_t option_count = sizeof options / sizeof options[0];
+const size_t option_count = sizeof option_table / sizeof option_table[0];
 
 void option_flag(const struct option *o, char out[OPTION_FLAG_ROOM]) {
     size_t n = 0;

@@ -60,7 +60,7 @@ struct option {
 
 enum { OPTION_FLAG_ROOM = 40 };
 
-extern const struct option options[];
+extern const struct option option_table[];
 extern const size_t option_count;
 
 /* Writes the flag, without dashes. */

@@ -25,7 +25,7 @@ static char folder[] = "/tmp/firered-config-XXXXXX";
 /* Every test starts with no variable set and in an empty folder. */
 static int set_up(void **state) {
     (void)state;
-    for (size_t i = 0; i < option_count; i++) unsetenv(options[i].variable);
+    for (size_t i = 0; i < option_count; i++) unsetenv(option_table[i].variable);
     unlink(".env");
     return 0;
 }
@@ -145,7 +145,7 @@ static const struct good good_values[] = {
 
 static const struct option *option_named(const char *variable) {
     for (size_t i = 0; i < option_count; i++)
-        if (strcmp(options[i].variable, variable) == 0) return &options[i];
+        if (strcmp(option_table[i].variable, variable) == 0) return &option_table[i];
     fail_msg("no option %s", variable);
     return NULL;
 }
@@ -195,10 +195,10 @@ static void test_good_values(void **state) {
 static void test_every_option_is_tested(void **state) {
     (void)state;
     for (size_t i = 0; i < option_count; i++) {
-        bool found = strcmp(options[i].variable, "LORA") == 0 || strcmp(options[i].variable, "LOG_FORMAT") == 0;
+        bool found = strcmp(option_table[i].variable, "LORA") == 0 || strcmp(option_table[i].variable, "LOG_FORMAT") == 0;
         for (size_t j = 0; j < sizeof good_values / sizeof good_values[0]; j++)
-            found |= strcmp(options[i].variable, good_values[j].variable) == 0;
-        if (!found) fail_msg("%s has no test", options[i].variable);
+            found |= strcmp(option_table[i].variable, good_values[j].variable) == 0;
+        if (!found) fail_msg("%s has no test", option_table[i].variable);
     }
 }
 
@@ -521,10 +521,10 @@ static void test_help(void **state) {
     assert_int_equal(options_write_help(&help, OPTION_SERVE), STATUS_OK);
     for (size_t i = 0; i < option_count; i++) {
         char flag[OPTION_FLAG_ROOM], wanted[OPTION_FLAG_ROOM + 4];
-        option_flag(&options[i], flag);
+        option_flag(&option_table[i], flag);
         snprintf(wanted, sizeof wanted, "--%s ", flag);
         assert_non_null(strstr(help.data, wanted));
-        assert_non_null(strstr(help.data, options[i].variable));
+        assert_non_null(strstr(help.data, option_table[i].variable));
     }
     for (const char *line = help.data; *line;) {
         size_t length = strcspn(line, "\n");
