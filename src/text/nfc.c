@@ -1,0 +1,155 @@
+/*
+ * Decompose every character, order the marks, compose, write as UTF-8 again.  Characters that must stay as they are
+ * ("inert") go through all of it as starters that nothing composes across.
+ */
+#include "text/nfc.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utf8proc.h>
+
+enum {
+    DECOMPOSED_MOST = 4, /* code points of the longest canonical decomposition */
+    HANGUL_NO_TRAIL = 0x11a7,
+    SHORT_RUN = 16,
+};
+
+bool nfc_is_plain(const char *text, size_t size) {
+    for (size_t i = 0; i < size; i++)
+        if ((unsigned char)text[i] >= 0xcc) return false; /* U+0300 is CC 80 */
+    return true;
+}
+
+static const struct {
+    int32_t first, last;
+} active[] = {
+#include "text/nfc_table.h"
+};
+
+static bool is_inert(int32_t c) {
+    size_t low = 0, high = sizeof active / sizeof active[0];
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (c > active[middle].last)
+            low = middle + 1;
+        else if (c < active[middle].first)
+            high = middle;
+        else
+            return c == HANGUL_NO_TRAIL;
+    }
+    return true;
+}
+
+static unsigned mark_class(int32_t code_point) {
+    if (is_inert(code_point)) return 0;
+    utf8proc_propval_t class = utf8proc_get_property(code_point)->combining_class;
+    return (unsigned)class & 0xff;
+}
+
+static void order_short_run(int32_t *marks, size_t n) {
+    for (size_t i = 1; i < n; i++) {
+        int32_t mark = marks[i];
+        unsigned class = mark_class(mark);
+        size_t at = i;
+        for (; at > 0 && mark_class(marks[at - 1]) > class; at--) marks[at] = marks[at - 1];
+        marks[at] = mark;
+    }
+}
+
+/* Counting sort: stable, and the classes are bytes. */
+static enum status order_long_run(int32_t *marks, size_t n, struct error *err) {
+    int32_t *sorted = malloc(n * sizeof *sorted);
+    if (!sorted) return fail(err, STATUS_NO_MEMORY, "no memory to order %zu combining marks", n);
+    size_t first[257] = {0};
+    for (size_t i = 0; i < n; i++) first[mark_class(marks[i]) + 1]++;
+    for (int c = 0; c < 256; c++) first[c + 1] += first[c];
+    for (size_t i = 0; i < n; i++) sorted[first[mark_class(marks[i])]++] = marks[i];
+    memcpy(marks, sorted, n * sizeof *sorted);
+    free(sorted);
+    return STATUS_OK;
+}
+
+static enum status order_marks(int32_t *chars, size_t n, struct error *err) {
+    enum status s = STATUS_OK;
+    for (size_t i = 0; s == STATUS_OK && i < n;) {
+        size_t end = i;
+        while (end < n && mark_class(chars[end]) != 0) end++;
+        if (end - i > SHORT_RUN)
+            s = order_long_run(chars + i, end - i, err);
+        else if (end - i > 1)
+            order_short_run(chars + i, end - i);
+        i = end + 1;
+    }
+    return s;
+}
+
+/* Composes in place; returns how many are left. */
+static size_t compose(int32_t *chars, size_t n) {
+    size_t out = 0;
+    for (size_t i = 0; i < n;) {
+        size_t end = i;
+        while (end < n && !is_inert(chars[end])) end++;
+        utf8proc_ssize_t left = utf8proc_normalize_utf32(
+            chars + i, (utf8proc_ssize_t)(end - i), UTF8PROC_COMPOSE | UTF8PROC_STABLE);
+        memmove(chars + out, chars + i, (size_t)left * sizeof *chars);
+        out += (size_t)left;
+        if (end < n) chars[out++] = chars[end];
+        i = end + 1;
+    }
+    return out;
+}
+
+static enum status decompose(int32_t *chars, size_t *count, const char *text, size_t size,
+                             struct error *err) {
+    size_t n = 0;
+    for (size_t at = 0; at < size;) {
+        utf8proc_int32_t c;
+        utf8proc_ssize_t used = utf8proc_iterate((const utf8proc_uint8_t *)text + at,
+                                                 (utf8proc_ssize_t)(size - at), &c);
+        if (used <= 0) return fail(err, STATUS_INVALID, "the text is not valid UTF-8 (byte %zu)", at);
+        int last_boundclass = 0;
+        utf8proc_ssize_t made = 1;
+        if (is_inert(c))
+            chars[n] = c;
+        else
+            made = utf8proc_decompose_char(c, chars + n, DECOMPOSED_MOST,
+                                           UTF8PROC_COMPOSE | UTF8PROC_STABLE, &last_boundclass);
+        if (made < 0 || made > DECOMPOSED_MOST)
+            return fail(err, STATUS_INTERNAL, "cannot decompose U+%04X", (unsigned)c);
+        n += (size_t)made;
+        at += (size_t)used;
+    }
+    *count = n;
+    return STATUS_OK;
+}
+
+static enum status append_utf8(struct buffer *out, const int32_t *chars, size_t n, struct error *err) {
+    enum status s = STATUS_OK;
+    char piece[256];
+    size_t filled = 0;
+    for (size_t i = 0; s == STATUS_OK && i < n; i++) {
+        filled += (size_t)utf8proc_encode_char(chars[i], (utf8proc_uint8_t *)piece + filled);
+        if (filled > sizeof piece - 4 || i + 1 == n) {
+            s = buffer_append(out, piece, filled, err);
+            filled = 0;
+        }
+    }
+    return s;
+}
+
+enum status nfc_append(struct buffer *out, const char *text, size_t size, struct error *err) {
+    if (nfc_is_plain(text, size)) return buffer_append(out, text, size, err);
+    size_t count = 0;
+    for (size_t i = 0; i < size; i++) count += ((unsigned char)text[i] & 0xc0) != 0x80;
+    if (count >= SIZE_MAX / (DECOMPOSED_MOST * sizeof(int32_t)))
+        return fail(err, STATUS_NO_MEMORY, "no memory to normalize %zu bytes", size);
+    int32_t *chars = malloc((count + 1) * DECOMPOSED_MOST * sizeof *chars);
+    if (!chars) return fail(err, STATUS_NO_MEMORY, "no memory to normalize %zu bytes", size);
+
+    enum status s = decompose(chars, &count, text, size, err);
+    if (s == STATUS_OK) s = order_marks(chars, count, err);
+    if (s == STATUS_OK) s = append_utf8(out, chars, compose(chars, count), err);
+    free(chars);
+    return s;
+}
