@@ -6,7 +6,7 @@
  *
  * PNG   8-bit RGB, exact; compressed quickly rather than tightly (see png_encode.c).
  * JPEG  quality 95, colour at full resolution (4:4:4), baseline.
- * WebP  lossless, exact, a quarter smaller than PNG.  An edited picture is often the next edit's
+ * WebP  lossless, exact, a sixth to a half smaller than PNG.  An edited picture is often the next edit's
  *       input, and lossy WebP would halve the colour's resolution each time; who wants it small
  *       and lossy has JPEG.
  */
