@@ -6,9 +6,9 @@
  *
  * PNG   8-bit RGB, exact; compressed quickly rather than tightly (see png_encode.c).
  * JPEG  quality 95, colour at full resolution (4:4:4), baseline.
- * WebP  lossless, exact, a sixth to a half smaller than PNG.  An edited picture is often the next edit's
- *       input, and lossy WebP would halve the colour's resolution each time; who wants it small
- *       and lossy has JPEG.
+ * WebP  lossless, exact, a tenth to a half smaller than our PNG.  An edited picture is often the
+ * next edit's input, and lossy WebP would halve the colour's resolution each time; who wants it
+ * small and lossy has JPEG.
  */
 #ifndef IMAGE_ENCODE_H
 #define IMAGE_ENCODE_H
