@@ -3,9 +3,11 @@
  * was asked to do to the file that FAKE_REPORT names, and does what the prompt or the model's name
  * says.
  *
- *     model "broken"     does not load            prompt "oom", "nan"   fails so
- *     model "slow"       takes a minute to load   prompt "slow"         0.1 s a step, stops when
- * asked to prompt "stubborn"     the same, but never stops
+ *     model "broken"     does not load
+ *     model "slow"       takes a minute to load
+ *     prompt "oom", "nan"  fails so
+ *     prompt "slow"      0.1 s a step, stops when asked to
+ *     prompt "stubborn"  the same, but never stops
  */
 #include <math.h>
 #include <stdarg.h>
