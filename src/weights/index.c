@@ -52,7 +52,7 @@ static enum status parse(struct weights_index *out, const char *text, size_t siz
                          struct error *err) {
     json_error_t where;
     json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &where);
-    if (!root && json_error_code(&where) == json_error_out_of_memory)
+    if (!root && !*where.text) /* how jansson says that it ran out of memory */
         return fail(err, STATUS_NO_MEMORY, "no memory to read %s", file);
     if (!root)
         return fail(err, STATUS_INVALID, "%s is not valid JSON: line %d: %s", file, where.line,
