@@ -28,6 +28,7 @@ struct request {
     const char *inputs[FIRERED_MAX_PICTURES];
     size_t input_count;
     const char *prompt, *output;
+    const char *negative_prompt; /* NULL: not said; an empty one is a prompt too */
     enum picture_format format;
     int steps;             /* 0: not said */
     double guidance_scale; /* negative: not said */
@@ -118,6 +119,7 @@ static enum status read_request(struct request *r, const struct args *args, stru
     if (!r->output || !*r->output)
         return fail(err, STATUS_INVALID, "no output: name the edited picture's file with --output");
     r->verbose = args_last(args, "verbose") != NULL;
+    r->negative_prompt = args_last(args, "negative-prompt");
     s = output_format(&r->format, r->output, err);
     if (s == STATUS_OK) s = read_int(args, "steps", 1, MAX_STEPS, &r->steps, err);
     if (s == STATUS_OK) s = read_int(args, "width", MIN_SIDE, MAX_SIDE, &r->width, err);
@@ -185,7 +187,7 @@ static enum status edit_pictures(struct session *w, const struct request *r,
         .arg = w,
     };
     firered_edit_defaults(w->engine, &edit);
-    edit.negative_prompt = config->negative_prompt;
+    edit.negative_prompt = r->negative_prompt ? r->negative_prompt : config->negative_prompt;
     if (config->default_steps > 0) edit.steps = config->default_steps;
     if (config->default_guidance >= 0) edit.guidance_scale = config->default_guidance;
     if (r->steps > 0) edit.steps = r->steps;
