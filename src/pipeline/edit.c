@@ -113,7 +113,8 @@ static enum status resize_pictures(struct run *r, struct error *err) {
         struct picture half_way = {0};
         s = picture_resize(&half_way, in, p->condition[i].width, p->condition[i].height, RESAMPLE_LANCZOS, err);
         if (s == STATUS_OK)
-            s = picture_resize(&h->condition[i], &half_way, p->vision[i].width, p->vision[i].height, RESAMPLE_BICUBIC, err);
+            s = picture_resize(&h->condition[i], &half_way, p->vision[i].width, p->vision[i].height,
+                               RESAMPLE_BICUBIC_TORCH, err);
         picture_free(&half_way);
         if (s == STATUS_OK)
             s = picture_resize(&h->vae[i], in, p->vae[i].width, p->vae[i].height, RESAMPLE_LANCZOS, err);
@@ -172,6 +173,10 @@ static enum status encode_prompts(struct run *r, struct tensor positive, struct 
     enum status s = vision_forward(m->vision, r->w, r->host.vision_embeds, r->host.pixel_values, p->patches,
                                    (int64_t)p->pictures, err);
     if (s != STATUS_OK) return s;
+    int64_t tokens = vision_tokens(&r->config->vision, p->patches, (int64_t)p->pictures);
+    if (r->trace) r->trace->floats(r->trace->arg, "cond.vision_embeds", r->host.vision_embeds, tokens, positive.cols);
+    if (r->trace && p->guided) /* the same: the tower does not see the prompt */
+        r->trace->floats(r->trace->arg, "uncond.vision_embeds", r->host.vision_embeds, tokens, positive.cols);
     size_t mark = workspace_mark(r->w);
     struct language_cache cache;
     int64_t room = positive.rows > negative.rows ? positive.rows : negative.rows;
@@ -387,16 +392,22 @@ enum status edit_memory(const struct firered *engine, const struct firered_edit 
 
 static void trace_plan(const struct trace *t, const struct plan *p, const struct host *h, const struct model_config *c) {
     if (!t) return;
-    int64_t patches = 0;
-    for (size_t i = 0; i < p->pictures; i++) patches += p->patches[i].height * p->patches[i].width;
-    int64_t n = (int64_t)p->positive.text.ids.count;
+    int64_t patches = 0, n = (int64_t)p->positive.text.ids.count, m = (int64_t)p->negative.text.ids.count;
+    int32_t grids[FIRERED_MAX_PICTURES * 3];
+    for (size_t i = 0; i < p->pictures; i++) {
+        patches += p->patches[i].height * p->patches[i].width;
+        grids[i * 3] = 1;
+        grids[i * 3 + 1] = (int32_t)p->patches[i].height;
+        grids[i * 3 + 2] = (int32_t)p->patches[i].width;
+    }
+    t->integers(t->arg, "image_grid_thw", grids, (int64_t)p->pictures, 3);
     t->integers(t->arg, "cond.input_ids", p->positive.text.ids.ids, 1, n);
     t->integers(t->arg, "cond.position_ids", p->positive.positions, 3, n);
-    if (p->guided) t->integers(t->arg, "uncond.input_ids", p->negative.text.ids.ids, 1, (int64_t)p->negative.text.ids.count);
-    if (p->guided)
-        t->integers(t->arg, "uncond.position_ids", p->negative.positions, 3, (int64_t)p->negative.text.ids.count);
+    if (p->guided) t->integers(t->arg, "uncond.input_ids", p->negative.text.ids.ids, 1, m);
+    if (p->guided) t->integers(t->arg, "uncond.position_ids", p->negative.positions, 3, m);
     t->floats(t->arg, "pixel_values", h->pixel_values, patches, vision_patch_numbers(&c->vision));
     t->floats(t->arg, "sigmas", p->sigmas, 1, p->steps + 1);
+    t->floats(t->arg, "timesteps", p->timesteps, 1, p->steps);
 }
 
 enum status edit_run(const struct firered *engine, const struct firered_edit *edit, struct firered_result *result,

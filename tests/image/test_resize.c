@@ -39,6 +39,7 @@ static void equals_pillow(void **state) {
         if (!safetensors_reader_has(file, key)) break;
         check_case(file, n, "lanczos", RESAMPLE_LANCZOS);
         check_case(file, n, "bicubic", RESAMPLE_BICUBIC);
+        check_case(file, n, "bicubic_torchvision", RESAMPLE_BICUBIC_TORCH);
     }
     assert_true(n >= 6);
     safetensors_reader_close(file);
