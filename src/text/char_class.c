@@ -1,4 +1,5 @@
-/* A binary search in a table of ranges (char_table.h, written by make_char_table.py), with ASCII decided beforehand. */
+/* A binary search in a table of ranges (char_table.h, written by make_char_table.py), with ASCII
+ * decided beforehand. */
 #include "text/char_class.h"
 
 #include <stddef.h>

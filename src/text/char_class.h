@@ -1,9 +1,10 @@
 /*
- * char_class.h - what Qwen's split pattern asks of a character: letter, number, white space or something else.
+ * char_class.h - what Qwen's split pattern asks of a character: letter, number, white space or
+ * something else.
  *
- * The table is our own instead of a library's because the ids depend on it: the reference tokenizer carries the General
- * Category of Unicode 16.0 with it (Oniguruma 6.9.10 in the package tokenizers 0.23), and a system's library of another
- * Unicode version cuts the text in other places.
+ * The table is our own instead of a library's because the ids depend on it: the reference tokenizer
+ * carries the General Category of Unicode 16.0 with it (Oniguruma 6.9.10 in the package tokenizers
+ * 0.23), and a system's library of another Unicode version cuts the text in other places.
  */
 #ifndef TEXT_CHAR_CLASS_H
 #define TEXT_CHAR_CLASS_H
@@ -20,8 +21,8 @@ enum char_class {
 
 enum char_class char_class(int32_t code_point);
 
-/* \w as added tokens with `single_word` mean it (UTS #18, Annex C): alphabetic, marks, decimal digits, connector
- * punctuation, joiners.  The categories are utf8proc's. */
+/* \w as added tokens with `single_word` mean it (UTS #18, Annex C): alphabetic, marks, decimal
+ * digits, connector punctuation, joiners.  The categories are utf8proc's. */
 bool char_is_word(int32_t code_point);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Decompose every character, order the marks, compose, write as UTF-8 again.  Characters that must stay as they are
- * ("inert") go through all of it as starters that nothing composes across.
+ * Decompose every character, order the marks, compose, write as UTF-8 again.  Characters that must
+ * stay as they are ("inert") go through all of it as starters that nothing composes across.
  */
 #include "text/nfc.h"
 
@@ -90,8 +90,8 @@ static size_t compose(int32_t *chars, size_t n) {
     for (size_t i = 0; i < n;) {
         size_t end = i;
         while (end < n && !is_inert(chars[end])) end++;
-        utf8proc_ssize_t left = utf8proc_normalize_utf32(
-            chars + i, (utf8proc_ssize_t)(end - i), UTF8PROC_COMPOSE | UTF8PROC_STABLE);
+        utf8proc_ssize_t left = utf8proc_normalize_utf32(chars + i, (utf8proc_ssize_t)(end - i),
+                                                         UTF8PROC_COMPOSE | UTF8PROC_STABLE);
         memmove(chars + out, chars + i, (size_t)left * sizeof *chars);
         out += (size_t)left;
         if (end < n) chars[out++] = chars[end];
@@ -107,7 +107,10 @@ static enum status decompose(int32_t *chars, size_t *count, const char *text, si
         utf8proc_int32_t c;
         utf8proc_ssize_t used = utf8proc_iterate((const utf8proc_uint8_t *)text + at,
                                                  (utf8proc_ssize_t)(size - at), &c);
-        if (used <= 0) return fail(err, STATUS_INVALID, "the text is not valid UTF-8 (byte %zu)", at);
+        if (used <= 0) {
+            fail(err, STATUS_INVALID, "the text is not valid UTF-8 (byte %zu)", at);
+            return STATUS_INVALID;
+        }
         int last_boundclass = 0;
         utf8proc_ssize_t made = 1;
         if (is_inert(c))
@@ -124,7 +127,8 @@ static enum status decompose(int32_t *chars, size_t *count, const char *text, si
     return STATUS_OK;
 }
 
-static enum status append_utf8(struct buffer *out, const int32_t *chars, size_t n, struct error *err) {
+static enum status append_utf8(struct buffer *out, const int32_t *chars, size_t n,
+                               struct error *err) {
     enum status s = STATUS_OK;
     char piece[256];
     size_t filled = 0;

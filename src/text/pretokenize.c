@@ -5,9 +5,9 @@
 
 #include "text/char_class.h"
 
-const char *const pretokenize_pattern =
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
-    "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+const char *const pretokenize_pattern = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+"
+                                        "|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
+                                        "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
 struct reader {
     const char *text;

@@ -45,8 +45,8 @@ static enum status cut_added(struct encoding *e, bool normalized, const char *te
     enum status s = STATUS_OK;
     size_t from = 0, done = 0;
     struct added_match m;
-    while (s == STATUS_OK && added_tokens_next(&e->t->added, normalized, e->parse_special, text, size,
-                                               &from, done, &m)) {
+    while (s == STATUS_OK && added_tokens_next(&e->t->added, normalized, e->parse_special, text,
+                                               size, &from, done, &m)) {
         if (done < m.start) s = rest(e, text + done, m.start - done);
         if (s == STATUS_OK) s = token_ids_push(e->out, m.id, 1, e->err);
         done = m.stop;
