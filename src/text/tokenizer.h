@@ -25,9 +25,8 @@
 #include "firered/status.h"
 #include "text/token_ids.h"
 
-enum {
-    TOKENIZER_MAX_TEXT = 1 << 20
-}; /* bytes of one text; encoding takes up to 40 times as much memory for a while */
+/* Bytes of one text; encoding takes up to 40 times as much memory for a while. */
+enum { TOKENIZER_MAX_TEXT = 1 << 20 };
 
 /* Never changes once it is open: any number of threads may encode with it at the same time. */
 struct tokenizer;
@@ -38,7 +37,7 @@ struct tokenizer;
  * file names any, Qwen2.5's standard 22 follow the vocabulary's largest id in the standard order:
  * <|endoftext|> 151643 ... <|file_sep|> 151664.  Qwen's control tokens <|...|> (the first 14 of
  * those) count as special whatever the files say.  Takes about 0.2 s for Qwen's vocabulary, which
- * keeps 15 MB. The caller closes *out; it is NULL after an error.  The files are not trusted.
+ * keeps 15 MB.  The caller closes *out; it is NULL after an error.  The files are not trusted.
  * STATUS_INVALID: a file is missing, malformed or contradicts itself or another, or describes
  * another kind of tokenizer; the sentence names the file.  STATUS_IO: cannot be read.
  * STATUS_NO_MEMORY. */
@@ -49,8 +48,8 @@ void tokenizer_close(struct tokenizer *t); /* NULL is fine */
  * With parse_special every added token in the text becomes its id.  Without it the special ones
  * among them are text like any other (tokenizers' encode_special_tokens); the added tokens that are
  * not special, as <tool_call>, still become ids.
- * STATUS_INVALID: not UTF-8, or larger than
- * TOKENIZER_MAX_TEXT.  STATUS_NO_MEMORY.  `out` then holds some of the ids. */
+ * STATUS_INVALID: not UTF-8, or larger than TOKENIZER_MAX_TEXT.  STATUS_NO_MEMORY.  `out` then
+ * holds some of the ids. */
 enum status tokenizer_encode(const struct tokenizer *t, const char *text, size_t size,
                              bool parse_special, struct token_ids *out, struct error *err);
 
