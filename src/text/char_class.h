@@ -2,9 +2,10 @@
  * char_class.h - what Qwen's split pattern asks of a character: letter, number, white space or
  * something else.
  *
- * The table is our own instead of a library's because the ids depend on it: the reference tokenizer
- * carries the General Category of Unicode 16.0 with it (Oniguruma 6.9.10 in the package tokenizers
- * 0.23), and a system's library of another Unicode version cuts the text in other places.
+ * The table is our own instead of a library's because the ids depend on it: the regular expressions
+ * of the reference tokenizer (the package tokenizers 0.23) know the General Category of Unicode
+ * 16.0, and a library of another Unicode version cuts the text in other places (PCRE2 10.42 on some
+ * nine thousand characters).
  */
 #ifndef TEXT_CHAR_CLASS_H
 #define TEXT_CHAR_CLASS_H
