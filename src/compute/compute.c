@@ -1,0 +1,250 @@
+/*
+ * What all backends share: the arena, views, packed vectors, and the step from an operation to the backend's function for
+ * it.  In a dry workspace that step only counts the scratch.
+ */
+#include "compute/compute.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "compute/backend.h"
+
+enum { ALIGNMENT = 64 }; /* a cache line, and the widest vector */
+
+void compute_destroy(struct compute *c) {
+    if (c) c->backend->destroy(c);
+}
+
+const char *compute_device(const struct compute *c) {
+    return c->backend->device;
+}
+
+const char *compute_kernels(const struct compute *c) {
+    return c->kernels;
+}
+
+int compute_threads(const struct compute *c) {
+    return c->threads;
+}
+
+uint64_t compute_weight_bytes(const struct compute *c) {
+    return atomic_load(&((struct compute *)c)->weight_bytes);
+}
+
+/* ---- weights ---- */
+
+enum status compute_pack_linear(struct compute *c, struct linear **out, const struct matrix *parts, size_t count,
+                                const float *bias, bool exact, struct error *err) {
+    enum status s = c->backend->pack_linear(c, out, parts, count, bias, exact, err);
+    if (s == STATUS_OK) atomic_fetch_add(&c->weight_bytes, (*out)->bytes);
+    return s;
+}
+
+enum status compute_pack_conv(struct compute *c, struct conv **out, const float *weight, const float *bias,
+                              int64_t out_channels, int64_t in_channels, int size, struct error *err) {
+    enum status s = c->backend->pack_conv(c, out, weight, bias, out_channels, in_channels, size, err);
+    if (s == STATUS_OK) atomic_fetch_add(&c->weight_bytes, (*out)->bytes);
+    return s;
+}
+
+enum status compute_pack_vector(struct compute *c, struct vector **out, const float *data, int64_t n, struct error *err) {
+    struct vector *v = malloc(sizeof *v);
+    float *copy = v ? c->backend->allocate(c, (size_t)n * sizeof(float)) : NULL;
+    if (!copy) {
+        free(v);
+        *out = NULL;
+        return fail(err, STATUS_NO_MEMORY, "no memory for a weight vector of %lld numbers", (long long)n);
+    }
+    *v = (struct vector){c, n, copy};
+    struct workspace upload = {.compute = c};
+    c->backend->upload(&upload, (struct tensor){copy, 1, n, n}, data);
+    atomic_fetch_add(&c->weight_bytes, (uint64_t)n * sizeof(float));
+    *out = v;
+    return STATUS_OK;
+}
+
+void linear_destroy(struct linear *l) {
+    if (!l) return;
+    atomic_fetch_sub(&l->compute->weight_bytes, l->bytes);
+    l->compute->backend->linear_destroy(l);
+}
+
+void conv_destroy(struct conv *v) {
+    if (!v) return;
+    atomic_fetch_sub(&v->compute->weight_bytes, v->bytes);
+    v->compute->backend->conv_destroy(v);
+}
+
+void vector_destroy(struct vector *v) {
+    if (!v) return;
+    atomic_fetch_sub(&v->compute->weight_bytes, (uint64_t)v->n * sizeof(float));
+    v->compute->backend->release(v->compute, v->data, (size_t)v->n * sizeof(float));
+    free(v);
+}
+
+int64_t linear_out_features(const struct linear *l) {
+    return l->out_features;
+}
+
+int64_t linear_in_features(const struct linear *l) {
+    return l->in_features;
+}
+
+/* ---- workspaces ---- */
+
+enum status workspace_create_dry(struct workspace **out, struct compute *c, struct error *err) {
+    *out = calloc(1, sizeof **out);
+    if (!*out) return fail(err, STATUS_NO_MEMORY, "no memory to plan an edit");
+    **out = (struct workspace){.compute = c, .dry = true, .size = SIZE_MAX};
+    return STATUS_OK;
+}
+
+enum status workspace_create(struct workspace **out, struct compute *c, size_t bytes, bool (*cancelled)(void *arg),
+                             void *arg, struct error *err) {
+    *out = NULL;
+    struct workspace *w = calloc(1, sizeof *w);
+    char *memory = w ? c->backend->allocate(c, bytes) : NULL;
+    if (!memory) {
+        free(w);
+        return fail(err, STATUS_NO_MEMORY,
+                    "this edit needs %.1f MB of working memory, which is not free; ask for a smaller size, or try "
+                    "again when other edits have ended",
+                    (double)bytes / 1e6);
+    }
+    *w = (struct workspace){.compute = c, .memory = memory, .size = bytes, .cancelled = cancelled, .arg = arg};
+    *out = w;
+    return STATUS_OK;
+}
+
+void workspace_destroy(struct workspace *w) {
+    if (!w) return;
+    if (w->memory) w->compute->backend->release(w->compute, w->memory, w->size);
+    free(w);
+}
+
+size_t workspace_peak(const struct workspace *w) {
+    return w->peak;
+}
+
+bool workspace_is_dry(const struct workspace *w) {
+    return w->dry;
+}
+
+enum status workspace_check(struct workspace *w, struct error *err) {
+    if (w->cancelled && w->cancelled(w->arg)) return fail(err, STATUS_CANCELLED, "the edit was cancelled");
+    if (w->failed != STATUS_OK) return fail(err, w->failed, "the device failed while editing");
+    return STATUS_OK;
+}
+
+size_t workspace_mark(const struct workspace *w) {
+    return w->used;
+}
+
+void workspace_release(struct workspace *w, size_t mark) {
+    w->used = mark;
+}
+
+/* A real run takes exactly what its dry run took; should the two ever differ, nothing more is computed and the run fails at
+ * its next check. */
+static void *take(struct workspace *w, size_t bytes) {
+    bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    if (bytes > w->size - w->used) {
+        w->failed = STATUS_INTERNAL;
+        return NULL;
+    }
+    void *memory = w->dry ? NULL : w->memory + w->used;
+    w->used += bytes;
+    if (w->used > w->peak) w->peak = w->used;
+    return memory;
+}
+
+/* ---- tensors ---- */
+
+struct tensor tensor_take(struct workspace *w, int64_t rows, int64_t cols) {
+    return (struct tensor){take(w, (size_t)rows * (size_t)cols * sizeof(float)), rows, cols, cols};
+}
+
+struct feature_map feature_map_take(struct workspace *w, int64_t height, int64_t width, int64_t channels) {
+    return (struct feature_map){tensor_take(w, height * width, channels), height, width};
+}
+
+struct tensor tensor_rows(struct tensor t, int64_t from, int64_t count) {
+    return (struct tensor){t.data ? t.data + from * t.stride : NULL, count, t.cols, t.stride};
+}
+
+struct tensor tensor_cols(struct tensor t, int64_t from, int64_t count) {
+    return (struct tensor){t.data ? t.data + from : NULL, t.rows, count, t.stride};
+}
+
+/* Whether an operation is to be run: not in a dry workspace, not after a failure. */
+static bool live(const struct workspace *w) {
+    return !w->dry && w->failed == STATUS_OK;
+}
+
+void tensor_upload(struct workspace *w, struct tensor out, const float *in) {
+    if (live(w)) w->compute->backend->upload(w, out, in);
+}
+
+void tensor_download(struct workspace *w, float *out, struct tensor in) {
+    if (live(w)) w->compute->backend->download(w, out, in);
+}
+
+/* ---- operations ---- */
+
+void op_linear(struct workspace *w, struct tensor out, struct tensor in, const struct linear *l,
+               const struct epilogue *e) {
+    static const struct epilogue none;
+    const struct backend *b = w->compute->backend;
+    size_t mark = workspace_mark(w);
+    void *scratch = take(w, b->linear_scratch(w->compute, out, in, l));
+    if (live(w)) b->linear(w, scratch, out, in, l, e ? e : &none);
+    workspace_release(w, mark);
+}
+
+void op_rms_norm(struct workspace *w, struct tensor out, struct tensor in, const struct vector *weight, float eps) {
+    if (live(w)) w->compute->backend->rms_norm(w, out, in, weight->data, eps);
+}
+
+void op_layer_norm_modulate(struct workspace *w, struct tensor out, struct tensor in, const float *scale,
+                            const float *shift, float eps) {
+    if (live(w)) w->compute->backend->layer_norm_modulate(w, out, in, scale, shift, eps);
+}
+
+void op_channel_norm(struct workspace *w, struct tensor out, struct tensor in, const struct vector *gamma, bool silu) {
+    if (live(w)) w->compute->backend->channel_norm(w, out, in, gamma->data, silu);
+}
+
+void op_copy(struct workspace *w, struct tensor out, struct tensor in) {
+    if (live(w)) w->compute->backend->copy(w, out, in);
+}
+
+void op_silu(struct workspace *w, struct tensor out, struct tensor in) {
+    if (live(w)) w->compute->backend->silu(w, out, in);
+}
+
+void op_silu_mul(struct workspace *w, struct tensor out, struct tensor gate, struct tensor up) {
+    if (live(w)) w->compute->backend->silu_mul(w, out, gate, up);
+}
+
+void op_norm_rotary(struct workspace *w, struct tensor x, int64_t head_dim, const struct vector *norm, float eps,
+                    struct tensor angles, enum rotary_pairs pairs) {
+    if (live(w)) w->compute->backend->norm_rotary(w, x, head_dim, norm ? norm->data : NULL, eps, angles, pairs);
+}
+
+void op_attention(struct workspace *w, struct tensor out, struct tensor q, struct tensor k, struct tensor v,
+                  const struct attention *a) {
+    const struct backend *b = w->compute->backend;
+    size_t mark = workspace_mark(w);
+    void *scratch = take(w, b->attention_scratch(w->compute, q, k, a));
+    if (live(w)) b->attention(w, scratch, out, q, k, v, a);
+    workspace_release(w, mark);
+}
+
+void op_conv(struct workspace *w, struct feature_map out, struct feature_map in, const struct conv *v,
+             const struct conv_options *o) {
+    const struct backend *b = w->compute->backend;
+    size_t mark = workspace_mark(w);
+    void *scratch = take(w, b->conv_scratch(w->compute, out, in, v));
+    if (live(w)) b->conv(w, scratch, out, in, v, o);
+    workspace_release(w, mark);
+}

@@ -1,0 +1,140 @@
+/*
+ * Weights into panels: for each group of `cols` output features, their numbers for one input feature lie side by side, so
+ * that a product reads them as whole vectors, from the first byte to the last.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "compute/cpu/cpu.h"
+
+/* Where row `r` of the stacked matrices is; NULL beyond the last one. */
+static const char *row_of(const struct matrix *parts, size_t count, int64_t r, enum dtype *dtype) {
+    for (size_t i = 0; i < count; r -= parts[i++].rows) {
+        if (r >= parts[i].rows) continue;
+        *dtype = parts[i].dtype;
+        return (const char *)parts[i].data + (size_t)r * (size_t)parts[i].cols * dtype_size(parts[i].dtype);
+    }
+    return NULL;
+}
+
+struct packing {
+    const struct matrix *parts;
+    size_t count;
+    struct cpu_linear *linear;
+    int cols;
+    float *rows; /* per worker: `cols` rows of float32 */
+};
+
+static void pack_panel(void *arg, size_t panel, int worker) {
+    const struct packing *p = arg;
+    const struct cpu_linear *l = p->linear;
+    int64_t in = l->base.in_features, depth = l->depth, cols = p->cols;
+    float *rows = p->rows + (int64_t)worker * cols * depth;
+    memset(rows, 0, (size_t)(cols * depth) * sizeof *rows);
+    for (int64_t j = 0; j < cols; j++) {
+        enum dtype dtype;
+        const char *row = row_of(p->parts, p->count, (int64_t)panel * cols + j, &dtype);
+        if (row) floats_from(rows + j * depth, row, dtype, (size_t)in);
+    }
+    if (l->kind == PRODUCT_F32) {
+        float *out = (float *)l->packed + (int64_t)panel * depth * cols;
+        for (int64_t k = 0; k < depth; k++)
+            for (int64_t j = 0; j < cols; j++) out[k * cols + j] = rows[j * depth + k];
+        return;
+    }
+    uint16_t *out = (uint16_t *)l->packed + (int64_t)panel * depth * cols;
+    for (int64_t k = 0; k < depth; k++)
+        for (int64_t j = 0; j < cols; j++) {
+            int64_t at = l->kind == PRODUCT_BF16 ? (k / 2 * cols + j) * 2 + k % 2 : k * cols + j;
+            out[at] = bf16_from_float(rows[j * depth + k]);
+        }
+}
+
+static enum product_kind kind_for(const struct kernels *k, const struct matrix *parts, size_t count, bool exact) {
+    bool all_bf16 = true;
+    for (size_t i = 0; i < count; i++) all_bf16 = all_bf16 && parts[i].dtype == DTYPE_BF16;
+    if (!exact && k->product_bf16) return PRODUCT_BF16;
+    return all_bf16 ? PRODUCT_BF16_WEIGHTS : PRODUCT_F32;
+}
+
+static size_t packed_bytes(const struct cpu_linear *l, int cols) {
+    return (size_t)(l->panels * l->depth * cols) * (l->kind == PRODUCT_F32 ? 4 : 2);
+}
+
+enum status cpu_pack_linear(struct compute *c, struct linear **out, const struct matrix *parts, size_t count,
+                            const float *bias, bool exact, struct error *err) {
+    *out = NULL;
+    struct cpu *cpu = cpu_of(c);
+    int cols = cpu->kernels->cols;
+    struct cpu_linear *l = calloc(1, sizeof *l);
+    if (!l) return fail(err, STATUS_NO_MEMORY, "no memory for a layer");
+    l->base.compute = c;
+    l->base.in_features = parts[0].cols;
+    for (size_t i = 0; i < count; i++) l->base.out_features += parts[i].rows;
+    l->kind = kind_for(cpu->kernels, parts, count, exact);
+    l->panels = (l->base.out_features + cols - 1) / cols;
+    l->depth = l->kind == PRODUCT_BF16 ? (int64_t)round_up((size_t)l->base.in_features, 2) : l->base.in_features;
+
+    size_t bytes = packed_bytes(l, cols), bias_bytes = (size_t)(l->panels * cols) * sizeof(float);
+    float *rows = malloc((size_t)c->threads * (size_t)cols * (size_t)l->depth * sizeof *rows);
+    l->packed = cpu_allocate(c, bytes);
+    l->bias = calloc(1, bias_bytes);
+    l->base.bytes = bytes + bias_bytes;
+    if (!rows || !l->packed || !l->bias) {
+        free(rows);
+        cpu_linear_destroy(&l->base);
+        return fail(err, STATUS_NO_MEMORY, "no memory for a layer's %zu bytes of weights", bytes);
+    }
+    if (bias) memcpy(l->bias, bias, (size_t)l->base.out_features * sizeof *bias);
+    struct packing p = {parts, count, l, cols, rows};
+    pool_run(cpu->pool, (size_t)l->panels, pack_panel, &p);
+    free(rows);
+    *out = &l->base;
+    return STATUS_OK;
+}
+
+void cpu_linear_destroy(struct linear *base) {
+    struct cpu_linear *l = (struct cpu_linear *)base;
+    cpu_release(base->compute, l->packed, packed_bytes(l, cpu_of(base->compute)->kernels->cols));
+    free(l->bias);
+    free(l);
+}
+
+static size_t conv_bytes(const struct cpu_conv *v, int cols) {
+    return (size_t)v->base.size * (size_t)v->base.size * (size_t)v->panels * (size_t)v->base.in_channels *
+           (size_t)cols * sizeof(float);
+}
+
+enum status cpu_pack_conv(struct compute *c, struct conv **out, const float *weight, const float *bias,
+                          int64_t out_channels, int64_t in_channels, int size, struct error *err) {
+    *out = NULL;
+    int64_t cols = cpu_of(c)->kernels->cols, taps = (int64_t)size * size;
+    struct cpu_conv *v = calloc(1, sizeof *v);
+    if (!v) return fail(err, STATUS_NO_MEMORY, "no memory for a convolution");
+    v->base = (struct conv){c, out_channels, in_channels, size, 0};
+    v->panels = (out_channels + cols - 1) / cols;
+    size_t bytes = conv_bytes(v, (int)cols), bias_bytes = (size_t)(v->panels * cols) * sizeof(float);
+    v->packed = cpu_allocate(c, bytes);
+    v->bias = calloc(1, bias_bytes);
+    v->base.bytes = bytes + bias_bytes;
+    if (!v->packed || !v->bias) {
+        cpu_conv_destroy(&v->base);
+        return fail(err, STATUS_NO_MEMORY, "no memory for a convolution's %zu bytes of weights", bytes);
+    }
+    if (bias) memcpy(v->bias, bias, (size_t)out_channels * sizeof *bias);
+    float *to = v->packed;
+    for (int64_t tap = 0; tap < taps; tap++)
+        for (int64_t panel = 0; panel < v->panels; panel++)
+            for (int64_t k = 0; k < in_channels; k++)
+                for (int64_t j = panel * cols; j < (panel + 1) * cols; j++)
+                    *to++ = j < out_channels ? weight[(j * in_channels + k) * taps + tap] : 0.0f;
+    *out = &v->base;
+    return STATUS_OK;
+}
+
+void cpu_conv_destroy(struct conv *base) {
+    struct cpu_conv *v = (struct cpu_conv *)base;
+    cpu_release(base->compute, v->packed, conv_bytes(v, cpu_of(base->compute)->kernels->cols));
+    free(v->bias);
+    free(v);
+}
