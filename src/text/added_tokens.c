@@ -128,13 +128,12 @@ static void strip(const struct added_token *t, const char *text, size_t size, si
     int32_t c;
     size_t n;
     if (t->lstrip) {
-        while (m->start > 0 && (n = char_before(text, m->start, &c)) && char_class(c) == CHAR_SPACE)
+        while (m->start > 0 && (n = char_before(text, m->start, &c)) && char_is_space(c))
             m->start -= n;
         if (m->start < done) m->start = done; /* the match before has that white space already */
     }
     if (t->rstrip)
-        while (m->stop < size && (n = char_at(text, size, m->stop, &c)) &&
-               char_class(c) == CHAR_SPACE)
+        while (m->stop < size && (n = char_at(text, size, m->stop, &c)) && char_is_space(c))
             m->stop += n;
 }
 

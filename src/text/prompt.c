@@ -125,7 +125,7 @@ bool prompt_is_blank(const char *prompt) {
     for (utf8proc_ssize_t n; *prompt; prompt += n) {
         utf8proc_int32_t c;
         n = utf8proc_iterate((const utf8proc_uint8_t *)prompt, -1, &c);
-        if (n <= 0 || char_class(c) != CHAR_SPACE) return false;
+        if (n <= 0 || !char_is_space(c)) return false;
     }
     return true;
 }

@@ -91,7 +91,8 @@ enum status tokenizer_from_sources(struct tokenizer **out, const struct tokenize
     struct tokenizer *t = calloc(1, sizeof *t);
     if (!t) return fail(err, STATUS_NO_MEMORY, "no memory for a tokenizer");
     const char *vocab = f->tokenizer_json.there ? f->tokenizer_json.path : f->vocab_json.path;
-    enum status s = bpe_create(&t->bpe, err);
+    enum status s = pretokenizer_create(&t->pretokenizer, err);
+    if (s == STATUS_OK) s = bpe_create(&t->bpe, err);
     if (s == STATUS_OK && f->tokenizer_json.there) {
         s = tokenizer_read_json(t, &f->tokenizer_json, err);
     } else if (s == STATUS_OK) {

@@ -8,9 +8,11 @@
 #include "base/buffer.h"
 #include "text/added_tokens.h"
 #include "text/bpe.h"
+#include "text/pretokenize.h"
 #include "text/tokenizer.h"
 
 struct tokenizer {
+    struct pretokenizer *pretokenizer;
     struct bpe *bpe;
     struct added_tokens added;
 };

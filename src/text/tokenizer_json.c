@@ -249,7 +249,7 @@ static enum status check_pipeline(const json_t *root, const char *where, struct 
     if (json_array_size(stages) != 2 || !is_type(split, "Split") || !is_type(bytes, "ByteLevel"))
         return fail(err, STATUS_INVALID,
                     "%s: the pre_tokenizer is not Split and ByteLevel, as Qwen2's is", where);
-    if (!pattern || strcmp(pattern, pretokenize_pattern) != 0 || !behavior ||
+    if (!pattern || strcmp(pattern, pretokenizer_pattern) != 0 || !behavior ||
         strcmp(behavior, "Isolated") != 0 || json_is_true(json_object_get(split, "invert")))
         return fail(err, STATUS_INVALID, "%s: the pattern that splits text is not Qwen2's", where);
     if (json_is_true(json_object_get(bytes, "add_prefix_space")) ||

@@ -1,8 +1,11 @@
 /*
  * Every allocation of ours fails once: opening and encoding must say STATUS_NO_MEMORY, leak
- * nothing, and work again afterwards.  The linker sends malloc, calloc and realloc here (--wrap);
- * the libraries' own calls are not ours to fail.
+ * nothing, and work again afterwards.  The linker sends malloc, calloc and realloc here (--wrap),
+ * and what PCRE2 allocates when we ask it to; the libraries' own calls are not ours to fail.
  */
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
 #include "text/prompt.h"
 #include "text_support.h"
 
@@ -29,6 +32,29 @@ void *__wrap_calloc(size_t count, size_t size) {
 
 void *__wrap_realloc(void *p, size_t size) {
     return fails() ? NULL : __real_realloc(p, size);
+}
+
+pcre2_code *__real_pcre2_compile_8(PCRE2_SPTR pattern, PCRE2_SIZE size, uint32_t options, int *why,
+                                   PCRE2_SIZE *at, pcre2_compile_context *context);
+pcre2_code *__wrap_pcre2_compile_8(PCRE2_SPTR pattern, PCRE2_SIZE size, uint32_t options, int *why,
+                                   PCRE2_SIZE *at, pcre2_compile_context *context);
+pcre2_match_context *__real_pcre2_match_context_create_8(pcre2_general_context *context);
+pcre2_match_context *__wrap_pcre2_match_context_create_8(pcre2_general_context *context);
+pcre2_match_data *__real_pcre2_match_data_create_8(uint32_t pairs, pcre2_general_context *context);
+pcre2_match_data *__wrap_pcre2_match_data_create_8(uint32_t pairs, pcre2_general_context *context);
+
+pcre2_code *__wrap_pcre2_compile_8(PCRE2_SPTR pattern, PCRE2_SIZE size, uint32_t options, int *why,
+                                   PCRE2_SIZE *at, pcre2_compile_context *context) {
+    *why = PCRE2_ERROR_HEAP_FAILED;
+    return fails() ? NULL : __real_pcre2_compile_8(pattern, size, options, why, at, context);
+}
+
+pcre2_match_context *__wrap_pcre2_match_context_create_8(pcre2_general_context *context) {
+    return fails() ? NULL : __real_pcre2_match_context_create_8(context);
+}
+
+pcre2_match_data *__wrap_pcre2_match_data_create_8(uint32_t pairs, pcre2_general_context *context) {
+    return fails() ? NULL : __real_pcre2_match_data_create_8(pairs, context);
 }
 
 static const char text[] = "a<|im_end|> caf\u00e9 e\u0301 \u628a\u80cc\u666f "
