@@ -6,6 +6,8 @@
  *   2. what lies between is brought into Unicode's form C (nfc.h), each stretch for itself;
  *   3. a stretch is cut into words (pretokenize.h);
  *   4. a word's bytes are merged into tokens (bpe.h).
+ * Only for characters newer than Unicode 9 (2.) or than the Unicode of the PCRE2 at hand (3.) may
+ * the ids differ from the reference's: its libraries and ours know different versions.
  *
  *     struct tokenizer *t;
  *     struct token_ids ids = {0};
