@@ -83,7 +83,8 @@ struct workspace {
     double flops;
     bool (*cancelled)(void *arg);
     void *arg;
-    enum status failed; /* a device's error, told by workspace_check */
+    enum status failed; /* the first error, told by workspace_check; nothing is computed after it */
+    const char *why;    /* a sentence about it, or NULL */
 };
 
 #endif

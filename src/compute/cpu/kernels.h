@@ -16,8 +16,6 @@
 
 #include "base/dtype.h"
 
-enum { KERNEL_MAX_ROWS = 16, KERNEL_MAX_COLS = 64 };
-
 struct kernels {
     const char *name;
     int rows, cols; /* of a register tile: a product yields up to rows x cols sums at once */
