@@ -5,7 +5,7 @@
  *   an end.
  * - It does not look at a suspended connection: here a client that goes away while its edit waits or runs is noticed.
  *   "Away" is the end of the connection or of the client's sending half: somebody who shuts that down and still waits
- *   for an answer (no usual client does) is taken as gone, as nginx and others do.
+ *   for an answer to an edit (no usual client does) is taken as gone, as nginx and others do.
  * - It cannot answer while a body is still coming, and closing a socket with unread bytes in it destroys an answer on
  *   its way: here a refused connection is read on for a few seconds after its answer was written.
  *

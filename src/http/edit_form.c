@@ -53,8 +53,9 @@ struct edit_form {
     bool given[FIELDS];
     struct edit_order order;
     enum field current;
-    bool unnamed_file;     /* the current image has an empty file name: a file input left empty */
-    enum http_error code;  /* of an error that a handler below returned */
+    bool image_begun;     /* the current image has had a byte: it counts */
+    bool unnamed_file;    /* the current image has an empty file name: a file input left empty, if no byte comes */
+    enum http_error code; /* of an error that a handler below returned */
 };
 
 static bool problem_set(struct problem *p, enum http_error code, const struct error *why) {
@@ -78,9 +79,7 @@ static enum status begin(void *arg, const struct multipart_part *part, struct er
     if (strcmp(part->name, "image") == 0) {
         form->current = FIELD_IMAGE;
         form->unnamed_file = part->filename && !*part->filename;
-        if (form->order.file_count == FIRERED_MAX_PICTURES)
-            return fail(err, STATUS_INVALID, "image is given more than %d times", FIRERED_MAX_PICTURES);
-        form->order.file_count++;
+        form->image_begun = false;
         return STATUS_OK;
     }
     int f = 0;
@@ -94,6 +93,10 @@ static enum status begin(void *arg, const struct multipart_part *part, struct er
 }
 
 static enum status append_image(struct edit_form *form, const char *bytes, size_t size, struct error *err) {
+    if (!form->image_begun && form->order.file_count == FIRERED_MAX_PICTURES)
+        return fail(err, STATUS_INVALID, "image is given more than %d times", FIRERED_MAX_PICTURES);
+    if (!form->image_begun) form->order.file_count++;
+    form->image_begun = true;
     if (!service_hold_bytes(form->service, size)) {
         form->code = HTTP_QUEUE_FULL;
         return fail(err, STATUS_NO_MEMORY, "too many uploads at once; try again later");
@@ -125,15 +128,9 @@ static enum status data(void *arg, const char *bytes, size_t size, struct error 
 
 static enum status end(void *arg, struct error *err) {
     struct edit_form *form = arg;
-    if (form->current != FIELD_IMAGE) return STATUS_OK;
-    const struct buffer *file = &form->order.files[form->order.file_count - 1];
-    if (file->size) return STATUS_OK;
-    if (!form->unnamed_file) {
-        form->code = HTTP_INVALID_FILE;
-        return fail(err, STATUS_INVALID, "image is an empty file");
-    }
-    form->order.file_count--;
-    return STATUS_OK;
+    if (form->current != FIELD_IMAGE || form->image_begun || form->unnamed_file) return STATUS_OK;
+    form->code = HTTP_INVALID_FILE;
+    return fail(err, STATUS_INVALID, "image is an empty file");
 }
 
 static void order_free(struct edit_form *form) {

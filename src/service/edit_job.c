@@ -48,9 +48,18 @@ const char *edit_end_name(enum edit_end end) {
     return names[end];
 }
 
-/* Whether a sentence may be shown to a client: no absolute path, no address. */
+/* "0x" and at least four hexadecimal digits, but not within a size such as 100x1000. */
+static bool has_address(const char *text) {
+    for (const char *p = text; (p = strstr(p, "0x")); p += 2) {
+        bool in_number = p > text && p[-1] >= '0' && p[-1] <= '9';
+        if (!in_number && strspn(p + 2, "0123456789abcdefABCDEF") >= 4) return true;
+    }
+    return false;
+}
+
+/* Whether a sentence may be shown to a client: no path, no address. */
 static bool is_presentable(const char *text) {
-    if (!*text || strstr(text, "0x") || strstr(text, "./")) return false;
+    if (!*text || strstr(text, "./") || has_address(text)) return false;
     for (const char *p = text; (p = strchr(p, '/')); p++)
         if (p == text || strchr(" '\"(=:", p[-1])) return false;
     return true;

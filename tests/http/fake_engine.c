@@ -4,6 +4,7 @@
  * Words in the prompt steer one edit:
  *     step-ms=N      every step takes N milliseconds (it asks `cancelled` about once per millisecond)
  *     hold=NAME      the first step ends when the file $FAKE_DIR/NAME exists, or the edit is cancelled
+ *     ignore-cancel=N  asks `cancelled` only after N milliseconds, as an engine in a long step does
  *     fail=KIND      invalid, no-memory, not-finite, internal, io, path (a message with a path in it)
  * The environment steers the model:
  *     FAKE_LOAD_MS, FAKE_LOAD_HOLD=NAME, FAKE_LOAD_FAIL, FAKE_WARM_FAIL (a KIND), FAKE_DISTILLED,
@@ -141,6 +142,7 @@ static enum status steps(const struct firered_edit *edit, struct error *err) {
     int ms = word(edit->prompt, "step-ms=", value, sizeof value) ? atoi(value) : 0;
     struct firered_progress progress = {FIRERED_STAGE_DENOISE, 0, edit->steps};
     if (edit->progress) edit->progress(edit->arg, &progress);
+    if (word(edit->prompt, "ignore-cancel=", value, sizeof value)) sleep_ms(atoi(value));
     for (int step = 0; step < edit->steps; step++) {
         if (step == 0 && word(edit->prompt, "hold=", value, sizeof value))
             while (!is_released(value) && !cancelled(edit)) sleep_ms(1);
