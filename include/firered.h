@@ -102,11 +102,26 @@ struct firered_edit {
     void *arg;
 };
 
+enum firered_phase {
+    FIRERED_PHASE_VISION,
+    FIRERED_PHASE_TEXT,
+    FIRERED_PHASE_VAE_ENCODE,
+    FIRERED_PHASE_DENOISE,
+    FIRERED_PHASE_VAE_DECODE,
+    FIRERED_PHASES
+};
+
+struct firered_cost {
+    double seconds;
+    double flops; /* of products: two for each multiplication that was needed */
+};
+
 struct firered_result {
     struct picture picture; /* the caller's; picture_free */
     int steps;              /* what was used */
     double guidance_scale;
-    double encode_seconds, denoise_seconds, decode_seconds;
+    struct firered_cost phases[FIRERED_PHASES];
+    double encode_seconds, denoise_seconds, decode_seconds; /* ENCODE: the first three phases */
 };
 
 /* Maps, checks and packs a model's weights.  Every tensor that the networks need is looked up, by name and shape.

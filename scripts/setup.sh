@@ -9,7 +9,7 @@
 set -euo pipefail
 
 build=(build-essential cmake ninja-build pkg-config
-    libjansson-dev libutf8proc-dev libpcre2-dev
+    libjansson-dev libutf8proc-dev
     libspng-dev libjpeg62-turbo-dev libwebp-dev libmicrohttpd-dev)
 tests=(libcmocka-dev libcurl4-openssl-dev valgrind curl)
 fuzz=(clang libclang-rt-14-dev)

@@ -1,8 +1,8 @@
 /*
  * firered edit: pictures and a sentence in, the edited picture in a file.
  *
- * Everything that can be wrong with the request is looked at before the model is loaded, the output's folder included:
- * nobody wants to wait for a picture that cannot be written.
+ * Everything that can be wrong with the request is looked at before the model is loaded, the
+ * output's folder included: nobody wants to wait for a picture that cannot be written.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,9 +28,10 @@ struct request {
     const char *inputs[FIRERED_MAX_PICTURES];
     size_t input_count;
     const char *prompt, *output;
+    const char *negative_prompt; /* NULL: not said; an empty one is a prompt too */
     enum picture_format format;
-    int steps;               /* 0: not said */
-    double guidance_scale;   /* negative: not said */
+    int steps;             /* 0: not said */
+    double guidance_scale; /* negative: not said */
     uint64_t seed;
     int width, height;
     bool verbose;
@@ -54,8 +55,8 @@ static enum status read_int(const struct args *args, const char *flag, int min, 
     if (!text || !*text) return STATUS_OK;
     value_show(&shown, text);
     if (!value_int(text, min, max, &n))
-        return fail(err, STATUS_INVALID, "--%s %s: must be a whole number from %d to %d", flag, shown.text,
-                    min, max);
+        return fail(err, STATUS_INVALID, "--%s %s: must be a whole number from %d to %d", flag,
+                    shown.text, min, max);
     *out = (int)n;
     return STATUS_OK;
 }
@@ -66,7 +67,8 @@ static enum status read_guidance(const struct args *args, double *out, struct er
     if (!text || !*text) return STATUS_OK;
     value_show(&shown, text);
     if (!value_real(text, 0, 30, out))
-        return fail(err, STATUS_INVALID, "--guidance-scale %s: must be a number from 0 to 30", shown.text);
+        return fail(err, STATUS_INVALID, "--guidance-scale %s: must be a number from 0 to 30",
+                    shown.text);
     return STATUS_OK;
 }
 
@@ -77,14 +79,16 @@ static enum status read_seed(const struct args *args, uint64_t *out, struct erro
     if (!text || !*text || strcmp(text, "-1") == 0) {
         uint32_t random;
         if (getrandom(&random, sizeof random, 0) != sizeof random)
-            return fail(err, STATUS_INTERNAL, "the system gives no random seed: name one with --seed");
+            return fail(err, STATUS_INTERNAL,
+                        "the system gives no random seed: name one with --seed");
         *out = random;
         return STATUS_OK;
     }
     value_show(&shown, text);
     if (!value_uint64(text, out))
         return fail(err, STATUS_INVALID,
-                    "--seed %s: must be a whole number from 0 to 18446744073709551615, or -1 for a random one",
+                    "--seed %s: must be a whole number from 0 to 18446744073709551615, or -1 for a "
+                    "random one",
                     shown.text);
     return STATUS_OK;
 }
@@ -92,9 +96,11 @@ static enum status read_seed(const struct args *args, uint64_t *out, struct erro
 static enum status read_inputs(const struct args *args, struct request *r, struct error *err) {
     for (size_t i = 0; i < args->count; i++) {
         if (strcmp(args->list[i].flag, "image") != 0) continue;
-        if (!*args->list[i].value) return fail(err, STATUS_INVALID, "--image needs the name of a file");
+        if (!*args->list[i].value)
+            return fail(err, STATUS_INVALID, "--image needs the name of a file");
         if (r->input_count == FIRERED_MAX_PICTURES)
-            return fail(err, STATUS_INVALID, "--image was given more than %d times", FIRERED_MAX_PICTURES);
+            return fail(err, STATUS_INVALID, "--image was given more than %d times",
+                        FIRERED_MAX_PICTURES);
         r->inputs[r->input_count++] = args->list[i].value;
     }
     if (r->input_count == 0)
@@ -113,6 +119,7 @@ static enum status read_request(struct request *r, const struct args *args, stru
     if (!r->output || !*r->output)
         return fail(err, STATUS_INVALID, "no output: name the edited picture's file with --output");
     r->verbose = args_last(args, "verbose") != NULL;
+    r->negative_prompt = args_last(args, "negative-prompt");
     s = output_format(&r->format, r->output, err);
     if (s == STATUS_OK) s = read_int(args, "steps", 1, MAX_STEPS, &r->steps, err);
     if (s == STATUS_OK) s = read_int(args, "width", MIN_SIDE, MAX_SIDE, &r->width, err);
@@ -180,7 +187,7 @@ static enum status edit_pictures(struct session *w, const struct request *r,
         .arg = w,
     };
     firered_edit_defaults(w->engine, &edit);
-    edit.negative_prompt = config->negative_prompt;
+    edit.negative_prompt = r->negative_prompt ? r->negative_prompt : config->negative_prompt;
     if (config->default_steps > 0) edit.steps = config->default_steps;
     if (config->default_guidance >= 0) edit.guidance_scale = config->default_guidance;
     if (r->steps > 0) edit.steps = r->steps;
@@ -242,14 +249,18 @@ static int edit_command(const struct config *config, const struct args *args, st
 
 static const char help[] =
     "usage: firered edit --image FILE [--image FILE ...] --prompt TEXT --output FILE [FLAGS]\n\n"
-    "  --image FILE           the picture to edit, PNG, JPEG or WebP; up to three, Picture 1 to 3 in the prompt,\n"
+    "  --image FILE           the picture to edit, PNG, JPEG or WebP; up to three, Picture 1 to 3 "
+    "in the prompt,\n"
     "                         of which the last gives the aspect ratio\n"
     "  --prompt TEXT          what to change\n"
     "  --output FILE          where the edited picture goes: .png, .jpg, .jpeg or .webp\n"
     "  --steps N              1 to 1000 [else DEFAULT_STEPS, else the model's default]\n"
-    "  --guidance-scale G     0 to 30; up to 1: no guidance [else DEFAULT_GUIDANCE, else the model's default]\n"
-    "  --seed N               the same seed gives the same picture; absent or -1: a random one, which is told\n"
-    "  --width W --height H   64 to 2048, rounded down to a multiple of 16; absent: the model's area\n"
+    "  --guidance-scale G     0 to 30; up to 1: no guidance [else DEFAULT_GUIDANCE, else the "
+    "model's default]\n"
+    "  --seed N               the same seed gives the same picture; absent or -1: a random one, "
+    "which is told\n"
+    "  --width W --height H   64 to 2048, rounded down to a multiple of 16; absent: the model's "
+    "area\n"
     "  --verbose              log what happens, instead of the progress bar\n";
 
 int cmd_edit(int argc, char **argv) {

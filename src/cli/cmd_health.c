@@ -1,5 +1,6 @@
 /*
- * firered health: asks a service on HOST and PORT for /health, so that a container needs no other program for its check.
+ * firered health: asks a service on HOST and PORT for /health, so that a container needs no other
+ * program for its check.
  */
 #include <errno.h>
 #include <netdb.h>

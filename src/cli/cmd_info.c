@@ -30,7 +30,8 @@ int cmd_info(int argc, char **argv) {
     static const struct command command = {
         .name = "info",
         .help = "usage: firered info [FLAGS]\n\n"
-                "Checks every tensor of a model's folder by name and shape, and tells sizes, memory, device and defaults.\n",
+                "Checks every tensor of a model's folder by name and shape, and tells sizes, "
+                "memory, device and defaults.\n",
         .options = OPTION_INFO,
         .work = info,
     };

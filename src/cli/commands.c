@@ -10,7 +10,8 @@ static int write_help(const struct command *c, struct error *err) {
     struct buffer list = {0};
     enum status s = options_write_help(&list, c->options);
     if (s == STATUS_OK)
-        printf("%s\nSettings, as a flag or [in the environment or .env]:\n\n%s", c->help, list.data);
+        printf("%s\nSettings, as a flag or [in the environment or .env]:\n\n%s", c->help,
+               list.data);
     buffer_free(&list);
     if (s == STATUS_OK && fflush(stdout) == 0) return EXIT_OK;
     fail(err, STATUS_IO, "cannot write the help");

@@ -1,8 +1,9 @@
 /*
  * commands.h - the commands of the program, and what they have in common.
  *
- * Each command takes argv from its own name on and returns the exit status of the process.  Results go to standard
- * output; everything else goes to standard error, and a failure is one line there.
+ * Each command takes argv from its own name on and returns the exit status of the process.
+ * Results go to standard output; everything else goes to standard error, and a failure is one line
+ * there.
  */
 #ifndef CLI_COMMANDS_H
 #define CLI_COMMANDS_H
@@ -25,10 +26,11 @@ int cmd_health(int argc, char **argv);
 
 struct command {
     const char *name;
-    const char *help;            /* what stands before the list of settings */
-    unsigned options;            /* enum option_command: the settings that are flags of it */
-    unsigned variables;          /* further settings that count, but not as flags */
-    const struct arg_spec *own;  /* its own flags, beside --help; ends with a NULL flag; NULL: none */
+    const char *help;   /* what stands before the list of settings */
+    unsigned options;   /* enum option_command: the settings that are flags of it */
+    unsigned variables; /* further settings that count, but not as flags */
+    const struct arg_spec
+        *own; /* its own flags, beside --help; ends with a NULL flag; NULL: none */
 
     /* Does the work.  Returns an exit status; when that is not EXIT_OK, err says why. */
     int (*work)(const struct config *config, const struct args *args, struct error *err);

@@ -25,7 +25,8 @@ static void write_usage(FILE *to) {
             FIRERED_VERSION);
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].what);
-    fprintf(to, "\n`firered COMMAND --help` lists a command's flags; `firered --version` tells the version.\n");
+    fprintf(to, "\n`firered COMMAND --help` lists a command's flags; `firered --version` tells the "
+                "version.\n");
 }
 
 static int unknown_command(const char *word) {
@@ -35,7 +36,8 @@ static int unknown_command(const char *word) {
     const char *near = args_closest(word, names, COMMAND_COUNT);
     value_show(&shown, word);
     if (near)
-        fprintf(stderr, "firered: unknown command '%s': did you mean %s? (firered --help lists all)\n",
+        fprintf(stderr,
+                "firered: unknown command '%s': did you mean %s? (firered --help lists all)\n",
                 shown.text, near);
     else
         fprintf(stderr, "firered: unknown command '%s': firered --help lists all\n", shown.text);

@@ -18,7 +18,8 @@ enum status output_format(enum picture_format *out, const char *path, struct err
     if (dot && dot > name && picture_format_from_name(out, dot + 1)) return STATUS_OK;
     struct shown_value shown;
     value_show(&shown, name);
-    return fail(err, STATUS_INVALID, "--output %s: the name must end in .png, .jpg, .jpeg or .webp", shown.text);
+    return fail(err, STATUS_INVALID, "--output %s: the name must end in .png, .jpg, .jpeg or .webp",
+                shown.text);
 }
 
 /* The folder of a path, with its slash; "./" where there is none. */
@@ -30,7 +31,8 @@ static char *folder_of(const char *path) {
 enum status output_check(const char *path, struct error *err) {
     struct stat st;
     if (stat(path, &st) == 0) {
-        if (S_ISDIR(st.st_mode)) return fail(err, STATUS_IO, "cannot write %s: it is a folder", path);
+        if (S_ISDIR(st.st_mode))
+            return fail(err, STATUS_IO, "cannot write %s: it is a folder", path);
         if (!S_ISREG(st.st_mode)) return STATUS_OK;
     }
     char *folder = folder_of(path);
@@ -44,7 +46,8 @@ enum status output_check(const char *path, struct error *err) {
 
 static enum status cannot_write(const char *path, int error, struct error *err) {
     if (error == ENOSPC || error == EDQUOT)
-        return fail(err, STATUS_IO, "cannot write %s: the disk is full (%s)", path, strerror(error));
+        return fail(err, STATUS_IO, "cannot write %s: the disk is full (%s)", path,
+                    strerror(error));
     return fail(err, STATUS_IO, "cannot write %s: %s", path, strerror(error));
 }
 
@@ -73,7 +76,8 @@ static int open_temporary(const char *target, char **name) {
     errno = ENOMEM;
     for (int i = 0; folder && fd < 0 && i < 100; i++) {
         path.size = 0;
-        if (buffer_printf(&path, "%s.firered-%ld-%d.tmp", folder, (long)getpid(), i) != STATUS_OK) break;
+        if (buffer_printf(&path, "%s.firered-%ld-%d.tmp", folder, (long)getpid(), i) != STATUS_OK)
+            break;
         interrupt_set_temporary(NULL);
         fd = open(path.data, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
         if (fd < 0 && errno != EEXIST) break;
@@ -90,7 +94,8 @@ static int open_temporary(const char *target, char **name) {
     return fd;
 }
 
-/* After a crash of the machine the new name should be there too; where folders cannot be synced, nothing is lost. */
+/* After a crash of the machine the new name should be there too; where folders cannot be synced,
+ * nothing is lost. */
 static void sync_folder(const char *path) {
     char *folder = folder_of(path);
     int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;

@@ -16,9 +16,10 @@ struct progress {
 };
 
 void progress_start(struct progress *p, bool wanted);
-void progress_loading(void *progress, double share);                        /* for firered_options */
+void progress_loading(void *progress, double share); /* for firered_options */
 void progress_edit(struct progress *p, const struct firered_progress *now); /* from firered_edit */
-void progress_end(struct progress *p); /* takes the line away, so that what follows starts a clean one */
+void progress_end(
+    struct progress *p); /* takes the line away, so that what follows starts a clean one */
 
 double seconds_now(void); /* a clock that only goes forward */
 

@@ -81,6 +81,7 @@ struct workspace {
     char *memory; /* NULL when dry */
     size_t size, used, peak;
     bool dry;
+    double flops;
     bool (*cancelled)(void *arg);
     void *arg;
     enum status failed; /* a device's error, told by workspace_check */

@@ -141,6 +141,10 @@ enum status workspace_check(struct workspace *w, struct error *err) {
     return STATUS_OK;
 }
 
+double workspace_flops(const struct workspace *w) {
+    return w->flops;
+}
+
 size_t workspace_mark(const struct workspace *w) {
     return w->used;
 }
@@ -202,6 +206,7 @@ void op_linear(struct workspace *w, struct tensor out, struct tensor in, const s
     const struct backend *b = w->compute->backend;
     size_t mark = workspace_mark(w);
     void *scratch = take(w, b->linear_scratch(w->compute, out, in, l));
+    w->flops += 2.0 * (double)in.rows * (double)l->in_features * (double)l->out_features;
     if (live(w)) b->linear(w, scratch, out, in, l, e ? e : &none);
     workspace_release(w, mark);
 }
@@ -236,11 +241,26 @@ void op_norm_rotary(struct workspace *w, struct tensor x, int64_t head_dim, cons
     if (live(w)) w->compute->backend->norm_rotary(w, x, head_dim, norm ? norm->data : NULL, eps, angles, pairs);
 }
 
+/* Scores and weighted values of the pairs that see each other. */
+static double attention_flops(int64_t queries, int64_t keys, const struct attention *a) {
+    double pairs = (double)queries * (double)keys;
+    if (a->causal) pairs -= (double)queries * (double)(queries - 1) / 2;
+    if (a->segments) {
+        pairs = 0;
+        for (size_t i = 0; i < a->segment_count; i++) {
+            double rows = (double)(a->segments[i + 1] - a->segments[i]);
+            pairs += rows * rows;
+        }
+    }
+    return 4.0 * pairs * (double)(a->heads * a->head_dim);
+}
+
 void op_attention(struct workspace *w, struct tensor out, struct tensor q, struct tensor k, struct tensor v,
                   const struct attention *a) {
     const struct backend *b = w->compute->backend;
     size_t mark = workspace_mark(w);
     void *scratch = take(w, b->attention_scratch(w->compute, q, k, a));
+    w->flops += attention_flops(q.rows, k.rows, a);
     if (live(w)) b->attention(w, scratch, out, q, k, v, a);
     workspace_release(w, mark);
 }
@@ -250,6 +270,7 @@ void op_conv(struct workspace *w, struct feature_map out, struct feature_map in,
     const struct backend *b = w->compute->backend;
     size_t mark = workspace_mark(w);
     void *scratch = take(w, b->conv_scratch(w->compute, out, in, v));
+    w->flops += 2.0 * (double)out.t.rows * (double)(v->size * v->size) * (double)v->in_channels * (double)v->out_channels;
     if (live(w)) b->conv(w, scratch, out, in, v, o);
     workspace_release(w, mark);
 }

@@ -92,6 +92,9 @@ bool workspace_is_dry(const struct workspace *w);
  * between blocks. */
 enum status workspace_check(struct workspace *w, struct error *err);
 
+/* Floating-point operations of the products so far, dry or not: two for each multiplication. */
+double workspace_flops(const struct workspace *w);
+
 /* Memory is a stack: what was taken after a mark goes with it. */
 size_t workspace_mark(const struct workspace *w);
 void workspace_release(struct workspace *w, size_t mark);

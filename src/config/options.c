@@ -1,6 +1,6 @@
 /*
- * The table.  Numbers have limits that no sensible use meets; they are there to catch a slip of the keyboard before
- * it becomes a machine that swaps.
+ * The table.  Numbers have limits that no sensible use meets; they are there to catch a slip of
+ * the keyboard before it becomes a machine that swaps.
  */
 #include "config/options.h"
 
@@ -26,7 +26,8 @@ static const struct option_choice log_levels[] = {
 const struct option option_table[] = {
     {"MODEL_ID", "model", OPTION_PATH, OPTION_MODEL, FIELD(model_id),
      .shown = "FireRedTeam/FireRed-Image-Edit-1.0", .takes = "ID|FOLDER|demo",
-     .help = "the model: a hub id, a folder in diffusers layout, or demo; unset and not in the cache: demo"},
+     .help = "the model: a hub id, a folder in diffusers layout, or demo; unset and not in the "
+             "cache: demo"},
     {"MAX_CONCURRENT_JOBS", NULL, OPTION_INT, OPTION_SERVE, FIELD(max_concurrent_jobs), "2",
      .min = 1, .max = 256, .help = "edits that run at the same time"},
     {"TIMEOUT_SECONDS", NULL, OPTION_REAL, OPTION_SERVE, FIELD(timeout_seconds), "120",
@@ -52,8 +53,9 @@ const struct option option_table[] = {
     {"MAX_STEPS", NULL, OPTION_INT, OPTION_SERVE, FIELD(max_steps), "100", .min = 1, .max = 1000,
      .help = "most steps that a request may ask for"},
     {"API_KEY", NULL, OPTION_SECRET, OPTION_SERVE, FIELD(api_key), .shown = "none", .takes = "KEY",
-     .help = "when set, requests need it as Authorization: Bearer KEY or X-API-Key: KEY (others on the "
-             "machine can see flags: better set the variable)"},
+     .help =
+         "when set, requests need it as Authorization: Bearer KEY or X-API-Key: KEY (others on the "
+         "machine can see flags: better set the variable)"},
     {"DEVICE", NULL, OPTION_CHOICE, OPTION_DEVICE, FIELD(device), "auto", .choices = devices,
      .help = "where the networks run"},
     {"DTYPE", NULL, OPTION_CHOICE, OPTION_DEVICE, FIELD(dtype), "auto", .choices = dtypes,

@@ -35,7 +35,8 @@ struct run {
     const struct trace *trace; /* NULL in a dry run */
     struct workspace *w;
     struct host host;
-    struct firered_result *result; /* times are written here; NULL in a dry run */
+    struct firered_result *result; /* costs are written here; NULL in a dry run */
+    double phase_start, phase_flops;
 };
 
 static double seconds_now(void) {
@@ -48,6 +49,14 @@ static void tell(const struct run *r, enum firered_stage stage, int step) {
     if (!r->edit->progress || workspace_is_dry(r->w)) return;
     struct firered_progress now = {stage, step, r->plan->steps};
     r->edit->progress(r->edit->arg, &now);
+}
+
+/* What was spent since the last call goes to `phase`. */
+static void charge(struct run *r, enum firered_phase phase) {
+    double now = seconds_now(), flops = workspace_flops(r->w);
+    if (r->result) r->result->phases[phase] = (struct firered_cost){now - r->phase_start, flops - r->phase_flops};
+    r->phase_start = now;
+    r->phase_flops = flops;
 }
 
 /* ---- host memory ---- */
@@ -173,6 +182,7 @@ static enum status encode_prompts(struct run *r, struct tensor positive, struct 
     enum status s = vision_forward(m->vision, r->w, r->host.vision_embeds, r->host.pixel_values, p->patches,
                                    (int64_t)p->pictures, err);
     if (s != STATUS_OK) return s;
+    charge(r, FIRERED_PHASE_VISION);
     int64_t tokens = vision_tokens(&r->config->vision, p->patches, (int64_t)p->pictures);
     if (r->trace) r->trace->floats(r->trace->arg, "cond.vision_embeds", r->host.vision_embeds, tokens, positive.cols);
     if (r->trace && p->guided) /* the same: the tower does not see the prompt */
@@ -353,29 +363,26 @@ static enum status denoise(struct run *r, struct tensor positive, struct tensor 
 
 static enum status compute_stages(struct run *r, struct error *err) {
     const struct plan *p = r->plan;
-    double start = seconds_now(), encoded, denoised;
     int64_t hidden = r->config->language.hidden;
     size_t mark = workspace_mark(r->w);
     struct tensor positive = tensor_take(r->w, (int64_t)p->positive.text.ids.count, hidden);
     struct tensor negative = tensor_take(r->w, (int64_t)p->negative.text.ids.count, hidden);
+    r->phase_start = seconds_now();
 
     tell(r, FIRERED_STAGE_ENCODE, 0);
     enum status s = encode_prompts(r, positive, negative, err);
+    charge(r, FIRERED_PHASE_TEXT);
     if (s == STATUS_OK) s = encode_pictures(r, err);
-    encoded = seconds_now();
+    charge(r, FIRERED_PHASE_VAE_ENCODE);
 
-    tell(r, FIRERED_STAGE_DENOISE, 0);
+    if (s == STATUS_OK) tell(r, FIRERED_STAGE_DENOISE, 0);
     if (s == STATUS_OK) s = denoise(r, positive, negative, err);
     workspace_release(r->w, mark);
-    denoised = seconds_now();
+    charge(r, FIRERED_PHASE_DENOISE);
 
-    tell(r, FIRERED_STAGE_DECODE, p->steps);
+    if (s == STATUS_OK) tell(r, FIRERED_STAGE_DECODE, p->steps);
     if (s == STATUS_OK) s = decode_latents(r, err);
-    if (!workspace_is_dry(r->w)) {
-        r->result->encode_seconds = encoded - start;
-        r->result->denoise_seconds = denoised - encoded;
-        r->result->decode_seconds = seconds_now() - denoised;
-    }
+    charge(r, FIRERED_PHASE_VAE_DECODE);
     return s;
 }
 
@@ -428,6 +435,11 @@ enum status edit_run(const struct firered *engine, const struct firered_edit *ed
     }
     result->steps = plan.steps;
     result->guidance_scale = plan.guidance_scale;
+    const struct firered_cost *phases = result->phases;
+    result->encode_seconds = phases[FIRERED_PHASE_VISION].seconds + phases[FIRERED_PHASE_TEXT].seconds +
+                             phases[FIRERED_PHASE_VAE_ENCODE].seconds;
+    result->denoise_seconds = phases[FIRERED_PHASE_DENOISE].seconds;
+    result->decode_seconds = phases[FIRERED_PHASE_VAE_DECODE].seconds;
     if (s != STATUS_OK) {
         picture_free(&result->picture);
         *result = (struct firered_result){0};

@@ -1,10 +1,13 @@
 /*
- * An engine without networks, so that the commands can be tested by themselves: it writes what it was asked to do to the
- * file that FAKE_REPORT names, and does what the prompt or the model's name says.
+ * An engine without networks, so that the commands can be tested by themselves: it writes what it
+ * was asked to do to the file that FAKE_REPORT names, and does what the prompt or the model's name
+ * says.
  *
- *     model "broken"     does not load            prompt "oom", "nan"   fails so
- *     model "slow"       takes a minute to load   prompt "slow"         0.1 s a step, stops when asked to
- *                                                 prompt "stubborn"     the same, but never stops
+ *     model "broken"     does not load
+ *     model "slow"       takes a minute to load
+ *     prompt "oom", "nan"  fails so
+ *     prompt "slow"      0.1 s a step, stops when asked to
+ *     prompt "stubborn"  the same, but never stops
  */
 #include <math.h>
 #include <stdarg.h>
@@ -44,9 +47,11 @@ static bool ends_with(const char *text, const char *end) {
 enum status firered_open(struct firered **out, const struct firered_options *o, struct error *err) {
     report("open model=%s device=%d dtype=%d generator=%d threads=%d\n", o->model, (int)o->device,
            (int)o->dtype, (int)o->generator, o->threads);
-    for (size_t i = 0; i < o->lora_count; i++) report("lora %s %g\n", o->loras[i].path, o->loras[i].scale);
+    for (size_t i = 0; i < o->lora_count; i++)
+        report("lora %s %g\n", o->loras[i].path, o->loras[i].scale);
     if (ends_with(o->model, "/broken"))
-        return fail(err, STATUS_INVALID, "transformer/config.json is missing from the model folder");
+        return fail(err, STATUS_INVALID,
+                    "transformer/config.json is missing from the model folder");
     if (ends_with(o->model, "/slow")) wait_seconds(60);
     if (o->loading) o->loading(o->loading_arg, 0.5);
     *out = calloc(1, sizeof **out);
@@ -116,7 +121,8 @@ enum status firered_edit_run(struct firered *engine, const struct firered_edit *
 enum status firered_inspect(const struct firered_options *options, char **out, struct error *err) {
     *out = NULL;
     if (ends_with(options->model, "/broken"))
-        return fail(err, STATUS_INVALID, "transformer/config.json is missing from the model folder");
+        return fail(err, STATUS_INVALID,
+                    "transformer/config.json is missing from the model folder");
     *out = strdup("a fake report\n");
     return *out ? STATUS_OK : fail(err, STATUS_NO_MEMORY, "no memory");
 }
@@ -124,8 +130,8 @@ enum status firered_inspect(const struct firered_options *options, char **out, s
 enum status server_run(const struct config *config, const char *model, const char *model_name,
                        const struct log *log, struct error *err) {
     (void)log;
-    report("serve model=%s name=%s host=%s port=%d key=%s\n", model, model_name, config->host, config->port,
-           config->api_key ? config->api_key : "");
+    report("serve model=%s name=%s host=%s port=%d key=%s\n", model, model_name, config->host,
+           config->port, config->api_key ? config->api_key : "");
     if (config->port == 1) return fail(err, STATUS_IO, "port 1 is taken");
     return STATUS_OK;
 }

@@ -53,7 +53,8 @@ static void test_front(void **state) {
     assert_int_equal(c.status, 2);
     assert_has(c.err, "usage: firered COMMAND");
     RUN("sreve");
-    assert_refused(2, "firered: unknown command 'sreve': did you mean serve? (firered --help lists all)\n");
+    assert_refused(
+        2, "firered: unknown command 'sreve': did you mean serve? (firered --help lists all)\n");
     RUN("--sreve");
     assert_int_equal(c.status, 2);
     RUN("draw");
@@ -97,10 +98,12 @@ static void test_serve(void **state) {
 static void test_serve_refuses(void **state) {
     (void)state;
     RUN("serve", "--port", "70000");
-    assert_refused(2, "firered serve: PORT=70000 (from --port): must be a whole number from 0 to 65535\n");
+    assert_refused(
+        2, "firered serve: PORT=70000 (from --port): must be a whole number from 0 to 65535\n");
     setenv("DTYPE", "int8", 1);
     RUN("serve");
-    assert_refused(2, "firered serve: DTYPE=int8 (from the environment): must be auto, float32 or bfloat16\n");
+    assert_refused(
+        2, "firered serve: DTYPE=int8 (from the environment): must be auto, float32 or bfloat16\n");
     unsetenv("DTYPE");
     RUN("serve", "--model", "m", "--port", "1");
     assert_int_equal(c.status, 1);
@@ -135,7 +138,8 @@ static void test_model_rule(void **state) {
 
 static void test_default_model_in_cache(void **state) {
     (void)state;
-    const char *snapshot = "mkdir -p hub/models--FireRedTeam--FireRed-Image-Edit-1.0/snapshots/main";
+    const char *snapshot =
+        "mkdir -p hub/models--FireRedTeam--FireRed-Image-Edit-1.0/snapshots/main";
     assert_int_equal(system(snapshot), 0);
     RUN("serve", "--hf-home", ".");
     assert_int_equal(c.status, 0);
@@ -216,9 +220,9 @@ static void test_env_file(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup(name, scene_reset)
     const struct CMUnitTest tests[] = {
-        TEST(test_front),      TEST(test_helps), TEST(test_serve),  TEST(test_serve_refuses),
-        TEST(test_model_rule), TEST(test_default_model_in_cache),   TEST(test_info),
-        TEST(test_health),     TEST(test_env_file),
+        TEST(test_front),         TEST(test_helps),      TEST(test_serve),
+        TEST(test_serve_refuses), TEST(test_model_rule), TEST(test_default_model_in_cache),
+        TEST(test_info),          TEST(test_health),     TEST(test_env_file),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, scene_enter, scene_leave);

@@ -1,6 +1,6 @@
 /*
- * firered edit from outside: every flag arrives at the engine, every mistake gets its sentence, and the output is there
- * whole or not at all.
+ * firered edit from outside: every flag arrives at the engine, every mistake gets its sentence,
+ * and the output is there whole or not at all.
  */
 #include <dirent.h>
 #include <setjmp.h>
@@ -32,7 +32,8 @@ static void run(const char *const *words) {
 #define EDIT(...) run((const char *const[]){"edit", __VA_ARGS__, NULL})
 /* A complete request, to which a test adds one thing. */
 #define EDIT_WITH(...)                                                                             \
-    EDIT("--model", "m", "--image", PICTURE, "--prompt", "p", "--output", "out/a.png", "--seed", "7", __VA_ARGS__)
+    EDIT("--model", "m", "--image", PICTURE, "--prompt", "p", "--output", "out/a.png", "--seed",   \
+         "7", __VA_ARGS__)
 
 static void assert_has(const char *text, const char *part) {
     if (!strstr(text, part)) fail_msg("no \"%s\" in: %s", part, text);
@@ -48,7 +49,8 @@ static int files_in_out(void) {
     DIR *dir = opendir("out");
     int n = 0;
     assert_non_null(dir);
-    for (struct dirent *e; (e = readdir(dir));) n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+    for (struct dirent *e; (e = readdir(dir));)
+        n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
     closedir(dir);
     return n;
 }
@@ -73,7 +75,8 @@ static enum picture_format read_output(const char *path, struct picture *p) {
 
 static void test_plain(void **state) {
     (void)state;
-    EDIT("--model", "m", "--image", PICTURE, "--prompt", "p", "--output", "out/a.png", "--seed", "42");
+    EDIT("--model", "m", "--image", PICTURE, "--prompt", "p", "--output", "out/a.png", "--seed",
+         "42");
     assert_string_equal(c.err, "");
     assert_int_equal(c.status, 0);
     assert_has(c.out, "out/a.png: 64x64, seed 42, steps 3, guidance 2.5, ");
@@ -91,17 +94,18 @@ static void test_plain(void **state) {
 static void test_every_flag(void **state) {
     (void)state;
     EDIT("--model=m", "--image", PICTURE, "--image", TEST_DATA "/decode/q80-s2.jpg", "--image",
-         TEST_DATA "/tiny-edit/one-image-cfg/input0.png", "--prompt", "two words", "--output", "out/a.webp",
-         "--negative-prompt", "blurry", "--guidance-scale", "4.5", "--steps", "9", "--seed",
-         "18446744073709551615", "--width", "96", "--height", "80", "--lora", "x:0.5", "--lora=y", "--dtype",
-         "bfloat16", "--device", "cpu", "--threads", "2", "--seed-generator", "cuda", "--verbose");
+         TEST_DATA "/tiny-edit/one-image-cfg/input0.png", "--prompt", "two words", "--output",
+         "out/a.webp", "--negative-prompt", "blurry", "--guidance-scale", "4.5", "--steps", "9",
+         "--seed", "18446744073709551615", "--width", "96", "--height", "80", "--lora", "x:0.5",
+         "--lora=y", "--dtype", "bfloat16", "--device", "cpu", "--threads", "2", "--seed-generator",
+         "cuda", "--verbose");
     assert_int_equal(c.status, 0);
     assert_has(c.out, "out/a.webp: 96x80, seed 18446744073709551615, steps 9, guidance 4.5, ");
-    assert_string_equal(report(),
-                        "open model=m device=1 dtype=2 generator=1 threads=2\nlora x 0.5\nlora y 1\n"
-                        "edit prompt=two words negative=blurry steps=9 guidance=4.5 "
-                        "seed=18446744073709551615 size=96x80\n"
-                        "picture 53x37\npicture 53x37\npicture 200x130\nclose\n");
+    assert_string_equal(
+        report(), "open model=m device=1 dtype=2 generator=1 threads=2\nlora x 0.5\nlora y 1\n"
+                  "edit prompt=two words negative=blurry steps=9 guidance=4.5 "
+                  "seed=18446744073709551615 size=96x80\n"
+                  "picture 53x37\npicture 53x37\npicture 200x130\nclose\n");
 }
 
 static void test_formats(void **state) {
@@ -109,7 +113,9 @@ static void test_formats(void **state) {
     static const struct {
         const char *path;
         enum picture_format format;
-    } cases[] = {{"out/a.jpg", PICTURE_JPEG}, {"out/b.JPEG", PICTURE_JPEG}, {"out/c.webp", PICTURE_WEBP},
+    } cases[] = {{"out/a.jpg", PICTURE_JPEG},
+                 {"out/b.JPEG", PICTURE_JPEG},
+                 {"out/c.webp", PICTURE_WEBP},
                  {"out/d.x.png", PICTURE_PNG}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct picture p;
@@ -145,7 +151,7 @@ static void test_environment(void **state) {
     assert_has(report(), "open model=m ");
     assert_has(report(), "negative=grey steps=5 guidance=1 ");
     EDIT_WITH("--steps", "6", "--guidance-scale", "0", "--negative-prompt", "");
-    assert_has(report(), "negative=grey steps=6 guidance=0 ");
+    assert_has(report(), "negative= steps=6 guidance=0 ");
 }
 
 static void test_demo(void **state) {
@@ -171,10 +177,13 @@ static void test_bad_requests(void **state) {
     EDIT("--image", "", "--prompt", "p", "--output", "out/a.png");
     assert_refused(2, "firered edit: --image needs the name of a file\n");
     EDIT("--image", PICTURE, "--prompt", "--output", "out/a.png");
-    assert_refused(2, "firered edit: --prompt needs a value: what to change (write --prompt=--output if that is "
-                      "meant to be it)\n");
+    assert_refused(
+        2,
+        "firered edit: --prompt needs a value: what to change (write --prompt=--output if that is "
+        "meant to be it)\n");
     EDIT_WITH("--promt", "x");
-    assert_refused(2, "firered edit: unknown flag --promt: did you mean --prompt? (firered edit --help lists all)\n");
+    assert_refused(2, "firered edit: unknown flag --promt: did you mean --prompt? (firered edit "
+                      "--help lists all)\n");
     EDIT_WITH("--verbose=1");
     assert_refused(2, "firered edit: --verbose takes no value\n");
     EDIT_WITH("--width", "128");
@@ -199,14 +208,20 @@ static void test_bad_values(void **state) {
         {"--guidance-scale", "30.1", "--guidance-scale 30.1: must be a number from 0 to 30"},
         {"--guidance-scale", "nan", "--guidance-scale nan: must be a number from 0 to 30"},
         {"--guidance-scale", "1e999", "--guidance-scale 1e999: must be a number from 0 to 30"},
-        {"--seed", "-2", "--seed -2: must be a whole number from 0 to 18446744073709551615, or -1 for a random one"},
-        {"--seed", "18446744073709551616", "--seed 18446744073709551616: must be a whole number from 0 to "
-                                           "18446744073709551615, or -1 for a random one"},
-        {"--seed", "0x1", "--seed 0x1: must be a whole number from 0 to 18446744073709551615, or -1 for a random one"},
+        {"--seed", "-2",
+         "--seed -2: must be a whole number from 0 to 18446744073709551615, or -1 for a random "
+         "one"},
+        {"--seed", "18446744073709551616",
+         "--seed 18446744073709551616: must be a whole number from 0 to "
+         "18446744073709551615, or -1 for a random one"},
+        {"--seed", "0x1",
+         "--seed 0x1: must be a whole number from 0 to 18446744073709551615, or -1 for a random "
+         "one"},
         {"--dtype", "fp16", "DTYPE=fp16 (from --dtype): must be auto, float32 or bfloat16"},
         {"--device", "gpu", "DEVICE=gpu (from --device): must be auto, cpu or cuda"},
         {"--threads", "-1", "THREADS=-1 (from --threads): must be a whole number from 0 to 4096"},
-        {"--seed-generator", "mt", "SEED_GENERATOR=mt (from --seed-generator): must be cpu or cuda"},
+        {"--seed-generator", "mt",
+         "SEED_GENERATOR=mt (from --seed-generator): must be cpu or cuda"},
         {"--lora", ":1", "LORA (from --lora): ':1' names no adapter file: it must be FILE[:SCALE]"},
         {"--output", "a.gif", "--output a.gif: the name must end in .png, .jpg, .jpeg or .webp"},
         {"--output", "out/png", "--output png: the name must end in .png, .jpg, .jpeg or .webp"},
@@ -226,7 +241,8 @@ static void test_bad_pictures(void **state) {
     assert_refused(1, "firered edit: cannot open none.png: No such file or directory\n");
     EDIT("--model", "m", "--image", "m", "--prompt", "p", "--output", "out/a.png");
     assert_refused(1, "firered edit: m is not a regular file\n");
-    static const char *const bad[] = {"bad-empty.png", "bad-half.png", "bad-text.png", "bad-head.jpg", "bad-half.webp"};
+    static const char *const bad[] = {"bad-empty.png", "bad-half.png", "bad-text.png",
+                                      "bad-head.jpg", "bad-half.webp"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         char path[512], expected[600];
         snprintf(path, sizeof path, TEST_DATA "/decode/%s", bad[i]);
@@ -257,7 +273,8 @@ static void test_engine_fails(void **state) {
 static void test_output_in_the_way(void **state) {
     (void)state;
     EDIT_WITH("--output", "nowhere/a.png");
-    assert_refused(1, "firered edit: cannot write into the folder nowhere/: No such file or directory\n");
+    assert_refused(
+        1, "firered edit: cannot write into the folder nowhere/: No such file or directory\n");
     assert_int_equal(mkdir("folder.png", 0700), 0);
     EDIT_WITH("--output", "folder.png");
     assert_refused(1, "firered edit: cannot write folder.png: it is a folder\n");
@@ -271,7 +288,8 @@ static void test_full_disk(void **state) {
     (void)state;
     assert_int_equal(symlink("/dev/full", "full.png"), 0);
     EDIT_WITH("--output", "full.png");
-    assert_refused(1, "firered edit: cannot write full.png: the disk is full (No space left on device)\n");
+    assert_refused(
+        1, "firered edit: cannot write full.png: the disk is full (No space left on device)\n");
     assert_int_equal(unlink("full.png"), 0);
 }
 
@@ -299,7 +317,8 @@ static void test_replaces(void **state) {
     (void)state;
     struct stat st;
     struct picture p;
-    assert_int_equal(system("echo old > out/real.png; chmod 640 out/real.png; ln -s real.png out/link.png"), 0);
+    assert_int_equal(
+        system("echo old > out/real.png; chmod 640 out/real.png; ln -s real.png out/link.png"), 0);
     EDIT_WITH("--output", "out/link.png");
     assert_int_equal(c.status, 0);
     assert_int_equal(lstat("out/link.png", &st), 0);
@@ -313,8 +332,8 @@ static void test_replaces(void **state) {
 
 static void start_slow(const char *prompt) {
     child_start(&c, FAKE_PROGRAM,
-                (const char *const[]){"edit", "--model", "m", "--image", PICTURE, "--prompt", prompt, "--output",
-                                      "out/a.png", "--steps", "300", NULL});
+                (const char *const[]){"edit", "--model", "m", "--image", PICTURE, "--prompt",
+                                      prompt, "--output", "out/a.png", "--steps", "300", NULL});
     assert_true(wait_for_text("report", "running", 20));
 }
 
@@ -351,8 +370,8 @@ static void test_second_interrupt(void **state) {
 static void test_interrupt_while_loading(void **state) {
     (void)state;
     child_start(&c, FAKE_PROGRAM,
-                (const char *const[]){"edit", "--model", "./slow", "--image", PICTURE, "--prompt", "p", "--output",
-                                      "out/a.png", NULL});
+                (const char *const[]){"edit", "--model", "./slow", "--image", PICTURE, "--prompt",
+                                      "p", "--output", "out/a.png", NULL});
     assert_true(wait_for_text("report", "open", 20));
     kill(c.pid, SIGINT);
     assert_ends_soon();
@@ -361,8 +380,8 @@ static void test_interrupt_while_loading(void **state) {
 
 static void test_progress(void **state) {
     (void)state;
-    const char *const words[] = {"edit", "--model", "m", "--image", PICTURE, "--prompt", "p",
-                                 "--output", "out/a.png", "--steps", "4", NULL};
+    const char *const words[] = {"edit", "--model",  "m",         "--image", PICTURE, "--prompt",
+                                 "p",    "--output", "out/a.png", "--steps", "4",     NULL};
     child_run_on_terminal(&c, FAKE_PROGRAM, words);
     assert_int_equal(c.status, 0);
     assert_has(c.out, "load     [============>           ]  50%");
@@ -371,8 +390,9 @@ static void test_progress(void **state) {
     assert_has(c.out, "decode   [========================]");
     assert_has(c.out, "\r\033[Kout/a.png: 64x64, ");
 
-    const char *const verbose[] = {"edit", "--model", "m", "--image", PICTURE, "--prompt", "p",
-                                   "--output", "out/a.png", "--verbose", NULL};
+    const char *const verbose[] = {"edit",      "--model",   "m", "--image",
+                                   PICTURE,     "--prompt",  "p", "--output",
+                                   "out/a.png", "--verbose", NULL};
     child_run_on_terminal(&c, FAKE_PROGRAM, verbose);
     assert_int_equal(c.status, 0);
     assert_null(strchr(c.out, '\033'));
@@ -381,12 +401,24 @@ static void test_progress(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup(name, scene_reset)
     const struct CMUnitTest tests[] = {
-        TEST(test_plain),          TEST(test_every_flag),       TEST(test_formats),
-        TEST(test_random_seed),    TEST(test_environment),      TEST(test_demo),
-        TEST(test_bad_requests),   TEST(test_bad_values),       TEST(test_bad_pictures),
-        TEST(test_engine_fails),   TEST(test_output_in_the_way), TEST(test_full_disk),
-        TEST(test_half_written),   TEST(test_replaces),         TEST(test_interrupt),
-        TEST(test_second_interrupt), TEST(test_interrupt_while_loading), TEST(test_progress),
+        TEST(test_plain),
+        TEST(test_every_flag),
+        TEST(test_formats),
+        TEST(test_random_seed),
+        TEST(test_environment),
+        TEST(test_demo),
+        TEST(test_bad_requests),
+        TEST(test_bad_values),
+        TEST(test_bad_pictures),
+        TEST(test_engine_fails),
+        TEST(test_output_in_the_way),
+        TEST(test_full_disk),
+        TEST(test_half_written),
+        TEST(test_replaces),
+        TEST(test_interrupt),
+        TEST(test_second_interrupt),
+        TEST(test_interrupt_while_loading),
+        TEST(test_progress),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, scene_enter, scene_leave);
