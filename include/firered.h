@@ -16,6 +16,9 @@
  *
  * An engine is one loaded model.  Any number of threads may run edits on it at the same time: they share the weights and
  * the cores.  Nothing here prints, exits or keeps global state.
+ *
+ * The environment variable FIRERED_KERNELS chooses the CPU's kernels, for tests and benchmarks: generic, avx2, avx512 or
+ * avx512-bf16; unset, the best that the processor has and the dtype allows.
  */
 #ifndef FIRERED_H
 #define FIRERED_H
@@ -144,8 +147,10 @@ enum status firered_edit_plan(const struct firered *engine, const struct firered
 enum status firered_edit_run(struct firered *engine, const struct firered_edit *edit,
                              struct firered_result *result, struct error *err);
 
-/* Checks a model folder against its configs without loading it: every tensor by name and shape, in a second even for the
- * full model.  Writes a report of lines of text, for `firered info`, to *report (malloc'ed, the caller frees it). */
-enum status firered_inspect(const char *model, char **report, struct error *err);
+/* Checks a model folder without loading it: configs, tokenizer, and every tensor by name and shape, in a second even for the
+ * full model; then plans its memory: weights, and the working memory of an edit of the model's own size.  Adapters are not
+ * looked at.  Writes a report of lines of text, for `firered info`, to *report (malloc'ed, the caller frees it).  Errors as
+ * firered_open.  A folder without a tokenizer/ is inspected too, and the report says so. */
+enum status firered_inspect(const struct firered_options *options, char **report, struct error *err);
 
 #endif

@@ -16,7 +16,9 @@ static int info(const struct config *config, const struct args *args, struct err
     if (s != STATUS_OK) return EXIT_FAILED;
     if (model.stands_in) fprintf(stderr, "firered info: %s\n", model_place_stand_in);
     char *report = NULL;
-    s = firered_inspect(model.folder, &report, err);
+    const struct firered_options options = {
+        .model = model.folder, .device = config->device, .dtype = config->dtype, .threads = config->threads};
+    s = firered_inspect(&options, &report, err);
     if (s == STATUS_OK && (fputs(report, stdout) < 0 || fflush(stdout) != 0))
         s = fail(err, STATUS_IO, "cannot write the report");
     free(report);
@@ -28,8 +30,8 @@ int cmd_info(int argc, char **argv) {
     static const struct command command = {
         .name = "info",
         .help = "usage: firered info [FLAGS]\n\n"
-                "Checks every tensor of a model's folder by name and shape, and tells sizes and "
-                "memory.\n",
+                "Checks every tensor of a model's folder by name and shape, and tells sizes, "
+                "memory, device and defaults.\n",
         .options = OPTION_INFO,
         .work = info,
     };

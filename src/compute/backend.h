@@ -53,6 +53,7 @@ struct compute {
     const struct backend *backend;
     const char *kernels;
     int threads;
+    bool plan_only; /* what is packed has sizes, but no numbers */
     atomic_uint_least64_t weight_bytes;
 };
 

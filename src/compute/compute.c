@@ -31,6 +31,10 @@ int compute_threads(const struct compute *c) {
     return c->threads;
 }
 
+bool compute_is_plan_only(const struct compute *c) {
+    return c->plan_only;
+}
+
 uint64_t compute_weight_bytes(const struct compute *c) {
     return atomic_load(&((struct compute *)c)->weight_bytes);
 }
@@ -63,15 +67,15 @@ enum status compute_pack_conv(struct compute *c, struct conv **out, const float 
 
 enum status compute_pack_vector(struct compute *c, struct vector **out, const float *data, int64_t n, struct error *err) {
     struct vector *v = malloc(sizeof *v);
-    float *copy = v ? c->backend->allocate(c, (size_t)n * sizeof(float)) : NULL;
-    if (!copy) {
+    float *copy = v && !c->plan_only ? c->backend->allocate(c, (size_t)n * sizeof(float)) : NULL;
+    if (!v || (!copy && !c->plan_only)) {
         free(v);
         *out = NULL;
         return fail(err, STATUS_NO_MEMORY, "no memory for a weight vector of %lld numbers", (long long)n);
     }
     *v = (struct vector){c, n, copy};
     struct workspace upload = {.compute = c};
-    c->backend->upload(&upload, (struct tensor){copy, 1, n, n}, data);
+    if (copy) c->backend->upload(&upload, (struct tensor){copy, 1, n, n}, data);
     atomic_fetch_add(&c->weight_bytes, (uint64_t)n * sizeof(float));
     *out = v;
     return STATUS_OK;
@@ -116,6 +120,7 @@ enum status workspace_create_dry(struct workspace **out, struct compute *c, stru
 enum status workspace_create(struct workspace **out, struct compute *c, size_t bytes, bool (*cancelled)(void *arg),
                              void *arg, struct error *err) {
     *out = NULL;
+    if (c->plan_only) return fail(err, STATUS_INTERNAL, "this model was opened for planning only");
     struct workspace *w = calloc(1, sizeof *w);
     char *memory = w ? c->backend->allocate(c, bytes) : NULL;
     if (!memory) {

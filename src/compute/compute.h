@@ -33,6 +33,7 @@ struct compute_options {
     int threads;       /* 0: all cores */
     bool low_precision; /* products of bfloat16 numbers where the device has them; sums stay float32 */
     const char *kernels; /* NULL: the best this CPU has; else "generic", "avx2", "avx512", "avx512-bf16" (tests, benchmarks) */
+    bool plan_only;      /* see compute_is_plan_only */
 };
 
 enum status compute_create_cpu(struct compute **out, const struct compute_options *options, struct error *err);
@@ -40,6 +41,10 @@ void compute_destroy(struct compute *c); /* NULL is fine; after its weights and 
 const char *compute_device(const struct compute *c);  /* "cpu" */
 const char *compute_kernels(const struct compute *c); /* "avx512-bf16", ... */
 int compute_threads(const struct compute *c);
+
+/* A device that was made to plan memory: it packs weights of the right size without reading or keeping a number of them, so
+ * that a model of any size is "loaded" at once, and only dry workspaces can be made on it. */
+bool compute_is_plan_only(const struct compute *c);
 
 /* ---- weights: packed once at load time for the kernel that uses them ---- */
 
@@ -54,7 +59,8 @@ struct matrix {
     const void *data;
 };
 
-/* Packs `count` matrices of equal cols, one below the other (q, k and v become one product), with a bias for all rows or
+/* A plan-only device takes NULL for all numbers.
+ * Packs `count` matrices of equal cols, one below the other (q, k and v become one product), with a bias for all rows or
  * NULL.  16-bit weights stay 16 bit.  `exact`: never less than float32 products, whatever low_precision says.
  * The caller owns *out.  STATUS_INVALID: nothing to pack, or unequal cols.  STATUS_NO_MEMORY. */
 enum status compute_pack_linear(struct compute *c, struct linear **out, const struct matrix *parts, size_t count,

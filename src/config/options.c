@@ -56,11 +56,11 @@ const struct option option_table[] = {
      .help =
          "when set, requests need it as Authorization: Bearer KEY or X-API-Key: KEY (others on the "
          "machine can see flags: better set the variable)"},
-    {"DEVICE", NULL, OPTION_CHOICE, OPTION_RUN, FIELD(device), "auto", .choices = devices,
+    {"DEVICE", NULL, OPTION_CHOICE, OPTION_DEVICE, FIELD(device), "auto", .choices = devices,
      .help = "where the networks run"},
-    {"DTYPE", NULL, OPTION_CHOICE, OPTION_RUN, FIELD(dtype), "auto", .choices = dtypes,
+    {"DTYPE", NULL, OPTION_CHOICE, OPTION_DEVICE, FIELD(dtype), "auto", .choices = dtypes,
      .help = "the arithmetic; auto: what the hardware does fastest"},
-    {"THREADS", NULL, OPTION_INT, OPTION_RUN, FIELD(threads), .shown = "all cores", .min = 0,
+    {"THREADS", NULL, OPTION_INT, OPTION_DEVICE, FIELD(threads), .shown = "all cores", .min = 0,
      .max = 4096, .help = "cores to use; 0: all that the process may use"},
     {"SEED_GENERATOR", NULL, OPTION_CHOICE, OPTION_RUN, FIELD(seed_generator), "cpu",
      .choices = generators,

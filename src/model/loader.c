@@ -119,14 +119,20 @@ static bool failed(const struct loader *l) {
     return l->status != STATUS_OK;
 }
 
+/* Whether numbers are read, not only names and shapes. */
+static bool reads(const struct loader *l) {
+    return !failed(l) && !compute_is_plan_only(l->compute);
+}
+
 static void *take(struct loader *l, size_t n, size_t size) {
     void *memory = malloc(n * size + 1);
     if (!memory) l->status = fail(l->err, STATUS_NO_MEMORY, "no memory to load the %s", l->component);
     return memory;
 }
 
-/* The tensor's numbers as float32; the caller frees them.  NULL when the loader has failed. */
+/* The tensor's numbers as float32; the caller frees them.  NULL when the loader has failed or reads nothing. */
 static float *floats_of(struct loader *l, const struct weight *w) {
+    if (!reads(l)) return NULL;
     float *f = take(l, (size_t)w->count, sizeof *f);
     if (f) floats_from(f, w->data, w->dtype, (size_t)w->count);
     return f;
@@ -138,7 +144,7 @@ static float *floats_of(struct loader *l, const struct weight *w) {
  * the model does, without a prefix. */
 static float *merged(struct loader *l, const char *name, const struct weight *w) {
     bool any = false;
-    for (size_t i = 0; i < l->lora_count; i++) any = any || lora_has(l->loras[i], name);
+    for (size_t i = 0; i < l->lora_count && reads(l); i++) any = any || lora_has(l->loras[i], name);
     float *weight = any ? floats_of(l, w) : NULL;
     for (size_t i = 0; weight && i < l->lora_count && !failed(l); i++) {
         bool touched = false;
@@ -161,20 +167,19 @@ static void load_stack(struct loader *l, struct linear **to, char names[][LOADER
         if (has_bias == LOAD_BIAS && !failed(l)) biases[i] = need(l, name, (int64_t[]){out[i]}, 1);
         total += out[i];
     }
-    if (failed(l) || !l->compute) return;
+    if (failed(l)) return;
 
-    float *bias = take(l, (size_t)total, sizeof *bias);
+    float *bias = has_bias == LOAD_BIAS && reads(l) ? take(l, (size_t)total, sizeof *bias) : NULL;
     int64_t at = 0;
     for (size_t i = 0; i < count && !failed(l); i++) {
         merges[i] = merged(l, names[i], weights[i]);
         parts[i] = (struct matrix){weights[i]->dtype, out[i], in, weights[i]->data};
         if (merges[i]) parts[i] = (struct matrix){DTYPE_F32, out[i], in, merges[i]};
-        if (biases[i]) floats_from(bias + at, biases[i]->data, biases[i]->dtype, (size_t)out[i]);
+        if (bias) floats_from(bias + at, biases[i]->data, biases[i]->dtype, (size_t)out[i]);
         at += out[i];
     }
     if (!failed(l))
-        l->status = compute_pack_linear(l->compute, to, parts, count, has_bias == LOAD_BIAS ? bias : NULL, l->exact,
-                                        l->err);
+        l->status = compute_pack_linear(l->compute, to, parts, count, bias, l->exact, l->err);
     for (size_t i = 0; i < count; i++) {
         free(merges[i]);
         done_with(l, weights[i]);
@@ -215,15 +220,15 @@ void load_vector(struct loader *l, struct vector **to, int64_t n, const char *fo
     const struct weight *w = look_up(l, name);
     bool fits = w && w->rank >= 1 && w->shape[0] == n && w->count == n;
     if (!fits) w = need(l, name, &n, 1); /* says what is wrong */
-    if (!w || !l->compute) return;
+    if (!w) return;
     float *data = floats_of(l, w);
-    if (data) l->status = compute_pack_vector(l->compute, to, data, n, l->err);
+    if (!failed(l)) l->status = compute_pack_vector(l->compute, to, data, n, l->err);
     free(data);
     done_with(l, w);
 }
 
 /* NAME.weight of a convolution, of rank 4 or 5, with only its last slice in time, as [out, in, size, size]; NULL when the
- * loader failed or only checks.  *bias as stored. */
+ * loader failed or reads nothing.  *bias as stored. */
 static float *conv_weight(struct loader *l, const char *layer, int64_t out, int64_t in, int size, int rank, int time,
                           float **bias) {
     char name[LOADER_NAME_MAX + 8];
@@ -233,7 +238,7 @@ static float *conv_weight(struct loader *l, const char *layer, int64_t out, int6
     const struct weight *w = need(l, name, rank == 4 ? shape4 : shape5, rank);
     snprintf(name, sizeof name, "%s.bias", layer);
     const struct weight *b = failed(l) ? NULL : need(l, name, &out, 1);
-    if (failed(l) || !l->compute) return NULL;
+    if (!reads(l)) return NULL;
 
     size_t area = (size_t)size * (size_t)size;
     size_t slices = rank == 5 ? (size_t)time : 1, item = dtype_size(w->dtype);
@@ -253,7 +258,7 @@ void load_conv(struct loader *l, struct conv **to, int64_t out, int64_t in, int 
     char name[LOADER_NAME_MAX];
     FORMAT_NAME(name, format);
     float *bias, *weight = conv_weight(l, name, out, in, size, rank, time, &bias);
-    if (!failed(l) && weight) l->status = compute_pack_conv(l->compute, to, weight, bias, out, in, size, l->err);
+    if (!failed(l)) l->status = compute_pack_conv(l->compute, to, weight, bias, out, in, size, l->err);
     free(weight);
     free(bias);
 }
@@ -265,7 +270,7 @@ void load_pointwise(struct loader *l, struct linear **to, int64_t out, int64_t i
     FORMAT_NAME(name, format);
     float *bias, *weight = conv_weight(l, name, out, in, 1, rank, 1, &bias);
     struct matrix m = {DTYPE_F32, out, in, weight};
-    if (!failed(l) && weight) l->status = compute_pack_linear(l->compute, to, &m, 1, bias, l->exact, l->err);
+    if (!failed(l)) l->status = compute_pack_linear(l->compute, to, &m, 1, bias, l->exact, l->err);
     free(weight);
     free(bias);
 }
@@ -282,7 +287,7 @@ void load_flattened(struct loader *l, struct linear **to, int64_t out, const int
         in *= in_shape[i];
     }
     const struct weight *w = need(l, name, shape, in_rank + 1);
-    if (!w || !l->compute) return;
+    if (!w) return;
     struct matrix m = {w->dtype, out, in, w->data};
     l->status = compute_pack_linear(l->compute, to, &m, 1, NULL, l->exact, l->err);
     done_with(l, w);

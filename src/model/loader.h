@@ -7,7 +7,8 @@
  *
  * The loader looks the tensor up, checks its shape, merges adapters into it, packs it for the device and lets the file's
  * pages go.  After the first failure every further call does nothing, so that the list needs no error handling of its
- * own; loader_finish tells.  A loader without a device only checks, which is how a checkpoint is inspected.
+ * own; loader_finish tells.  On a plan-only device (compute.h) names and shapes are checked and no number is read: that is
+ * how a checkpoint is inspected.
  */
 #ifndef MODEL_LOADER_H
 #define MODEL_LOADER_H
@@ -27,7 +28,7 @@ enum { LOADER_NAME_MAX = 256, LOADER_MAX_PARTS = 4 };
 struct loader {
     const char *component;         /* "transformer", for messages */
     const struct weights *weights;
-    struct compute *compute;       /* NULL: check names and shapes only */
+    struct compute *compute;
     bool exact;                    /* never less than float32 products */
     struct lora *const *loras;     /* merged into linear layers by name; may be NULL */
     size_t lora_count;

@@ -115,7 +115,7 @@ static enum status load_transformer(struct model *m, const struct weights *weigh
     l.lora_count = loading->options->lora_count;
     enum status s = transformer_load(&m->transformer, &m->config.transformer, &l, err);
     take_counts(m, &l);
-    for (size_t i = 0; i < l.lora_count && s == STATUS_OK && l.compute; i++) s = lora_check_all_used(loras[i], err);
+    for (size_t i = 0; i < l.lora_count && s == STATUS_OK; i++) s = lora_check_all_used(loras[i], err);
     return s;
 }
 

@@ -43,8 +43,8 @@ bool checkpoint_is_16_bit(const struct checkpoint *c); /* no tensor of the trans
 uint64_t checkpoint_bytes(const struct checkpoint *c); /* as stored */
 
 struct model_options {
-    struct compute *compute; /* NULL: look every tensor up and check it, load nothing */
-    const struct firered_lora *loras;
+    struct compute *compute; /* on a plan-only one every tensor is looked up and checked, and none is read */
+    const struct firered_lora *loras; /* not together with a plan-only device */
     size_t lora_count;
     const struct log *log;
     void (*loading)(void *arg, double share); /* may be NULL */

@@ -23,10 +23,20 @@ static char *name_of(const char *folder) {
     return strndup(folder + from, end - from);
 }
 
-static enum status open_device(struct firered *e, const struct firered_options *o, struct error *err) {
+enum status engine_open_device(struct firered *e, const struct firered_options *o, const struct checkpoint *checkpoint,
+                               bool plan_only, struct error *err) {
+    bool stored_16_bit = checkpoint_is_16_bit(checkpoint);
+    e->dtype = o->dtype != FIRERED_DTYPE_AUTO ? o->dtype
+               : stored_16_bit                ? FIRERED_DTYPE_BFLOAT16
+                                              : FIRERED_DTYPE_FLOAT32;
+    e->generator = o->generator;
+    const char *kernels = getenv("FIRERED_KERNELS");
     if (o->device == FIRERED_DEVICE_CUDA)
         return fail(err, STATUS_INVALID, "this build has no CUDA backend; use the device cpu or auto");
-    struct compute_options options = {.threads = o->threads, .low_precision = e->dtype == FIRERED_DTYPE_BFLOAT16};
+    struct compute_options options = {.threads = o->threads,
+                                      .low_precision = e->dtype == FIRERED_DTYPE_BFLOAT16,
+                                      .kernels = kernels && *kernels ? kernels : NULL,
+                                      .plan_only = plan_only};
     return compute_create_cpu(&e->compute, &options, err);
 }
 
@@ -50,14 +60,7 @@ enum status firered_open(struct firered **out, const struct firered_options *o, 
     enum status s = model_config_load(&config, o->model, err);
     if (s == STATUS_OK) s = open_text_and_schedule(e, o->model, err);
     if (s == STATUS_OK) s = checkpoint_open(&checkpoint, o->model, err);
-    if (s == STATUS_OK) {
-        bool stored_16_bit = checkpoint_is_16_bit(&checkpoint);
-        e->dtype = o->dtype != FIRERED_DTYPE_AUTO ? o->dtype
-                   : stored_16_bit                ? FIRERED_DTYPE_BFLOAT16
-                                                  : FIRERED_DTYPE_FLOAT32;
-        e->generator = o->generator;
-        s = open_device(e, o, err);
-    }
+    if (s == STATUS_OK) s = engine_open_device(e, o, &checkpoint, false, err);
     if (s == STATUS_OK) {
         struct model_options options = {e->compute, o->loras, o->lora_count, o->log, o->loading, o->loading_arg};
         s = model_load(&e->model, &config, &checkpoint, &options, err);

@@ -19,4 +19,8 @@ struct firered {
     enum firered_generator generator;
 };
 
+/* Settles the dtype and makes the device, from the options and how the checkpoint is stored. */
+enum status engine_open_device(struct firered *e, const struct firered_options *o, const struct checkpoint *checkpoint,
+                               bool plan_only, struct error *err);
+
 #endif

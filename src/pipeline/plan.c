@@ -10,6 +10,7 @@ enum {
     MAX_SIDE = 2048,    /* of a requested output */
     MAX_STEPS = 1000,
     MAX_ASPECT = 200,
+    TEMPLATE_TOKENS = 128, /* at most, of the prompt's template around pictures and sentence, under Qwen's vocabulary */
 };
 
 struct edit_size size_for_area(int64_t area, int width, int height) {
@@ -128,13 +129,29 @@ static enum status plan_schedule(struct plan *p, const struct firered *engine, i
     return s;
 }
 
+static void plan_guidance(struct plan *p, const struct firered *engine, const struct firered_edit *edit) {
+    p->guided = edit->guidance_scale > 1 && !engine->model.config.edit.distilled;
+    p->guidance_scale = p->guided ? edit->guidance_scale : 1.0;
+}
+
+enum status plan_longest_edit(struct plan *out, const struct firered *engine, const struct firered_edit *edit,
+                              struct error *err) {
+    *out = (struct plan){0};
+    plan_sizes(out, &engine->model.config, edit);
+    plan_guidance(out, engine, edit);
+    int64_t places = vision_tokens(&engine->model.config.vision, out->patches, (int64_t)out->pictures);
+    out->positive.text = (struct prompt_ids){.drop = PROMPT_DROP};
+    out->positive.text.ids.count = TEMPLATE_TOKENS + (size_t)places + PROMPT_MAX_TOKENS;
+    if (out->guided) out->negative.text = out->positive.text;
+    return plan_schedule(out, engine, edit->steps, err);
+}
+
 enum status plan_edit(struct plan *out, const struct firered *engine, const struct firered_edit *edit, struct error *err) {
     *out = (struct plan){0};
     enum status s = check_request(edit, err);
     if (s != STATUS_OK) return s;
     plan_sizes(out, &engine->model.config, edit);
-    out->guided = edit->guidance_scale > 1 && !engine->model.config.edit.distilled;
-    out->guidance_scale = out->guided ? edit->guidance_scale : 1.0;
+    plan_guidance(out, engine, edit);
     s = plan_prompt(&out->positive, out, engine, edit->prompt, err);
     if (s == STATUS_OK && out->guided) {
         s = plan_prompt(&out->negative, out, engine, edit->negative_prompt ? edit->negative_prompt : " ", err);

@@ -133,9 +133,9 @@ enum status firered_edit_run(struct firered *engine, const struct firered_edit *
     return STATUS_OK;
 }
 
-enum status firered_inspect(const char *model, char **out, struct error *err) {
+enum status firered_inspect(const struct firered_options *options, char **out, struct error *err) {
     *out = NULL;
-    if (ends_with(model, "/broken"))
+    if (ends_with(options->model, "/broken"))
         return fail(err, STATUS_INVALID,
                     "transformer/config.json is missing from the model folder");
     *out = strdup("a fake report\n");

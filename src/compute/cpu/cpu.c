@@ -87,6 +87,7 @@ enum status compute_create_cpu(struct compute **out, const struct compute_option
     cpu->base.backend = &cpu_backend;
     cpu->base.kernels = kernels->name;
     cpu->base.threads = pool_threads(cpu->pool);
+    cpu->base.plan_only = options->plan_only;
     *out = &cpu->base;
     return STATUS_OK;
 }

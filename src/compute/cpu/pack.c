@@ -76,11 +76,14 @@ enum status cpu_pack_linear(struct compute *c, struct linear **out, const struct
     l->depth = l->kind == PRODUCT_BF16 ? (int64_t)round_up((size_t)l->base.in_features, 2) : l->base.in_features;
 
     size_t bytes = packed_bytes(l, cols), bias_bytes = (size_t)(l->panels * cols) * sizeof(float);
+    l->base.bytes = bytes + bias_bytes;
+    *out = &l->base;
+    if (c->plan_only) return STATUS_OK;
     float *rows = malloc((size_t)c->threads * (size_t)cols * (size_t)l->depth * sizeof *rows);
     l->packed = cpu_allocate(c, bytes);
     l->bias = calloc(1, bias_bytes);
-    l->base.bytes = bytes + bias_bytes;
     if (!rows || !l->packed || !l->bias) {
+        *out = NULL;
         free(rows);
         cpu_linear_destroy(&l->base);
         return fail(err, STATUS_NO_MEMORY, "no memory for a layer's %zu bytes of weights", bytes);
@@ -89,7 +92,6 @@ enum status cpu_pack_linear(struct compute *c, struct linear **out, const struct
     struct packing p = {parts, count, l, cols, rows};
     pool_run(cpu->pool, (size_t)l->panels, pack_panel, &p);
     free(rows);
-    *out = &l->base;
     return STATUS_OK;
 }
 
@@ -114,10 +116,13 @@ enum status cpu_pack_conv(struct compute *c, struct conv **out, const float *wei
     v->base = (struct conv){c, out_channels, in_channels, size, 0};
     v->panels = (out_channels + cols - 1) / cols;
     size_t bytes = conv_bytes(v, (int)cols), bias_bytes = (size_t)(v->panels * cols) * sizeof(float);
+    v->base.bytes = bytes + bias_bytes;
+    *out = &v->base;
+    if (c->plan_only) return STATUS_OK;
     v->packed = cpu_allocate(c, bytes);
     v->bias = calloc(1, bias_bytes);
-    v->base.bytes = bytes + bias_bytes;
     if (!v->packed || !v->bias) {
+        *out = NULL;
         cpu_conv_destroy(&v->base);
         return fail(err, STATUS_NO_MEMORY, "no memory for a convolution's %zu bytes of weights", bytes);
     }
@@ -128,7 +133,6 @@ enum status cpu_pack_conv(struct compute *c, struct conv **out, const float *wei
             for (int64_t k = 0; k < in_channels; k++)
                 for (int64_t j = panel * cols; j < (panel + 1) * cols; j++)
                     *to++ = j < out_channels ? weight[(j * in_channels + k) * taps + tap] : 0.0f;
-    *out = &v->base;
     return STATUS_OK;
 }
 
