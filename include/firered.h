@@ -18,7 +18,8 @@
  * the cores.  Nothing here prints, exits or keeps global state.
  *
  * The environment variable FIRERED_KERNELS chooses the CPU's kernels, for tests and benchmarks: generic, avx2, avx512 or
- * avx512-bf16; unset, the best that the processor has and the dtype allows.
+ * avx512-bf16; unset, the best that the processor has and the dtype allows.  (avx512-bf16 multiplies in bfloat16 whatever
+ * the dtype says.)
  */
 #ifndef FIRERED_H
 #define FIRERED_H

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -24,6 +25,12 @@ static void become(const char *program, const char *const *words) {
     _exit(127);
 }
 
+static double seconds_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
 static void redirect(int fd, const char *path) {
     int file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     if (file < 0 || dup2(file, fd) < 0) _exit(126);
@@ -32,6 +39,7 @@ static void redirect(int fd, const char *path) {
 
 void child_start(struct child *c, const char *program, const char *const *words) {
     memset(c, 0, sizeof *c);
+    c->started = seconds_now();
     c->pid = fork();
     if (c->pid != 0) return;
     redirect(STDOUT_FILENO, "child.out");
@@ -56,7 +64,12 @@ static void set_status(struct child *c, int status) {
 
 void child_wait(struct child *c) {
     int status = 0;
-    if (c->pid && waitpid(c->pid, &status, 0) == c->pid) set_status(c, status);
+    struct rusage usage;
+    if (c->pid && wait4(c->pid, &status, 0, &usage) == c->pid) {
+        set_status(c, status);
+        c->peak_bytes = (int64_t)usage.ru_maxrss * 1024;
+        c->seconds = seconds_now() - c->started;
+    }
     text_from_file("child.out", c->out, sizeof c->out);
     text_from_file("child.err", c->err, sizeof c->err);
 }
