@@ -16,6 +16,8 @@
 
 #include "base/dtype.h"
 
+enum { KERNEL_MAX_COLS = 64 }; /* no table's `cols` is larger */
+
 struct kernels {
     const char *name;
     int rows, cols; /* of a register tile: a product yields up to rows x cols sums at once */
