@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <strings.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -48,6 +49,7 @@ static const char *program(void) {
 }
 
 static void run_child(const char *const *environment, const char *dir, int log_fd) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test leaves no server behind */
     setenv("HOST", "127.0.0.1", 1);
     setenv("PORT", "0", 1);
     setenv("LOG_FORMAT", "text", 1);
