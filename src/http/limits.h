@@ -8,8 +8,8 @@
 #include <stddef.h>
 
 struct limits {
-    int connections;             /* open at once; one more is closed unanswered */
-    int connections_per_address; /* likewise; a proxy is one address, hence not small */
+    int connections;             /* open at once; one more waits until another is closed */
+    int connections_per_address; /* one more is closed unanswered; a proxy is one address, hence not small */
     int silence_seconds;         /* no byte either way: closed.  Not counted while an edit waits or runs */
     int head_seconds;            /* for a request's head, from the connection's start or the last answer's end */
     int reply_seconds;           /* for a client to take an answer */

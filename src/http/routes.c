@@ -76,6 +76,8 @@ static void judge_head(struct request *r) {
     const char *length = request_header(r, "Content-Length"), *coding = request_header(r, "Transfer-Encoding");
     if (length && coding)
         request_refuse(r, HTTP_INVALID_REQUEST, "Content-Length and Transfer-Encoding exclude each other");
+    else if (coding && strcasecmp(coding, "chunked") != 0)
+        request_refuse(r, HTTP_INVALID_REQUEST, "the only Transfer-Encoding that is understood is chunked");
     else if (r->route == &unknown_route)
         request_refuse(r, HTTP_NOT_FOUND, "there is nothing at this path; see GET /docs");
     else if (is_method(r, "OPTIONS"))
@@ -92,8 +94,9 @@ static void judge_head(struct request *r) {
 /* Whether a refused request has a body that is not worth reading to its end. */
 static bool is_costly(const struct request *r) {
     const char *length = request_header(r, "Content-Length"), *expect = request_header(r, "Expect");
+    const char *coding = request_header(r, "Transfer-Encoding");
     uint64_t size = 0;
-    if (request_header(r, "Transfer-Encoding")) return length || expect;
+    if (coding) return length || expect || strcasecmp(coding, "chunked") != 0;
     if (!length) return false;
     if (!form_unsigned(length, strlen(length), UINT64_MAX, &size)) return true;
     return size > r->server->limits.drain_bytes || (size > 0 && expect);

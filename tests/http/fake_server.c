@@ -24,6 +24,7 @@ int main(int argc, char **argv) {
     set_limit(&limits.head_seconds, "LIMIT_HEAD_SECONDS");
     set_limit(&limits.reply_seconds, "LIMIT_REPLY_SECONDS");
     set_limit(&limits.linger_seconds, "LIMIT_LINGER_SECONDS");
+    set_limit(&limits.flush_seconds, "LIMIT_FLUSH_SECONDS");
     if (config_load(&config, argc, argv, &err) != STATUS_OK) return fprintf(stderr, "%s\n", err.text), 2;
     struct log log = {.least = config.log_level, .json = config.log_json, .fd = STDERR_FILENO};
     config_log(&config, &log);

@@ -122,6 +122,7 @@ static const struct bad bad_requests[] = {
     {"two boundaries", IMAGE PROMPT END, "invalid_request", "Content-Type: multipart/form-data; boundary=a; boundary=b\r\n"},
     {"boundary too long", IMAGE PROMPT END, "invalid_request",
      "Content-Type: multipart/form-data; boundary=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n"},
+    {"coded transfer", "hello", "invalid_request", TYPE "Transfer-Encoding: gzip, chunked\r\n"},
     {"Content-Length and chunked", "0\r\n\r\n", "invalid_request", TYPE "Transfer-Encoding: chunked\r\n"},
 };
 
