@@ -30,7 +30,7 @@ cat <<END
 
 Built build/release/firered.  Once it serves, edit a picture from another terminal:
 
-  curl -F image=@$root/tests/data/tiny-edit/one-image-cfg/input0.png -F prompt='Add a red hat on the dog' \\
+  curl -F image=@$root/examples/cat.jpg -F prompt='make it black and white' \\
        -o edited.png http://localhost:$port/edit
 
 END

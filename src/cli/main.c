@@ -17,6 +17,7 @@ static const struct {
     {"edit", cmd_edit, "edit one picture"},
     {"info", cmd_info, "check a model's folder and tell what would run"},
     {"health", cmd_health, "ask a running service whether it is alive"},
+    {"bench", cmd_bench, "measure an edit, phase by phase"},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 

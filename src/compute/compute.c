@@ -11,6 +11,10 @@
 
 enum { ALIGNMENT = 64 }; /* a cache line, and the widest vector */
 
+/* All that an x86 or ARM process can address.  A plan of more is refused, and below it no sum or product of sizes that a
+ * backend makes (none is more than some hundred times a tensor's) can overflow. */
+static const size_t MOST_BYTES = (size_t)1 << 47;
+
 void compute_destroy(struct compute *c) {
     if (c) c->backend->destroy(c);
 }
@@ -39,6 +43,12 @@ uint64_t compute_weight_bytes(const struct compute *c) {
 
 enum status compute_pack_linear(struct compute *c, struct linear **out, const struct matrix *parts, size_t count,
                                 const float *bias, bool exact, struct error *err) {
+    *out = NULL;
+    for (size_t i = 0; i < count; i++)
+        if (parts[i].rows < 1 || parts[i].cols < 1 || parts[i].cols != parts[0].cols)
+            return fail(err, STATUS_INVALID, "cannot pack a [%lld, %lld] matrix with one of %lld columns",
+                        (long long)parts[i].rows, (long long)parts[i].cols, (long long)parts[0].cols);
+    if (count == 0) return fail(err, STATUS_INVALID, "a layer without weights");
     enum status s = c->backend->pack_linear(c, out, parts, count, bias, exact, err);
     if (s == STATUS_OK) atomic_fetch_add(&c->weight_bytes, (*out)->bytes);
     return s;
@@ -46,6 +56,10 @@ enum status compute_pack_linear(struct compute *c, struct linear **out, const st
 
 enum status compute_pack_conv(struct compute *c, struct conv **out, const float *weight, const float *bias,
                               int64_t out_channels, int64_t in_channels, int size, struct error *err) {
+    *out = NULL;
+    if (out_channels < 1 || in_channels < 1 || (size != 1 && size != 3))
+        return fail(err, STATUS_INVALID, "cannot pack a [%lld, %lld, %d, %d] convolution", (long long)out_channels,
+                    (long long)in_channels, size, size);
     enum status s = c->backend->pack_conv(c, out, weight, bias, out_channels, in_channels, size, err);
     if (s == STATUS_OK) atomic_fetch_add(&c->weight_bytes, (*out)->bytes);
     return s;
@@ -99,7 +113,7 @@ int64_t linear_in_features(const struct linear *l) {
 enum status workspace_create_dry(struct workspace **out, struct compute *c, struct error *err) {
     *out = calloc(1, sizeof **out);
     if (!*out) return fail(err, STATUS_NO_MEMORY, "no memory to plan an edit");
-    **out = (struct workspace){.compute = c, .dry = true, .size = SIZE_MAX};
+    **out = (struct workspace){.compute = c, .dry = true, .size = MOST_BYTES};
     return STATUS_OK;
 }
 
@@ -108,7 +122,7 @@ enum status workspace_create(struct workspace **out, struct compute *c, size_t b
     *out = NULL;
     if (c->plan_only) return fail(err, STATUS_INTERNAL, "this model was opened for planning only");
     struct workspace *w = calloc(1, sizeof *w);
-    char *memory = w ? c->backend->allocate(c, bytes) : NULL;
+    char *memory = w ? c->backend->reserve(c, bytes) : NULL;
     if (!memory) {
         free(w);
         return fail(err, STATUS_NO_MEMORY,
@@ -137,12 +151,18 @@ bool workspace_is_dry(const struct workspace *w) {
 
 enum status workspace_check(struct workspace *w, struct error *err) {
     if (w->cancelled && w->cancelled(w->arg)) return fail(err, STATUS_CANCELLED, "the edit was cancelled");
-    if (w->failed != STATUS_OK) return fail(err, w->failed, "the device failed while editing");
+    if (w->failed != STATUS_OK) return fail(err, w->failed, "%s", w->why ? w->why : "the device failed while editing");
     return STATUS_OK;
 }
 
 double workspace_flops(const struct workspace *w) {
     return w->flops;
+}
+
+static void give_up(struct workspace *w, enum status failed, const char *why) {
+    if (w->failed != STATUS_OK) return;
+    w->failed = failed;
+    w->why = why;
 }
 
 size_t workspace_mark(const struct workspace *w) {
@@ -156,9 +176,12 @@ void workspace_release(struct workspace *w, size_t mark) {
 /* A real run takes exactly what its dry run took; should the two ever differ, nothing more is computed and the run fails at
  * its next check. */
 static void *take(struct workspace *w, size_t bytes) {
-    bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    if (bytes > w->size - w->used) {
-        w->failed = STATUS_INTERNAL;
+    if (w->failed != STATUS_OK) return NULL;
+    size_t room = w->size - w->used;
+    if (bytes <= room) bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    if (bytes > room) {
+        if (w->dry) give_up(w, STATUS_NO_MEMORY, "this edit needs more memory than any machine has");
+        else give_up(w, STATUS_INTERNAL, "an edit took more memory than was planned for it");
         return NULL;
     }
     void *memory = w->dry ? NULL : w->memory + w->used;
@@ -169,12 +192,20 @@ static void *take(struct workspace *w, size_t bytes) {
 
 /* ---- tensors ---- */
 
+/* a * b, or -1 where a size is negative or the product more than MOST_BYTES. */
+static int64_t product_of_sizes(int64_t a, int64_t b) {
+    int64_t n;
+    if (a < 0 || b < 0 || __builtin_mul_overflow(a, b, &n) || n > (int64_t)MOST_BYTES) return -1;
+    return n;
+}
+
 struct tensor tensor_take(struct workspace *w, int64_t rows, int64_t cols) {
-    return (struct tensor){take(w, (size_t)rows * (size_t)cols * sizeof(float)), rows, cols, cols};
+    int64_t n = product_of_sizes(rows, cols);
+    return (struct tensor){take(w, n < 0 ? SIZE_MAX : (size_t)n * sizeof(float)), rows, cols, cols};
 }
 
 struct feature_map feature_map_take(struct workspace *w, int64_t height, int64_t width, int64_t channels) {
-    return (struct feature_map){tensor_take(w, height * width, channels), height, width};
+    return (struct feature_map){tensor_take(w, product_of_sizes(height, width), channels), height, width};
 }
 
 struct tensor tensor_rows(struct tensor t, int64_t from, int64_t count) {
@@ -198,47 +229,81 @@ void tensor_download(struct workspace *w, float *out, struct tensor in) {
     if (live(w)) w->compute->backend->download(w, out, in);
 }
 
-/* ---- operations ---- */
+/* ---- operations: each first checks that its tensors belong together, so that no kernel can read or write past one ---- */
+
+/* Whether to go on: not after a failure, nor when the shapes do not `fit`. */
+static bool sound(struct workspace *w, bool fit) {
+    if (!fit) give_up(w, STATUS_INTERNAL, "a network's tensors do not fit together");
+    return w->failed == STATUS_OK;
+}
+
+static bool same_shape(struct tensor a, struct tensor b) {
+    return a.rows == b.rows && a.cols == b.cols;
+}
 
 void op_linear(struct workspace *w, struct tensor out, struct tensor in, const struct linear *l,
                const struct epilogue *e) {
     static const struct epilogue none;
     const struct backend *b = w->compute->backend;
+    if (!e) e = &none;
+    if (!sound(w, in.cols == l->in_features && out.cols == l->out_features && out.rows == in.rows &&
+                      (!e->residual || same_shape(*e->residual, out))))
+        return;
     size_t mark = workspace_mark(w);
     void *scratch = take(w, b->linear_scratch(w->compute, out, in, l));
     w->flops += 2.0 * (double)in.rows * (double)l->in_features * (double)l->out_features;
-    if (live(w)) b->linear(w, scratch, out, in, l, e ? e : &none);
+    if (live(w)) b->linear(w, scratch, out, in, l, e);
     workspace_release(w, mark);
 }
 
 void op_rms_norm(struct workspace *w, struct tensor out, struct tensor in, const struct vector *weight, float eps) {
-    if (live(w)) w->compute->backend->rms_norm(w, out, in, weight->data, eps);
+    if (sound(w, same_shape(out, in) && weight->n == in.cols) && live(w))
+        w->compute->backend->rms_norm(w, out, in, weight->data, eps);
 }
 
 void op_layer_norm_modulate(struct workspace *w, struct tensor out, struct tensor in, const float *scale,
                             const float *shift, float eps) {
-    if (live(w)) w->compute->backend->layer_norm_modulate(w, out, in, scale, shift, eps);
+    if (sound(w, same_shape(out, in)) && live(w))
+        w->compute->backend->layer_norm_modulate(w, out, in, scale, shift, eps);
 }
 
 void op_channel_norm(struct workspace *w, struct tensor out, struct tensor in, const struct vector *gamma, bool silu) {
-    if (live(w)) w->compute->backend->channel_norm(w, out, in, gamma->data, silu);
+    if (sound(w, same_shape(out, in) && gamma->n == in.cols) && live(w))
+        w->compute->backend->channel_norm(w, out, in, gamma->data, silu);
 }
 
 void op_copy(struct workspace *w, struct tensor out, struct tensor in) {
-    if (live(w)) w->compute->backend->copy(w, out, in);
+    if (sound(w, same_shape(out, in)) && live(w)) w->compute->backend->copy(w, out, in);
 }
 
 void op_silu(struct workspace *w, struct tensor out, struct tensor in) {
-    if (live(w)) w->compute->backend->silu(w, out, in);
+    if (sound(w, same_shape(out, in)) && live(w)) w->compute->backend->silu(w, out, in);
 }
 
 void op_silu_mul(struct workspace *w, struct tensor out, struct tensor gate, struct tensor up) {
-    if (live(w)) w->compute->backend->silu_mul(w, out, gate, up);
+    if (sound(w, same_shape(out, gate) && same_shape(out, up)) && live(w))
+        w->compute->backend->silu_mul(w, out, gate, up);
 }
 
 void op_norm_rotary(struct workspace *w, struct tensor x, int64_t head_dim, const struct vector *norm, float eps,
                     struct tensor angles, enum rotary_pairs pairs) {
-    if (live(w)) w->compute->backend->norm_rotary(w, x, head_dim, norm ? norm->data : NULL, eps, angles, pairs);
+    bool fit = head_dim > 0 && head_dim % 2 == 0 && x.cols % head_dim == 0 && (!norm || norm->n == head_dim) &&
+               angles.rows >= x.rows && angles.cols >= head_dim;
+    if (sound(w, fit) && live(w))
+        w->compute->backend->norm_rotary(w, x, head_dim, norm ? norm->data : NULL, eps, angles, pairs);
+}
+
+/* Every query must see at least one key: the softmax of nothing is not a number. */
+static bool attention_fits(struct tensor out, struct tensor q, struct tensor k, struct tensor v,
+                           const struct attention *a) {
+    if (a->heads < 1 || a->kv_heads < 1 || a->head_dim < 1 || a->heads % a->kv_heads != 0) return false;
+    if (q.cols % a->heads != 0 || q.cols / a->heads != a->head_dim) return false;
+    if (k.cols % a->kv_heads != 0 || k.cols / a->kv_heads != a->head_dim) return false;
+    if (!same_shape(out, q) || !same_shape(k, v) || (q.rows > 0 && k.rows < 1)) return false;
+    if (!a->segments) return !a->causal || q.rows <= k.rows;
+    for (size_t i = 0; i < a->segment_count; i++)
+        if (a->segments[i] > a->segments[i + 1]) return false;
+    return !a->causal && q.rows == k.rows && a->segments[0] == 0 && a->segments[a->segment_count] == q.rows;
 }
 
 /* Scores and weighted values of the pairs that see each other. */
@@ -258,6 +323,7 @@ static double attention_flops(int64_t queries, int64_t keys, const struct attent
 void op_attention(struct workspace *w, struct tensor out, struct tensor q, struct tensor k, struct tensor v,
                   const struct attention *a) {
     const struct backend *b = w->compute->backend;
+    if (!sound(w, attention_fits(out, q, k, v, a))) return;
     size_t mark = workspace_mark(w);
     void *scratch = take(w, b->attention_scratch(w->compute, q, k, a));
     w->flops += attention_flops(q.rows, k.rows, a);
@@ -265,9 +331,16 @@ void op_attention(struct workspace *w, struct tensor out, struct tensor q, struc
     workspace_release(w, mark);
 }
 
+static bool conv_fits(struct feature_map out, struct feature_map in, const struct conv *v, const struct conv_options *o) {
+    return in.t.cols == v->in_channels && out.t.cols == v->out_channels && in.t.rows == in.height * in.width &&
+           out.t.rows == out.height * out.width && (o->stride == 1 || o->stride == 2) && o->pad_top_left >= 0 &&
+           (!o->residual || same_shape(*o->residual, out.t));
+}
+
 void op_conv(struct workspace *w, struct feature_map out, struct feature_map in, const struct conv *v,
              const struct conv_options *o) {
     const struct backend *b = w->compute->backend;
+    if (!sound(w, conv_fits(out, in, v, o))) return;
     size_t mark = workspace_mark(w);
     void *scratch = take(w, b->conv_scratch(w->compute, out, in, v));
     w->flops += 2.0 * (double)out.t.rows * (double)(v->size * v->size) * (double)v->in_channels * (double)v->out_channels;

@@ -62,10 +62,10 @@ struct matrix {
 /* A plan-only device takes NULL for all numbers.
  * Packs `count` matrices of equal cols, one below the other (q, k and v become one product), with a bias for all rows or
  * NULL.  16-bit weights stay 16 bit.  `exact`: never less than float32 products, whatever low_precision says.
- * The caller owns *out.  STATUS_NO_MEMORY. */
+ * The caller owns *out.  STATUS_INVALID: nothing to pack, or unequal cols.  STATUS_NO_MEMORY. */
 enum status compute_pack_linear(struct compute *c, struct linear **out, const struct matrix *parts, size_t count,
                                 const float *bias, bool exact, struct error *err);
-/* weight: [out, in, size, size] float32; size is 1 or 3. */
+/* weight: [out, in, size, size] float32; size is 1 or 3, anything else STATUS_INVALID.  STATUS_NO_MEMORY. */
 enum status compute_pack_conv(struct compute *c, struct conv **out, const float *weight, const float *bias,
                               int64_t out_channels, int64_t in_channels, int size, struct error *err);
 enum status compute_pack_vector(struct compute *c, struct vector **out, const float *data, int64_t n, struct error *err);
@@ -78,7 +78,8 @@ uint64_t compute_weight_bytes(const struct compute *c); /* of everything packed 
 
 /* ---- workspaces ---- */
 
-/* A dry workspace computes nothing and counts. */
+/* A dry workspace computes nothing and counts.  It checks, too: operations on shapes that do not belong together, and sizes
+ * that no machine has, are told by workspace_check. */
 enum status workspace_create_dry(struct workspace **out, struct compute *c, struct error *err);
 /* One of `bytes`, as a dry run over the same work has told (workspace_peak).  The memory is touched here, so that a machine
  * that does not have it says so now: STATUS_NO_MEMORY.  `cancelled` may be NULL; it is asked by workspace_check. */
@@ -88,8 +89,10 @@ void workspace_destroy(struct workspace *w);
 size_t workspace_peak(const struct workspace *w);
 bool workspace_is_dry(const struct workspace *w);
 
-/* STATUS_CANCELLED once the edit was cancelled, the device's own error once it failed, else STATUS_OK.  Networks ask
- * between blocks. */
+/* STATUS_CANCELLED once the edit was cancelled; STATUS_NO_MEMORY once more memory was asked for than can be;
+ * STATUS_INTERNAL once an operation's tensors did not fit together or took more than the workspace has, or the device failed;
+ * else STATUS_OK.  After such an error operations do nothing, and tensor_take gives NULL data.  Networks ask between
+ * blocks. */
 enum status workspace_check(struct workspace *w, struct error *err);
 
 /* Floating-point operations of the products so far, dry or not: two for each multiplication. */

@@ -1,8 +1,12 @@
 /*
- * A list under one mutex and an epoll set.  Only two kinds of sockets are in the set: those of clients whose edit waits
- * or runs (for their end only: what they send is the library's to read), and those that linger (a duplicate of the
- * library's descriptor, so that its close does not end the connection).  Events carry a serial number, not a pointer:
- * whoever it meant may be gone by the time it is read.
+ * A list under one mutex and an epoll set.  In the set are all clients, for their end only (what
+ * they send is the library's to read), and the sockets that linger: duplicates of the library's
+ * descriptor, so that its close does not end the connection.  Events carry a serial number, not a
+ * pointer: whoever it meant may be gone by the time it is read.
+ *
+ * The library, too, overlooks an end that comes together with the last bytes (it waits for the next
+ * edge, which never comes).  Shutting down the reading half of such a socket loses nothing and
+ * makes that edge.
  */
 #include "http/clients.h"
 
@@ -21,7 +25,7 @@
 
 #include "service/clock.h"
 
-enum { MOST_LINGERING = 64, SWEEP_MS = 250 };
+enum { MOST_LINGERING = 64, SWEEP_MS = 250, NUDGE_MS = 200 };
 
 struct client {
     struct clients *all;
@@ -29,9 +33,9 @@ struct client {
     uint64_t serial;
     int fd;
     int64_t deadline; /* 0: none */
+    int64_t nudge;    /* when to shut the reading half down, 0: not */
     void (*gone)(void *arg);
     void *arg;
-    bool watched;
 };
 
 struct lingering {
@@ -58,7 +62,8 @@ static void end_lingering(struct lingering *l) {
     l->serial = 0;
 }
 
-/* Throws away some of what has come: not all, lest a fast sender keeps the thread.  False: the connection is over. */
+/* Throws away some of what has come: not all, lest a fast sender keeps the thread.  False: the
+ * connection is over. */
 static bool discard(int fd) {
     char bytes[65536];
     for (int i = 0; i < 16; i++) {
@@ -72,8 +77,9 @@ static bool discard(int fd) {
 static void on_event(struct clients *all, uint64_t serial) {
     for (struct client *c = all->head; c; c = c->next)
         if (c->serial == serial) {
-            if (c->watched && c->gone) c->gone(c->arg);
+            if (c->gone) c->gone(c->arg);
             c->gone = NULL;
+            c->nudge = clock_now() + NUDGE_MS * (NANOSECONDS / 1000);
             return;
         }
     for (int i = 0; i < MOST_LINGERING; i++)
@@ -82,13 +88,19 @@ static void on_event(struct clients *all, uint64_t serial) {
 }
 
 static void sweep(struct clients *all, int64_t now) {
-    for (struct client *c = all->head; c; c = c->next)
+    for (struct client *c = all->head; c; c = c->next) {
+        if (c->nudge && c->nudge <= now) {
+            shutdown(c->fd, SHUT_RD);
+            c->nudge = 0;
+        }
         if (c->deadline && c->deadline <= now) {
             shutdown(c->fd, SHUT_RDWR);
             c->deadline = 0;
         }
+    }
     for (int i = 0; i < MOST_LINGERING; i++)
-        if (all->lingering[i].serial && all->lingering[i].deadline <= now) end_lingering(&all->lingering[i]);
+        if (all->lingering[i].serial && all->lingering[i].deadline <= now)
+            end_lingering(&all->lingering[i]);
 }
 
 static void *watch(void *arg) {
@@ -114,7 +126,8 @@ enum status clients_create(struct clients **out, const struct limits *limits, st
     all->epoll = epoll_create1(EPOLL_CLOEXEC);
     all->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     struct epoll_event wake = {.events = EPOLLIN};
-    bool ok = all->epoll >= 0 && all->wake >= 0 && epoll_ctl(all->epoll, EPOLL_CTL_ADD, all->wake, &wake) == 0;
+    bool ok = all->epoll >= 0 && all->wake >= 0 &&
+              epoll_ctl(all->epoll, EPOLL_CTL_ADD, all->wake, &wake) == 0;
     if (ok) ok = all->started = pthread_create(&all->thread, NULL, watch, all) == 0;
     if (!ok) {
         clients_destroy(all);
@@ -159,6 +172,8 @@ struct client *client_add(struct clients *all, int fd) {
     if (c->next) c->next->previous = c;
     all->head = c;
     all->count++;
+    struct epoll_event end = {.events = EPOLLRDHUP | EPOLLONESHOT, .data.u64 = c->serial};
+    epoll_ctl(all->epoll, EPOLL_CTL_ADD, fd, &end); /* should it fail, the time limits still hold */
     pthread_mutex_unlock(&all->lock);
     return c;
 }
@@ -166,8 +181,8 @@ struct client *client_add(struct clients *all, int fd) {
 void client_remove(struct client *c) {
     if (!c) return;
     struct clients *all = c->all;
-    client_unwatch(c);
     pthread_mutex_lock(&all->lock);
+    epoll_ctl(all->epoll, EPOLL_CTL_DEL, c->fd, NULL);
     *(c->previous ? &c->previous->next : &all->head) = c->next;
     if (c->next) c->next->previous = c->previous;
     all->count--;
@@ -188,15 +203,14 @@ void client_watch(struct client *c, void (*gone)(void *arg), void *arg) {
     c->gone = gone;
     c->arg = arg;
     struct epoll_event end = {.events = EPOLLRDHUP | EPOLLONESHOT, .data.u64 = c->serial};
-    c->watched = epoll_ctl(c->all->epoll, EPOLL_CTL_ADD, c->fd, &end) == 0;
+    epoll_ctl(c->all->epoll, EPOLL_CTL_MOD, c->fd,
+              &end); /* an end that was already there is told again */
     pthread_mutex_unlock(&c->all->lock);
 }
 
 void client_unwatch(struct client *c) {
     if (!c) return;
     pthread_mutex_lock(&c->all->lock);
-    if (c->watched) epoll_ctl(c->all->epoll, EPOLL_CTL_DEL, c->fd, NULL);
-    c->watched = false;
     c->gone = NULL;
     pthread_mutex_unlock(&c->all->lock);
 }
@@ -213,7 +227,8 @@ void client_linger(struct client *c) {
         if (!all->lingering[i].serial) l = &all->lingering[i];
     struct epoll_event more = {.events = EPOLLIN | EPOLLRDHUP, .data.u64 = all->last_serial + 1};
     if (l && epoll_ctl(all->epoll, EPOLL_CTL_ADD, fd, &more) == 0)
-        *l = (struct lingering){++all->last_serial, fd, clock_now() + all->limits.linger_seconds * NANOSECONDS};
+        *l = (struct lingering){++all->last_serial, fd,
+                                clock_now() + all->limits.linger_seconds * NANOSECONDS};
     else
         close(fd); /* too many at once: this client may miss its answer */
     pthread_mutex_unlock(&all->lock);

@@ -28,8 +28,10 @@ static bool is_passed(void) {
     const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
     int listening = 0;
     socklen_t size = sizeof listening;
-    return pid && count && strtol(pid, NULL, 10) == (long)getpid() && strtol(count, NULL, 10) >= 1 &&
-           getsockopt(FIRST_PASSED_FD, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening;
+    return pid && count && strtol(pid, NULL, 10) == (long)getpid() &&
+           strtol(count, NULL, 10) >= 1 &&
+           getsockopt(FIRST_PASSED_FD, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 &&
+           listening;
 }
 
 static int bind_one(const struct addrinfo *a) {
@@ -44,8 +46,9 @@ static int bind_one(const struct addrinfo *a) {
     return -1;
 }
 
-enum status listener_open(int *fd, const char *host, int *port, struct error *err) {
-    if (is_passed()) {
+enum status listener_open(int *fd, const char *host, int *port, bool *passed, struct error *err) {
+    *passed = is_passed();
+    if (*passed) {
         *fd = FIRST_PASSED_FD;
         fcntl(*fd, F_SETFD, FD_CLOEXEC);
         fcntl(*fd, F_SETFL, fcntl(*fd, F_GETFL) | O_NONBLOCK);
@@ -53,17 +56,24 @@ enum status listener_open(int *fd, const char *host, int *port, struct error *er
         return STATUS_OK;
     }
     char service[16];
-    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM}, *list;
+    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM},
+                    *list;
     snprintf(service, sizeof service, "%d", *port);
     int e = getaddrinfo(host, service, &hints, &list);
-    if (e != 0) return fail(err, STATUS_INVALID, "cannot listen on HOST=%s: %s", host, gai_strerror(e));
+    if (e != 0)
+        return fail(err, STATUS_INVALID, "cannot listen on HOST=%s: %s", host, gai_strerror(e));
     *fd = -1;
     for (const struct addrinfo *a = list; a && *fd < 0; a = a->ai_next) *fd = bind_one(a);
     int why = errno;
     freeaddrinfo(list);
     if (*fd < 0 && why == EADDRINUSE)
-        return fail(err, STATUS_IO, "cannot listen on HOST=%s PORT=%d: another program has that port; stop it or choose another PORT", host, *port);
-    if (*fd < 0) return fail(err, STATUS_IO, "cannot listen on HOST=%s PORT=%d: %s", host, *port, strerror(why));
+        return fail(err, STATUS_IO,
+                    "cannot listen on HOST=%s PORT=%d: another program has that port; stop it or "
+                    "choose another PORT",
+                    host, *port);
+    if (*fd < 0)
+        return fail(err, STATUS_IO, "cannot listen on HOST=%s PORT=%d: %s", host, *port,
+                    strerror(why));
     *port = port_of(*fd);
     return STATUS_OK;
 }

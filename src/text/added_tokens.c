@@ -1,4 +1,5 @@
-/* Tokens are sorted by their first byte, longest first, so that the first one that fits at a place is the longest. */
+/* Tokens are sorted by their first byte, longest first, so that the first one that fits at a place
+ * is the longest. */
 #include "text/added_tokens.h"
 
 #include <stdlib.h>
@@ -34,19 +35,20 @@ enum status added_tokens_add(struct added_tokens *set, const struct added_token 
                              const char *where, struct error *err) {
     int shown = token->size < 80 ? (int)token->size : 80;
     if (token->size == 0 || token->size > ADDED_TOKEN_MAX_SIZE)
-        return fail(err, STATUS_INVALID, "%s: the added token with id %d has %zu bytes; it must have 1 to %d",
-                    where, (int)token->id, token->size, ADDED_TOKEN_MAX_SIZE);
+        return fail(err, STATUS_INVALID,
+                    "%s: the added token with id %d has %zu bytes; it must have 1 to %d", where,
+                    (int)token->id, token->size, ADDED_TOKEN_MAX_SIZE);
     for (size_t i = 0; i < set->count; i++) {
         const struct added_token *t = set->tokens + i;
         bool same = t->size == token->size && memcmp(t->text, token->text, t->size) == 0;
         if (same && t->id == token->id) return STATUS_OK;
         if (same)
-            return fail(err, STATUS_INVALID, "%s: the added token \"%.*s\" has the ids %d and %d", where,
-                        shown, token->text, (int)t->id, (int)token->id);
+            return fail(err, STATUS_INVALID, "%s: the added token \"%.*s\" has the ids %d and %d",
+                        where, shown, token->text, (int)t->id, (int)token->id);
         if (t->id == token->id)
-            return fail(err, STATUS_INVALID, "%s: the added tokens \"%.*s\" and \"%.*s\" both have id %d",
-                        where, (int)(t->size < 80 ? t->size : 80), t->text, shown, token->text,
-                        (int)t->id);
+            return fail(
+                err, STATUS_INVALID, "%s: the added tokens \"%.*s\" and \"%.*s\" both have id %d",
+                where, (int)(t->size < 80 ? t->size : 80), t->text, shown, token->text, (int)t->id);
     }
     if (set->count == ADDED_TOKENS_MOST)
         return fail(err, STATUS_INVALID, "%s: more than %d added tokens", where, ADDED_TOKENS_MOST);
@@ -126,12 +128,12 @@ static void strip(const struct added_token *t, const char *text, size_t size, si
     int32_t c;
     size_t n;
     if (t->lstrip) {
-        while (m->start > 0 && (n = char_before(text, m->start, &c)) && char_class(c) == CHAR_SPACE)
+        while (m->start > 0 && (n = char_before(text, m->start, &c)) && char_is_space(c))
             m->start -= n;
         if (m->start < done) m->start = done; /* the match before has that white space already */
     }
     if (t->rstrip)
-        while (m->stop < size && (n = char_at(text, size, m->stop, &c)) && char_class(c) == CHAR_SPACE)
+        while (m->stop < size && (n = char_at(text, size, m->stop, &c)) && char_is_space(c))
             m->stop += n;
 }
 

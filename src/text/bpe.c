@@ -1,7 +1,8 @@
 /*
- * Two hash tables with open addressing hold what a vocabulary knows: spelling -> id, needed while loading, and pair of ids
- * -> merge, the inner loop of encoding.  A word is a linked list of symbols in an array; merging unlinks the right one.
- * The heap holds every merge that was possible at some time; one that is no longer is recognised when it comes up.
+ * Two hash tables with open addressing hold what a vocabulary knows: the id of a spelling, needed
+ * while loading, and the merge of a pair of ids, the inner loop of encoding.  A word is a linked
+ * list of symbols in an array; merging unlinks the right one.  The heap holds every merge that was
+ * possible at some time; one that is no longer is recognised when it comes up.
  */
 #include "text/bpe.h"
 
@@ -46,7 +47,7 @@ void bpe_destroy(struct bpe *b) {
     free(b);
 }
 
-/* --- spelling -> id ------------------------------------------------------------------------------------------------ */
+/* --- spelling -> id --- */
 
 static uint64_t mix(uint64_t x) { /* the finalizer of splitmix64 */
     x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
@@ -59,7 +60,8 @@ static uint64_t hash_more(uint64_t hash, const char *text, size_t size) { /* FNV
     return hash;
 }
 
-/* The place of the token spelled as `a` followed by `b`, or the free place where it belongs.  There is always a free one. */
+/* The place of the token spelled as `a` followed by `b`, or the free place where it belongs.  There
+ * is always a free one. */
 static size_t find_place(const struct bpe *bpe, const char *a, size_t a_size, const char *b,
                          size_t b_size) {
     size_t mask = bpe->spelling_places - 1;
@@ -126,15 +128,16 @@ static enum status grow_places(struct bpe *b, struct error *err) {
     return STATUS_OK;
 }
 
-enum status bpe_add_token(struct bpe *b, const char *text, size_t size, int64_t id, const char *where,
-                          struct error *err) {
+enum status bpe_add_token(struct bpe *b, const char *text, size_t size, int64_t id,
+                          const char *where, struct error *err) {
     int shown = size < 80 ? (int)size : 80;
     if (size == 0 || size > BPE_MAX_TOKEN)
-        return fail(err, STATUS_INVALID, "%s: the token with id %lld has %zu bytes; it must have 1 to %d",
-                    where, (long long)id, size, BPE_MAX_TOKEN);
+        return fail(err, STATUS_INVALID,
+                    "%s: the token with id %lld has %zu bytes; it must have 1 to %d", where,
+                    (long long)id, size, BPE_MAX_TOKEN);
     if (id < 0 || id >= BPE_MAX_IDS)
-        return fail(err, STATUS_INVALID, "%s: token \"%.*s\" has id %lld; ids must be 0 to %d", where,
-                    shown, text, (long long)id, BPE_MAX_IDS - 1);
+        return fail(err, STATUS_INVALID, "%s: token \"%.*s\" has id %lld; ids must be 0 to %d",
+                    where, shown, text, (long long)id, BPE_MAX_IDS - 1);
     enum status s = grow_tokens(b, (size_t)id, err);
     if (s == STATUS_OK) s = grow_places(b, err);
     if (s != STATUS_OK) return s;
@@ -156,7 +159,7 @@ enum status bpe_add_token(struct bpe *b, const char *text, size_t size, int64_t 
     return STATUS_OK;
 }
 
-/* --- pair -> merge ------------------------------------------------------------------------------------------------- */
+/* --- pair -> merge --- */
 
 static struct merge *merge_place(struct merge *merges, size_t places, int32_t left, int32_t right) {
     size_t at = mix((uint64_t)(uint32_t)left << 32 | (uint32_t)right) & (places - 1);
@@ -201,13 +204,14 @@ enum status bpe_add_merge(struct bpe *b, const char *left, size_t left_size, con
     if (s != STATUS_OK) return s;
     struct merge *place = merge_place(b->merges, b->merge_places, left_id, right_id);
     if (place->left >= 0)
-        return fail(err, STATUS_INVALID, "%s: merge \"%.*s %.*s\" is there twice", where, left_shown,
-                    left, right_shown, right);
+        return fail(err, STATUS_INVALID, "%s: merge \"%.*s %.*s\" is there twice", where,
+                    left_shown, left, right_shown, right);
     *place = (struct merge){left_id, right_id, id, (uint32_t)b->merge_count++};
     return STATUS_OK;
 }
 
-/* GPT-2's bytes_to_unicode: the printable bytes of Latin-1 stand for themselves, the others for U+0100 and on. */
+/* GPT-2's bytes_to_unicode: the printable bytes of Latin-1 stand for themselves, the others for
+ * U+0100 and on. */
 enum status bpe_finish(struct bpe *b, const char *where, struct error *err) {
     unsigned others = 0x100;
     for (unsigned byte = 0; byte < 256; byte++) {
@@ -222,13 +226,13 @@ enum status bpe_finish(struct bpe *b, const char *where, struct error *err) {
         }
         b->byte_ids[byte] = bpe_token_id(b, text, size);
         if (b->byte_ids[byte] < 0)
-            return fail(err, STATUS_INVALID, "%s: no token for the byte 0x%02x; it is no byte-level BPE",
-                        where, byte);
+            return fail(err, STATUS_INVALID,
+                        "%s: no token for the byte 0x%02x; it is no byte-level BPE", where, byte);
     }
     return STATUS_OK;
 }
 
-/* --- encoding ------------------------------------------------------------------------------------------------------ */
+/* --- encoding --- */
 
 struct symbol {
     int32_t id;             /* -1: merged into its left neighbour */
@@ -247,7 +251,8 @@ static bool before(struct candidate a, struct candidate b) {
 
 static void heap_push(struct candidate *heap, size_t *count, struct candidate c) {
     size_t at = (*count)++;
-    for (; at > 0 && before(c, heap[(at - 1) / 2]); at = (at - 1) / 2) heap[at] = heap[(at - 1) / 2];
+    for (; at > 0 && before(c, heap[(at - 1) / 2]); at = (at - 1) / 2)
+        heap[at] = heap[(at - 1) / 2];
     heap[at] = c;
 }
 
@@ -278,7 +283,7 @@ static void push_pair(const struct bpe *b, struct bpe_scratch *s, size_t *count,
 
 static void merge_all(const struct bpe *b, struct bpe_scratch *s, size_t size) {
     struct symbol *symbols = s->symbols;
-    size_t count = 0; /* at most one candidate for each first pair, and one more for each merge done */
+    size_t count = 0; /* below 2 * size: one for each first pair, one more for each merge done */
     for (size_t i = 0; i + 1 < size; i++) push_pair(b, s, &count, (int32_t)i);
     while (count > 0) {
         struct candidate c = heap_pop(s->heap, &count);
@@ -304,7 +309,8 @@ static enum status scratch_reserve(struct bpe_scratch *s, size_t size, struct er
     s->heap = malloc(room * 2 * sizeof *s->heap);
     if (!s->symbols || !s->heap) {
         bpe_scratch_free(s);
-        return fail(err, STATUS_NO_MEMORY, "no memory to tokenize a word of %zu bytes", size);
+        fail(err, STATUS_NO_MEMORY, "no memory to tokenize a word of %zu bytes", size);
+        return STATUS_NO_MEMORY;
     }
     s->room = room;
     return STATUS_OK;
@@ -316,8 +322,8 @@ void bpe_scratch_free(struct bpe_scratch *s) {
     *s = (struct bpe_scratch){0};
 }
 
-enum status bpe_encode(const struct bpe *b, struct bpe_scratch *scratch, const char *word, size_t size,
-                       struct token_ids *out, struct error *err) {
+enum status bpe_encode(const struct bpe *b, struct bpe_scratch *scratch, const char *word,
+                       size_t size, struct token_ids *out, struct error *err) {
     if (size > INT32_MAX) return fail(err, STATUS_INVALID, "a word of %zu bytes is too long", size);
     enum status s = scratch_reserve(scratch, size, err);
     if (s != STATUS_OK) return s;

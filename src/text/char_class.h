@@ -1,27 +1,16 @@
-/*
- * char_class.h - what Qwen's split pattern asks of a character: letter, number, white space or something else.
- *
- * The table is our own instead of a library's because the ids depend on it: the reference tokenizer carries the General
- * Category of Unicode 16.0 with it (Oniguruma 6.9.10 in the package tokenizers 0.23), and a system's library of another
- * Unicode version cuts the text in other places.
- */
+/* char_class.h - what added tokens and blank prompts ask of a character; the categories are
+ * utf8proc's. */
 #ifndef TEXT_CHAR_CLASS_H
 #define TEXT_CHAR_CLASS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum char_class {
-    CHAR_OTHER,
-    CHAR_LETTER, /* \p{L} */
-    CHAR_NUMBER, /* \p{N} */
-    CHAR_SPACE,  /* \s: the property White_Space, so neither U+180E nor U+200B */
-};
+/* The property White_Space, so neither U+180E nor U+200B. */
+bool char_is_space(int32_t code_point);
 
-enum char_class char_class(int32_t code_point);
-
-/* \w as added tokens with `single_word` mean it (UTS #18, Annex C): alphabetic, marks, decimal digits, connector
- * punctuation, joiners.  The categories are utf8proc's. */
+/* \w as added tokens with `single_word` mean it (UTS #18, Annex C): alphabetic, marks, decimal
+ * digits, connector punctuation, joiners. */
 bool char_is_word(int32_t code_point);
 
 #endif

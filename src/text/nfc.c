@@ -1,6 +1,6 @@
 /*
- * Decompose every character, order the marks, compose, write as UTF-8 again.  Characters that must stay as they are
- * ("inert") go through all of it as starters that nothing composes across.
+ * Decompose every character, order the marks, compose, write as UTF-8 again: the steps of
+ * utf8proc_map one by one, because two of them need help (order_run, compose).
  */
 #include "text/nfc.h"
 
@@ -12,7 +12,6 @@
 enum {
     DECOMPOSED_MOST = 4, /* code points of the longest canonical decomposition */
     HANGUL_NO_TRAIL = 0x11a7,
-    SHORT_RUN = 16,
 };
 
 bool nfc_is_plain(const char *text, size_t size) {
@@ -21,44 +20,21 @@ bool nfc_is_plain(const char *text, size_t size) {
     return true;
 }
 
-static const struct {
-    int32_t first, last;
-} active[] = {
-#include "text/nfc_table.h"
-};
-
-static bool is_inert(int32_t c) {
-    size_t low = 0, high = sizeof active / sizeof active[0];
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (c > active[middle].last)
-            low = middle + 1;
-        else if (c < active[middle].first)
-            high = middle;
-        else
-            return c == HANGUL_NO_TRAIL;
-    }
-    return true;
-}
-
 static unsigned mark_class(int32_t code_point) {
-    if (is_inert(code_point)) return 0;
     utf8proc_propval_t class = utf8proc_get_property(code_point)->combining_class;
     return (unsigned)class & 0xff;
 }
 
-static void order_short_run(int32_t *marks, size_t n) {
-    for (size_t i = 1; i < n; i++) {
-        int32_t mark = marks[i];
-        unsigned class = mark_class(mark);
-        size_t at = i;
-        for (; at > 0 && mark_class(marks[at - 1]) > class; at--) marks[at] = marks[at - 1];
-        marks[at] = mark;
-    }
+static bool is_ordered(const int32_t *marks, size_t n) {
+    size_t i = 1;
+    while (i < n && mark_class(marks[i - 1]) <= mark_class(marks[i])) i++;
+    return i >= n;
 }
 
-/* Counting sort: stable, and the classes are bytes. */
-static enum status order_long_run(int32_t *marks, size_t n, struct error *err) {
+/* Counting sort: stable, and the classes are bytes.  utf8proc_decompose would sort by swapping
+ * neighbours, which takes minutes for a megabyte of marks. */
+static enum status order_run(int32_t *marks, size_t n, struct error *err) {
+    if (is_ordered(marks, n)) return STATUS_OK;
     int32_t *sorted = malloc(n * sizeof *sorted);
     if (!sorted) return fail(err, STATUS_NO_MEMORY, "no memory to order %zu combining marks", n);
     size_t first[257] = {0};
@@ -75,23 +51,22 @@ static enum status order_marks(int32_t *chars, size_t n, struct error *err) {
     for (size_t i = 0; s == STATUS_OK && i < n;) {
         size_t end = i;
         while (end < n && mark_class(chars[end]) != 0) end++;
-        if (end - i > SHORT_RUN)
-            s = order_long_run(chars + i, end - i, err);
-        else if (end - i > 1)
-            order_short_run(chars + i, end - i);
+        s = order_run(chars + i, end - i, err);
         i = end + 1;
     }
     return s;
 }
 
-/* Composes in place; returns how many are left. */
+/* Composes in place; returns how many are left.  utf8proc takes U+11A7 for a Hangul trailing
+ * consonant (up to 2.8 at least) and swallows it; nothing composes with it or across it, so the
+ * text is composed between those. */
 static size_t compose(int32_t *chars, size_t n) {
     size_t out = 0;
     for (size_t i = 0; i < n;) {
         size_t end = i;
-        while (end < n && !is_inert(chars[end])) end++;
-        utf8proc_ssize_t left = utf8proc_normalize_utf32(
-            chars + i, (utf8proc_ssize_t)(end - i), UTF8PROC_COMPOSE | UTF8PROC_STABLE);
+        while (end < n && chars[end] != HANGUL_NO_TRAIL) end++;
+        utf8proc_ssize_t left = utf8proc_normalize_utf32(chars + i, (utf8proc_ssize_t)(end - i),
+                                                         UTF8PROC_COMPOSE | UTF8PROC_STABLE);
         memmove(chars + out, chars + i, (size_t)left * sizeof *chars);
         out += (size_t)left;
         if (end < n) chars[out++] = chars[end];
@@ -107,14 +82,13 @@ static enum status decompose(int32_t *chars, size_t *count, const char *text, si
         utf8proc_int32_t c;
         utf8proc_ssize_t used = utf8proc_iterate((const utf8proc_uint8_t *)text + at,
                                                  (utf8proc_ssize_t)(size - at), &c);
-        if (used <= 0) return fail(err, STATUS_INVALID, "the text is not valid UTF-8 (byte %zu)", at);
+        if (used <= 0) {
+            fail(err, STATUS_INVALID, "the text is not valid UTF-8 (byte %zu)", at);
+            return STATUS_INVALID;
+        }
         int last_boundclass = 0;
-        utf8proc_ssize_t made = 1;
-        if (is_inert(c))
-            chars[n] = c;
-        else
-            made = utf8proc_decompose_char(c, chars + n, DECOMPOSED_MOST,
-                                           UTF8PROC_COMPOSE | UTF8PROC_STABLE, &last_boundclass);
+        utf8proc_ssize_t made = utf8proc_decompose_char(
+            c, chars + n, DECOMPOSED_MOST, UTF8PROC_COMPOSE | UTF8PROC_STABLE, &last_boundclass);
         if (made < 0 || made > DECOMPOSED_MOST)
             return fail(err, STATUS_INTERNAL, "cannot decompose U+%04X", (unsigned)c);
         n += (size_t)made;
@@ -124,7 +98,8 @@ static enum status decompose(int32_t *chars, size_t *count, const char *text, si
     return STATUS_OK;
 }
 
-static enum status append_utf8(struct buffer *out, const int32_t *chars, size_t n, struct error *err) {
+static enum status append_utf8(struct buffer *out, const int32_t *chars, size_t n,
+                               struct error *err) {
     enum status s = STATUS_OK;
     char piece[256];
     size_t filled = 0;

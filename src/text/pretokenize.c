@@ -1,88 +1,89 @@
+/*
+ * One match, anchored, for each word.  The bytes are known to be UTF-8: checking them again for
+ * each word (PCRE2 would check all the rest) would make the time quadratic.
+ */
 #include "text/pretokenize.h"
 
-#include <stdbool.h>
-#include <utf8proc.h>
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
-#include "text/char_class.h"
+#define PATTERN(SPACE, NO_SPACE)                                                                   \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^" SPACE                 \
+    "\\p{L}\\p{N}]+[\\r\\n]*|" SPACE "*[\\r\\n]+|" SPACE "+(?!" NO_SPACE ")|" SPACE "+"
 
-const char *const pretokenize_pattern =
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
-    "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+const char *const pretokenizer_pattern = PATTERN("\\s", "\\S");
 
-struct reader {
-    const char *text;
-    size_t size;
+/* PCRE2's own \s also takes U+180E, which is no white space since Unicode 6.3. */
+static const char pcre2_pattern[] = PATTERN("\\p{White_Space}", "\\P{White_Space}");
+
+struct pretokenizer {
+    pcre2_code *code;
+    pcre2_match_context *limits;
 };
 
-/* The character that starts at byte `at`: its bytes, 0 at the end of the text. */
-static size_t peek(const struct reader *r, size_t at, enum char_class *class) {
-    *class = CHAR_OTHER;
-    if (at >= r->size) return 0;
-    utf8proc_int32_t c;
-    utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)r->text + at,
-                                          (utf8proc_ssize_t)(r->size - at), &c);
-    if (n <= 0) return 1; /* unreachable on valid UTF-8; a byte of its own keeps us moving */
-    *class = char_class(c);
-    return (size_t)n;
+/* The limits of PCRE2 are there for patterns that explode.  This one does not, and a long text is
+ * no reason to fail. */
+static enum status lift_limits(struct pretokenizer *p, struct error *err) {
+    p->limits = pcre2_match_context_create(NULL);
+    if (!p->limits) return fail(err, STATUS_NO_MEMORY, "no memory to match the split pattern");
+    pcre2_set_match_limit(p->limits, UINT32_MAX);
+    pcre2_set_depth_limit(p->limits, UINT32_MAX);
+    pcre2_set_heap_limit(p->limits, UINT32_MAX);
+    return STATUS_OK;
 }
 
-/* The end of the run of characters of one class that starts at byte `at`. */
-static size_t run(const struct reader *r, size_t at, enum char_class wanted) {
-    enum char_class class;
-    for (size_t n; (n = peek(r, at, &class)) && class == wanted;) at += n;
-    return at;
+static enum status compile(struct pretokenizer *p, struct error *err) {
+    int why;
+    PCRE2_SIZE at;
+    p->code = pcre2_compile((PCRE2_SPTR)pcre2_pattern, PCRE2_ZERO_TERMINATED,
+                            PCRE2_UTF | PCRE2_UCP | PCRE2_ANCHORED, &why, &at, NULL);
+    if (!p->code && why == PCRE2_ERROR_HEAP_FAILED)
+        return fail(err, STATUS_NO_MEMORY, "no memory to compile the split pattern");
+    if (!p->code)
+        return fail(err, STATUS_INTERNAL, "PCRE2 refuses the split pattern: error %d at byte %zu",
+                    why, (size_t)at);
+    /* A hardened system may refuse memory that is written and then run; PCRE2 then interprets. */
+    (void)pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE);
+    return STATUS_OK;
 }
 
-static bool is_newline(char c) {
-    return c == '\r' || c == '\n';
+enum status pretokenizer_create(struct pretokenizer **out, struct error *err) {
+    *out = NULL;
+    struct pretokenizer *p = calloc(1, sizeof *p);
+    if (!p) return fail(err, STATUS_NO_MEMORY, "no memory for the split pattern");
+    enum status s = compile(p, err);
+    if (s == STATUS_OK) s = lift_limits(p, err);
+    if (s == STATUS_OK)
+        *out = p;
+    else
+        pretokenizer_destroy(p);
+    return s;
 }
 
-static char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+void pretokenizer_destroy(struct pretokenizer *p) {
+    if (!p) return;
+    pcre2_match_context_free(p->limits);
+    pcre2_code_free(p->code);
+    free(p);
 }
 
-/* (?i:'s|'t|'re|'ve|'m|'ll|'d): its bytes, 0 where there is none. */
-static size_t contraction(const struct reader *r) {
-    const char *t = r->text;
-    if (r->size < 2 || t[0] != '\'') return 0;
-    char a = lower(t[1]), b = r->size > 2 ? lower(t[2]) : '\0';
-    if (a == 's' || a == 't' || a == 'm' || a == 'd') return 2;
-    if ((a == 'r' && b == 'e') || (a == 'v' && b == 'e') || (a == 'l' && b == 'l')) return 3;
-    if (r->size > 2 && t[1] == '\xc5' && t[2] == '\xbf') return 3; /* U+017F folds to s */
-    return 0;
+void pretokenizer_scratch_free(struct pretokenizer_scratch *s) {
+    pcre2_match_data_free(s->match);
+    s->match = NULL;
 }
 
-/* \s*[\r\n]+|\s+(?!\S)|\s+ where the text starts with white space. */
-static size_t space(const struct reader *r, size_t first) {
-    size_t end = first, last = 0, newline = 0; /* `last`: where the run's last character starts */
-    enum char_class class = CHAR_SPACE;
-    if (is_newline(r->text[0])) newline = first;
-    for (size_t n; (n = peek(r, end, &class)) && class == CHAR_SPACE; end += n) {
-        last = end;
-        if (is_newline(r->text[end])) newline = end + n;
-    }
-    if (newline) return newline;             /* through the last line break of the run */
-    if (end == r->size || !last) return end; /* nothing follows; or a single one, which \s+ takes */
-    return last;                             /* the last one is left to the word that follows */
-}
-
-size_t pretokenize_next(const char *text, size_t size) {
-    struct reader r = {text, size};
-    enum char_class class, next;
-    size_t n = contraction(&r);
-    if (n) return n;
-
-    size_t first = peek(&r, 0, &class);
-    if (class == CHAR_NUMBER) return first;
-    if (class == CHAR_LETTER) return run(&r, first, CHAR_LETTER);
-    peek(&r, first, &next);
-    if (!is_newline(text[0]) && next == CHAR_LETTER) return run(&r, first, CHAR_LETTER);
-
-    bool blank_before = text[0] == ' ' && first < size && next == CHAR_OTHER;
-    if (class == CHAR_OTHER || blank_before) {
-        n = run(&r, blank_before ? first : 0, CHAR_OTHER);
-        while (n < size && is_newline(text[n])) n++;
-        return n;
-    }
-    return space(&r, first);
+enum status pretokenizer_next(const struct pretokenizer *p, struct pretokenizer_scratch *scratch,
+                              const char *text, size_t size, size_t *word, struct error *err) {
+    if (!scratch->match) scratch->match = pcre2_match_data_create(1, NULL);
+    if (!scratch->match) return fail(err, STATUS_NO_MEMORY, "no memory to match the split pattern");
+    int n = pcre2_match(p->code, (PCRE2_SPTR)text, size, 0, PCRE2_NO_UTF_CHECK, scratch->match,
+                        p->limits);
+    if (n == PCRE2_ERROR_NOMEMORY)
+        return fail(err, STATUS_NO_MEMORY, "no memory to split a text of %zu bytes", size);
+    if (n < 0) return fail(err, STATUS_INTERNAL, "PCRE2 cannot split the text: error %d", n);
+    *word = pcre2_get_ovector_pointer(scratch->match)[1];
+    return STATUS_OK;
 }

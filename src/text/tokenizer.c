@@ -6,13 +6,13 @@
 #include <utf8proc.h>
 
 #include "text/nfc.h"
-#include "text/pretokenize.h"
 #include "text/tokenizer_internal.h"
 
 /* One call of tokenizer_encode. */
 struct encoding {
     const struct tokenizer *t;
     bool parse_special;
+    struct pretokenizer_scratch match;
     struct bpe_scratch scratch;
     struct buffer normal; /* the form C of one stretch of text */
     struct token_ids *out;
@@ -22,8 +22,9 @@ struct encoding {
 static enum status encode_words(struct encoding *e, const char *text, size_t size) {
     enum status s = STATUS_OK;
     while (s == STATUS_OK && size > 0) {
-        size_t n = pretokenize_next(text, size);
-        s = bpe_encode(e->t->bpe, &e->scratch, text, n, e->out, e->err);
+        size_t n = 0;
+        s = pretokenizer_next(e->t->pretokenizer, &e->match, text, size, &n, e->err);
+        if (s == STATUS_OK) s = bpe_encode(e->t->bpe, &e->scratch, text, n, e->out, e->err);
         text += n;
         size -= n;
     }
@@ -45,8 +46,8 @@ static enum status cut_added(struct encoding *e, bool normalized, const char *te
     enum status s = STATUS_OK;
     size_t from = 0, done = 0;
     struct added_match m;
-    while (s == STATUS_OK && added_tokens_next(&e->t->added, normalized, e->parse_special, text, size,
-                                               &from, done, &m)) {
+    while (s == STATUS_OK && added_tokens_next(&e->t->added, normalized, e->parse_special, text,
+                                               size, &from, done, &m)) {
         if (done < m.start) s = rest(e, text + done, m.start - done);
         if (s == STATUS_OK) s = token_ids_push(e->out, m.id, 1, e->err);
         done = m.stop;
@@ -79,6 +80,7 @@ enum status tokenizer_encode(const struct tokenizer *t, const char *text, size_t
     if (s != STATUS_OK) return s;
     struct encoding e = {.t = t, .parse_special = parse_special, .out = out, .err = err};
     s = cut_added(&e, false, text, size, encode_stretch);
+    pretokenizer_scratch_free(&e.match);
     bpe_scratch_free(&e.scratch);
     buffer_free(&e.normal);
     return s;
@@ -99,6 +101,7 @@ size_t tokenizer_size(const struct tokenizer *t) {
 
 void tokenizer_close(struct tokenizer *t) {
     if (!t) return;
+    pretokenizer_destroy(t->pretokenizer);
     bpe_destroy(t->bpe);
     added_tokens_free(&t->added);
     free(t);

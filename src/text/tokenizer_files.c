@@ -9,25 +9,27 @@
 
 enum { FILE_LIMIT = 32 << 20 }; /* bytes; a tokenizer.json with Qwen's vocabulary has 7 to 11 MB */
 
-static enum status read_source(struct tokenizer_source *source, const char *folder, const char *name,
-                               struct error *err) {
+static enum status read_source(struct tokenizer_source *source, const char *folder,
+                               const char *name, struct error *err) {
     int n = snprintf(source->path, sizeof source->path, "%s/%s", folder, name);
     if (n < 0 || (size_t)n >= sizeof source->path)
-        return fail(err, STATUS_INVALID, "the path of the tokenizer's folder is too long: %.200s...",
-                    folder);
+        return fail(err, STATUS_INVALID,
+                    "the path of the tokenizer's folder is too long: %.200s...", folder);
     if (access(source->path, F_OK) != 0 && errno == ENOENT) return STATUS_OK;
     source->there = true;
     return buffer_read_file(&source->text, source->path, FILE_LIMIT, err);
 }
 
-static enum status check_there(const struct tokenizer_sources *f, const char *folder, struct error *err) {
+static enum status check_there(const struct tokenizer_sources *f, const char *folder,
+                               struct error *err) {
     if (f->tokenizer_json.there || (f->vocab_json.there && f->merges_txt.there)) return STATUS_OK;
     if (f->vocab_json.there)
         return fail(err, STATUS_INVALID, "%s is missing beside vocab.json", f->merges_txt.path);
     if (f->merges_txt.there)
         return fail(err, STATUS_INVALID, "%s is missing beside merges.txt", f->vocab_json.path);
     return fail(err, STATUS_INVALID,
-                "%s is no tokenizer's folder: neither tokenizer.json nor vocab.json and merges.txt are there",
+                "%s is no tokenizer's folder: neither tokenizer.json nor vocab.json and merges.txt "
+                "are there",
                 folder);
 }
 
@@ -41,7 +43,8 @@ enum status tokenizer_open(struct tokenizer **out, const char *folder, struct er
         if (s == STATUS_OK) s = read_source(&f->merges_txt, folder, "merges.txt", err);
     }
     if (s == STATUS_OK) s = check_there(f, folder, err);
-    if (s == STATUS_OK) s = read_source(&f->tokenizer_config_json, folder, "tokenizer_config.json", err);
+    if (s == STATUS_OK)
+        s = read_source(&f->tokenizer_config_json, folder, "tokenizer_config.json", err);
     if (s == STATUS_OK) s = read_source(&f->added_tokens_json, folder, "added_tokens.json", err);
     if (s == STATUS_OK) s = tokenizer_from_sources(out, f, err);
 
@@ -54,7 +57,8 @@ enum status tokenizer_open(struct tokenizer **out, const char *folder, struct er
     return s;
 }
 
-/* "left right", one merge a line in order of rank; a first line "#version: ..." and empty lines are passed over. */
+/* "left right", one merge a line in order of rank; a first line "#version: ..." and empty lines are
+ * passed over. */
 static enum status read_merges(struct tokenizer *t, const struct tokenizer_source *source,
                                struct error *err) {
     const char *line = source->text.data ? source->text.data : "";
@@ -87,7 +91,8 @@ enum status tokenizer_from_sources(struct tokenizer **out, const struct tokenize
     struct tokenizer *t = calloc(1, sizeof *t);
     if (!t) return fail(err, STATUS_NO_MEMORY, "no memory for a tokenizer");
     const char *vocab = f->tokenizer_json.there ? f->tokenizer_json.path : f->vocab_json.path;
-    enum status s = bpe_create(&t->bpe, err);
+    enum status s = pretokenizer_create(&t->pretokenizer, err);
+    if (s == STATUS_OK) s = bpe_create(&t->bpe, err);
     if (s == STATUS_OK && f->tokenizer_json.there) {
         s = tokenizer_read_json(t, &f->tokenizer_json, err);
     } else if (s == STATUS_OK) {

@@ -1,6 +1,7 @@
 /*
- * The JSON that a tokenizer may come in.  Whatever would make the reference tokenize in another way than we do is refused
- * instead of ignored: a wrong tokenizer shows only as an edit that does not follow its prompt.
+ * The JSON that a tokenizer may come in.  Whatever would make the reference tokenize in another way
+ * than we do is refused instead of ignored: a wrong tokenizer shows only as an edit that does not
+ * follow its prompt.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -36,22 +37,25 @@ static enum status parse(json_t **out, const struct tokenizer_source *source, si
     const char *text = source->text.data ? source->text.data : "";
     *out = json_loadb(text, source->text.size, JSON_REJECT_DUPLICATES | flags, &at);
     if (!*out)
-        return fail(err, STATUS_INVALID, "%s is not valid JSON: line %d: %s", source->path, at.line, at.text);
+        return fail(err, STATUS_INVALID, "%s is not valid JSON: line %d: %s", source->path, at.line,
+                    at.text);
     if (json_is_object(*out)) return STATUS_OK;
     json_decref(*out);
     *out = NULL;
     return fail(err, STATUS_INVALID, "%s must hold a JSON object", source->path);
 }
 
-/* --- vocabulary and merges ----------------------------------------------------------------------------------------- */
+/* --- vocabulary and merges --- */
 
-static enum status add_vocab(struct tokenizer *t, json_t *vocab, const char *where, struct error *err) {
+static enum status add_vocab(struct tokenizer *t, json_t *vocab, const char *where,
+                             struct error *err) {
     enum status s = STATUS_OK;
     const char *token;
     json_t *id;
     json_object_foreach(vocab, token, id) {
         if (!json_is_integer(id))
-            return fail(err, STATUS_INVALID, "%s: the id of token \"%.80s\" is not an integer", where, token);
+            return fail(err, STATUS_INVALID, "%s: the id of token \"%.80s\" is not an integer",
+                        where, token);
         s = bpe_add_token(t->bpe, token, strlen(token), json_integer_value(id), where, err);
         if (s != STATUS_OK) break;
     }
@@ -67,9 +71,10 @@ static enum status add_json_merge(struct tokenizer *t, const json_t *merge, size
     const char *text = json_string_value(merge);
     const char *blank = text ? strchr(text, ' ') : NULL;
     if (!blank || strchr(blank + 1, ' '))
-        return fail(err, STATUS_INVALID, "%s: merge %zu is neither \"a b\" nor [\"a\", \"b\"]", where,
-                    number);
-    return bpe_add_merge(t->bpe, text, (size_t)(blank - text), blank + 1, strlen(blank + 1), where, err);
+        return fail(err, STATUS_INVALID, "%s: merge %zu is neither \"a b\" nor [\"a\", \"b\"]",
+                    where, number);
+    return bpe_add_merge(t->bpe, text, (size_t)(blank - text), blank + 1, strlen(blank + 1), where,
+                         err);
 }
 
 static enum status add_merges(struct tokenizer *t, const json_t *merges, const char *where,
@@ -89,23 +94,26 @@ enum status tokenizer_read_vocab(struct tokenizer *t, const struct tokenizer_sou
     return s;
 }
 
-/* --- added tokens -------------------------------------------------------------------------------------------------- */
+/* --- added tokens --- */
 
 static enum status add_added(struct tokenizer *t, struct added_token token, int64_t id,
                              const char *where, struct error *err) {
     if (id < 0 || id >= BPE_MAX_IDS)
-        return fail(err, STATUS_INVALID, "%s: the added token \"%.80s\" has id %lld; ids must be 0 to %d",
-                    where, token.text, (long long)id, BPE_MAX_IDS - 1);
+        return fail(err, STATUS_INVALID,
+                    "%s: the added token \"%.80s\" has id %lld; ids must be 0 to %d", where,
+                    token.text, (long long)id, BPE_MAX_IDS - 1);
     token.size = strlen(token.text);
     token.id = (int32_t)id;
     size_t size = 0;
     int32_t known = bpe_token_id(t->bpe, token.text, token.size);
     const char *other = bpe_token_text(t->bpe, token.id, &size);
     if (known >= 0 && known != token.id)
-        return fail(err, STATUS_INVALID, "%s: the added token \"%.80s\" has id %d, but %d in the vocabulary",
-                    where, token.text, (int)token.id, (int)known);
+        return fail(err, STATUS_INVALID,
+                    "%s: the added token \"%.80s\" has id %d, but %d in the vocabulary", where,
+                    token.text, (int)token.id, (int)known);
     if (known < 0 && other)
-        return fail(err, STATUS_INVALID, "%s: the added token \"%.80s\" has id %d, which is \"%.*s\" in the vocabulary",
+        return fail(err, STATUS_INVALID,
+                    "%s: the added token \"%.80s\" has id %d, which is \"%.*s\" in the vocabulary",
                     where, token.text, (int)token.id, size < 80 ? (int)size : 80, other);
     if (standard_place(token.text) < CONTROL_COUNT) token.special = true;
     return added_tokens_add(&t->added, &token, where, err);
@@ -116,9 +124,9 @@ static enum status add_added_object(struct tokenizer *t, const json_t *object, i
                                     const char *where, struct error *err) {
     json_t *text = json_object_get(object, "content");
     if (!json_is_string(text))
-        return fail(err, STATUS_INVALID, "%s: the added token with id %lld has no \"content\"", where,
-                    (long long)id);
-    struct added_token token = {.text = (char *)json_string_value(text)}; /* copied, never written */
+        return fail(err, STATUS_INVALID, "%s: the added token with id %lld has no \"content\"",
+                    where, (long long)id);
+    struct added_token token = {.text = (char *)json_string_value(text)}; /* never written to */
     enum status s = json_get_bool(object, "special", &token.special, where, err);
     token.normalized = !token.special;
     if (s == STATUS_OK) s = json_get_bool(object, "normalized", &token.normalized, where, err);
@@ -137,7 +145,8 @@ static enum status add_added_list(struct tokenizer *t, const json_t *list, const
         const json_t *token = json_array_get(list, i);
         json_t *id = json_object_get(token, "id");
         if (!json_is_integer(id))
-            return fail(err, STATUS_INVALID, "%s: an entry of \"added_tokens\" has no integer \"id\"", where);
+            return fail(err, STATUS_INVALID,
+                        "%s: an entry of \"added_tokens\" has no integer \"id\"", where);
         s = add_added_object(t, token, json_integer_value(id), where, err);
     }
     return s;
@@ -151,7 +160,8 @@ enum status tokenizer_read_config(struct tokenizer *t, const struct tokenizer_so
     enum status s = parse(&root, source, JSON_DECODE_INT_AS_REAL, err);
     json_t *decoder = json_object_get(root, "added_tokens_decoder");
     if (decoder && !json_is_null(decoder) && !json_is_object(decoder))
-        s = fail(err, STATUS_INVALID, "%s: \"added_tokens_decoder\" must be an object", source->path);
+        s = fail(err, STATUS_INVALID, "%s: \"added_tokens_decoder\" must be an object",
+                 source->path);
     json_object_foreach(decoder, key, value) {
         char *end;
         long long id = strtoll(key, &end, 10);
@@ -171,11 +181,12 @@ enum status tokenizer_read_added(struct tokenizer *t, const struct tokenizer_sou
     const char *text;
     enum status s = parse(&root, source, 0, err);
     json_object_foreach(root, text, id) {
-        bool special = standard_place(text) < CONTROL_COUNT || standard_place(text) == STANDARD_COUNT;
+        bool special =
+            standard_place(text) < CONTROL_COUNT || standard_place(text) == STANDARD_COUNT;
         struct added_token token = {.text = (char *)text, .special = special};
         if (!json_is_integer(id))
-            s = fail(err, STATUS_INVALID, "%s: the id of token \"%.80s\" is not an integer", source->path,
-                     text);
+            s = fail(err, STATUS_INVALID, "%s: the id of token \"%.80s\" is not an integer",
+                     source->path, text);
         else
             s = add_added(t, token, json_integer_value(id), source->path, err);
         if (s != STATUS_OK) break;
@@ -195,7 +206,7 @@ enum status tokenizer_add_standard(struct tokenizer *t, struct error *err) {
     return s;
 }
 
-/* --- tokenizer.json ------------------------------------------------------------------------------------------------ */
+/* --- tokenizer.json --- */
 
 static bool is_type(const json_t *object, const char *type) {
     const char *is = json_string_value(json_object_get(object, "type"));
@@ -210,14 +221,15 @@ static bool is_empty_or_null(const json_t *v) {
 
 static enum status check_model(const json_t *model, const char *where, struct error *err) {
     static const char *const unsupported[] = {
-        "dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback", "ignore_merges",
+        "dropout",       "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback",
+        "ignore_merges",
     };
     if (!json_is_object(model) || (json_object_get(model, "type") && !is_type(model, "BPE")))
         return fail(err, STATUS_INVALID, "%s: \"model\" is not a BPE", where);
     for (size_t i = 0; i < sizeof unsupported / sizeof unsupported[0]; i++)
         if (!is_empty_or_null(json_object_get(model, unsupported[i])))
-            return fail(err, STATUS_INVALID, "%s: the model sets \"%s\", which Qwen2's does not", where,
-                        unsupported[i]);
+            return fail(err, STATUS_INVALID, "%s: the model sets \"%s\", which Qwen2's does not",
+                        where, unsupported[i]);
     if (!json_is_object(json_object_get(model, "vocab")))
         return fail(err, STATUS_INVALID, "%s: the model has no \"vocab\"", where);
     if (!json_is_array(json_object_get(model, "merges")))
@@ -229,23 +241,25 @@ static enum status check_model(const json_t *model, const char *where, struct er
 static enum status check_pipeline(const json_t *root, const char *where, struct error *err) {
     const json_t *stages = json_object_get(json_object_get(root, "pre_tokenizer"), "pretokenizers");
     const json_t *split = json_array_get(stages, 0), *bytes = json_array_get(stages, 1);
-    const char *pattern = json_string_value(json_object_get(json_object_get(split, "pattern"), "Regex"));
+    const char *pattern =
+        json_string_value(json_object_get(json_object_get(split, "pattern"), "Regex"));
     const char *behavior = json_string_value(json_object_get(split, "behavior"));
     if (!is_type(json_object_get(root, "normalizer"), "NFC"))
         return fail(err, STATUS_INVALID, "%s: the normalizer is not NFC, as Qwen2's is", where);
     if (json_array_size(stages) != 2 || !is_type(split, "Split") || !is_type(bytes, "ByteLevel"))
-        return fail(err, STATUS_INVALID, "%s: the pre_tokenizer is not Split and ByteLevel, as Qwen2's is",
-                    where);
-    if (!pattern || strcmp(pattern, pretokenize_pattern) != 0 || !behavior ||
+        return fail(err, STATUS_INVALID,
+                    "%s: the pre_tokenizer is not Split and ByteLevel, as Qwen2's is", where);
+    if (!pattern || strcmp(pattern, pretokenizer_pattern) != 0 || !behavior ||
         strcmp(behavior, "Isolated") != 0 || json_is_true(json_object_get(split, "invert")))
         return fail(err, STATUS_INVALID, "%s: the pattern that splits text is not Qwen2's", where);
     if (json_is_true(json_object_get(bytes, "add_prefix_space")) ||
         !json_is_false(json_object_get(bytes, "use_regex")))
-        return fail(err, STATUS_INVALID, "%s: ByteLevel must have neither add_prefix_space nor use_regex",
-                    where);
+        return fail(err, STATUS_INVALID,
+                    "%s: ByteLevel must have neither add_prefix_space nor use_regex", where);
     const json_t *after = json_object_get(root, "post_processor");
     if (!is_empty_or_null(json_object_get(after, "special_tokens")))
-        return fail(err, STATUS_INVALID, "%s: the post_processor adds tokens, which Qwen2's does not", where);
+        return fail(err, STATUS_INVALID,
+                    "%s: the post_processor adds tokens, which Qwen2's does not", where);
     return STATUS_OK;
 }
 

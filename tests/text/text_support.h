@@ -1,6 +1,6 @@
 /*
- * text_support.h - what the tests of this folder share: a tokenizer or the test fails, ids compared with a JSON list,
- * folders for bad files.
+ * text_support.h - what the tests of this folder share: a tokenizer or the test fails, ids compared
+ * with a JSON list, folders for bad files.
  */
 #ifndef TESTS_TEXT_SUPPORT_H
 #define TESTS_TEXT_SUPPORT_H
@@ -19,8 +19,8 @@
 
 #include "text/tokenizer.h"
 
-#define QWEN TEST_DATA "/qwen_vocab"
-#define TINY TEST_DATA "/tiny-edit/model/tokenizer"
+#define QWEN     TEST_DATA "/qwen_vocab"
+#define TINY     TEST_DATA "/tiny-edit/model/tokenizer"
 #define TINY_HUB TEST_DATA "/tiny-edit-bf16-sharded/model/tokenizer"
 
 static inline struct tokenizer *must_open(const char *folder) {
@@ -41,20 +41,24 @@ static inline struct token_ids must_encode(const struct tokenizer *t, const char
                                            bool parse_special) {
     struct error err;
     struct token_ids ids = {0};
-    if (tokenizer_encode(t, text, size, parse_special, &ids, &err) != STATUS_OK) fail_msg("%s", err.text);
+    if (tokenizer_encode(t, text, size, parse_special, &ids, &err) != STATUS_OK)
+        fail_msg("%s", err.text);
     return ids;
 }
 
-static inline void assert_ids(const struct token_ids *ids, const json_t *expected, const char *what) {
+static inline void assert_ids(const struct token_ids *ids, const json_t *expected,
+                              const char *what) {
     if (ids->count != json_array_size(expected))
         fail_msg("%s: %zu ids instead of %zu", what, ids->count, json_array_size(expected));
     for (size_t i = 0; i < ids->count; i++) {
         json_int_t id = json_integer_value(json_array_get(expected, i));
-        if (ids->ids[i] != id) fail_msg("%s: id %zu is %d instead of %d", what, i, (int)ids->ids[i], (int)id);
+        if (ids->ids[i] != id)
+            fail_msg("%s: id %zu is %d instead of %d", what, i, (int)ids->ids[i], (int)id);
     }
 }
 
-/* A new folder under /tmp; its files are written by put_file and removed, with it, by remove_folder. */
+/* A new folder under /tmp; its files are written by put_file and removed, with it, by
+ * remove_folder. */
 static inline void make_folder(char folder[64]) {
     strcpy(folder, "/tmp/firered-text-XXXXXX");
     assert_non_null(mkdtemp(folder));

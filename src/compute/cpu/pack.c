@@ -22,32 +22,63 @@ struct packing {
     size_t count;
     struct cpu_linear *linear;
     int cols;
-    float *rows; /* per worker: `cols` rows of float32 */
 };
 
-static void pack_panel(void *arg, size_t panel, int worker) {
-    const struct packing *p = arg;
+/* A panel is turned over in squares that fit the first-level cache: its rows' next numbers, as they will be stored. */
+enum { SQUARE = 64 };
+
+union square {
+    float f32[KERNEL_MAX_COLS][SQUARE];
+    uint16_t bf16[KERNEL_MAX_COLS][SQUARE];
+};
+
+/* Features [first, first + cols) of inputs [from, from + n); zeros beyond the matrix. */
+static void read_square(union square *to, const struct packing *p, int64_t first, int64_t from, int64_t n) {
     const struct cpu_linear *l = p->linear;
-    int64_t in = l->base.in_features, depth = l->depth, cols = p->cols;
-    float *rows = p->rows + (int64_t)worker * cols * depth;
-    memset(rows, 0, (size_t)(cols * depth) * sizeof *rows);
-    for (int64_t j = 0; j < cols; j++) {
+    int64_t there = least(n, l->base.in_features - from);
+    memset(to, 0, sizeof *to);
+    for (int64_t j = 0; j < p->cols; j++) {
         enum dtype dtype;
-        const char *row = row_of(p->parts, p->count, (int64_t)panel * cols + j, &dtype);
-        if (row) floats_from(rows + j * depth, row, dtype, (size_t)in);
+        const char *row = row_of(p->parts, p->count, first + j, &dtype);
+        if (!row) continue;
+        row += (size_t)from * dtype_size(dtype);
+        if (l->kind == PRODUCT_F32) {
+            floats_from(to->f32[j], row, dtype, (size_t)there);
+        } else if (dtype == DTYPE_BF16) {
+            memcpy(to->bf16[j], row, (size_t)there * sizeof **to->bf16);
+        } else {
+            float numbers[SQUARE];
+            floats_from(numbers, row, dtype, (size_t)there);
+            for (int64_t k = 0; k < there; k++) to->bf16[j][k] = bf16_from_float(numbers[k]);
+        }
     }
+}
+
+static void write_square(const struct packing *p, int64_t panel, const union square *in, int64_t from, int64_t n) {
+    const struct cpu_linear *l = p->linear;
+    int64_t cols = p->cols, at = (panel * l->depth + from) * cols;
     if (l->kind == PRODUCT_F32) {
-        float *out = (float *)l->packed + (int64_t)panel * depth * cols;
-        for (int64_t k = 0; k < depth; k++)
-            for (int64_t j = 0; j < cols; j++) out[k * cols + j] = rows[j * depth + k];
+        float *out = (float *)l->packed + at;
+        for (int64_t k = 0; k < n; k++)
+            for (int64_t j = 0; j < cols; j++) *out++ = in->f32[j][k];
         return;
     }
-    uint16_t *out = (uint16_t *)l->packed + (int64_t)panel * depth * cols;
-    for (int64_t k = 0; k < depth; k++)
-        for (int64_t j = 0; j < cols; j++) {
-            int64_t at = l->kind == PRODUCT_BF16 ? (k / 2 * cols + j) * 2 + k % 2 : k * cols + j;
-            out[at] = bf16_from_float(rows[j * depth + k]);
-        }
+    uint16_t *out = (uint16_t *)l->packed + at;
+    int64_t group = l->kind == PRODUCT_BF16 ? 2 : 1; /* numbers of one feature side by side */
+    for (int64_t k = 0; k < n; k += group)
+        for (int64_t j = 0; j < cols; j++)
+            for (int64_t i = 0; i < group; i++) *out++ = in->bf16[j][k + i];
+}
+
+static void pack_panel(void *arg, size_t panel, int worker) {
+    (void)worker;
+    const struct packing *p = arg;
+    union square square;
+    for (int64_t from = 0; from < p->linear->depth; from += SQUARE) {
+        int64_t n = least(SQUARE, p->linear->depth - from);
+        read_square(&square, p, (int64_t)panel * p->cols, from, n);
+        write_square(p, (int64_t)panel, &square, from, n);
+    }
 }
 
 static enum product_kind kind_for(const struct kernels *k, const struct matrix *parts, size_t count, bool exact) {
@@ -79,19 +110,16 @@ enum status cpu_pack_linear(struct compute *c, struct linear **out, const struct
     l->base.bytes = bytes + bias_bytes;
     *out = &l->base;
     if (c->plan_only) return STATUS_OK;
-    float *rows = malloc((size_t)c->threads * (size_t)cols * (size_t)l->depth * sizeof *rows);
     l->packed = cpu_allocate(c, bytes);
     l->bias = calloc(1, bias_bytes);
-    if (!rows || !l->packed || !l->bias) {
+    if (!l->packed || !l->bias) {
         *out = NULL;
-        free(rows);
         cpu_linear_destroy(&l->base);
         return fail(err, STATUS_NO_MEMORY, "no memory for a layer's %zu bytes of weights", bytes);
     }
     if (bias) memcpy(l->bias, bias, (size_t)l->base.out_features * sizeof *bias);
-    struct packing p = {parts, count, l, cols, rows};
+    struct packing p = {parts, count, l, cols};
     pool_run(cpu->pool, (size_t)l->panels, pack_panel, &p);
-    free(rows);
     return STATUS_OK;
 }
 
