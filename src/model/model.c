@@ -27,7 +27,9 @@ static enum status open_component(struct weights **out, const char *folder, cons
     char path[4096];
     if (snprintf(path, sizeof path, "%s/%s", folder, component) >= (int)sizeof path)
         return fail(err, STATUS_INVALID, "the model folder's path is too long");
-    return weights_open(out, path, stem, err);
+    struct error why; /* names the file, but two components have files of the same name */
+    enum status s = weights_open(out, path, stem, &why);
+    return s == STATUS_OK ? s : fail(err, s, "%s: %s", component, why.text);
 }
 
 enum status checkpoint_open(struct checkpoint *out, const char *folder, struct error *err) {
