@@ -1,8 +1,8 @@
 #include "base/memory.h"
 
-#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static uint64_t least(uint64_t a, uint64_t b) {
@@ -11,12 +11,13 @@ static uint64_t least(uint64_t a, uint64_t b) {
 
 static uint64_t system_available(void) {
     FILE *f = fopen("/proc/meminfo", "r");
-    uint64_t kilobytes = 0;
-    bool found = false;
+    static const char key[] = "MemAvailable:";
+    uint64_t available = UINT64_MAX;
     char line[256];
-    while (f && !found && fgets(line, sizeof line, f)) found = sscanf(line, "MemAvailable: %" SCNu64, &kilobytes) == 1;
+    while (f && fgets(line, sizeof line, f))
+        if (strncmp(line, key, sizeof key - 1) == 0) available = strtoull(line + sizeof key - 1, NULL, 10) * 1024;
     if (f) fclose(f);
-    return found ? kilobytes * 1024 : UINT64_MAX;
+    return available;
 }
 
 /* A file that holds one number, or "max". */
@@ -24,19 +25,23 @@ static bool read_number(const char *folder, const char *file, uint64_t *out) {
     char path[4096 + 64];
     snprintf(path, sizeof path, "/sys/fs/cgroup%s/%s", folder, file);
     FILE *f = fopen(path, "r");
-    bool good = f && fscanf(f, "%" SCNu64, out) == 1;
+    char line[64], *end = line;
+    if (f && fgets(line, sizeof line, f)) *out = strtoull(line, &end, 10);
     if (f) fclose(f);
-    return good;
+    return end != line;
 }
 
 /* What the kernel would give back first: pages of files. */
 static uint64_t reclaimable(const char *folder) {
-    char path[4096 + 64], key[64];
-    uint64_t value, files = 0;
+    char path[4096 + 64], line[256];
+    uint64_t files = 0;
     snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.stat", folder);
     FILE *f = fopen(path, "r");
-    while (f && fscanf(f, "%63s %" SCNu64, key, &value) == 2)
-        if (strcmp(key, "inactive_file") == 0 || strcmp(key, "active_file") == 0) files += value;
+    while (f && fgets(line, sizeof line, f)) {
+        size_t key = strcspn(line, " ");
+        if (strncmp(line, "inactive_file ", key + 1) == 0 || strncmp(line, "active_file ", key + 1) == 0)
+            files += strtoull(line + key, NULL, 10);
+    }
     if (f) fclose(f);
     return files;
 }

@@ -9,6 +9,7 @@
  */
 #include "http/multipart.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -75,10 +76,7 @@ enum status multipart_create(struct multipart **out, const char *boundary,
     struct multipart *m = calloc(1, sizeof *m);
     if (!m) return fail(err, STATUS_NO_MEMORY, "no memory to read the form");
     m->handler = *handler;
-    memcpy(m->delimiter, "\r\n--", 4);
-    size_t n = strlen(boundary);
-    memcpy(m->delimiter + 4, boundary, n);
-    m->delimiter_size = n + 4;
+    m->delimiter_size = (size_t)snprintf(m->delimiter, sizeof m->delimiter, "\r\n--%s", boundary);
     m->matched = 2;
     *out = m;
     return STATUS_OK;

@@ -25,7 +25,7 @@ uint64_t random_bits(void) {
 
 void request_id_choose(char out[REQUEST_ID_MOST + 1], const char *own) {
     if (request_id_is_sane(own)) {
-        strcpy(out, own);
+        memcpy(out, own, strlen(own) + 1);
         return;
     }
     snprintf(out, REQUEST_ID_MOST + 1, "%016llx%016llx", (unsigned long long)random_bits(),

@@ -170,12 +170,14 @@ static void write_label(struct buffer *out, const char *name, const char *value)
     buffer_append(out, "\"", 1, NULL);
 }
 
+/* The second number of statm, in pages. */
 static double resident_bytes(void) {
-    long long pages = 0;
+    char line[256] = "";
     FILE *f = fopen("/proc/self/statm", "re");
-    if (f && fscanf(f, "%*s %lld", &pages) != 1) pages = 0;
+    if (f && !fgets(line, sizeof line, f)) line[0] = '\0';
     if (f) fclose(f);
-    return (double)pages * (double)sysconf(_SC_PAGESIZE);
+    char *second = strchr(line, ' ');
+    return second ? (double)strtoll(second, NULL, 10) * (double)sysconf(_SC_PAGESIZE) : 0;
 }
 
 static int open_descriptors(void) {
