@@ -51,9 +51,11 @@ static enum status unknown_flag(const char *command, const char *flag, const str
     free(names);
     value_show(&shown, flag);
     if (near)
-        return fail(err, STATUS_INVALID, "unknown flag --%s: did you mean --%s? (firered %s --help lists all)",
+        return fail(err, STATUS_INVALID,
+                    "unknown flag --%s: did you mean --%s? (firered %s --help lists all)",
                     shown.text, near, command);
-    return fail(err, STATUS_INVALID, "unknown flag --%s: firered %s --help lists all", shown.text, command);
+    return fail(err, STATUS_INVALID, "unknown flag --%s: firered %s --help lists all", shown.text,
+                command);
 }
 
 static const struct arg_spec *spec_find(const struct arg_spec *specs, size_t spec_count,
@@ -71,7 +73,8 @@ static enum status parse_one(struct arg *out, int argc, char **argv, int *at,
     if (strcmp(word, "-h") == 0) word = "--help";
     if (strncmp(word, "--", 2) != 0 || !word[2]) {
         value_show(&shown, word);
-        return fail(err, STATUS_INVALID, "unexpected argument '%s': firered %s takes flags only (see --help)",
+        return fail(err, STATUS_INVALID,
+                    "unexpected argument '%s': firered %s takes flags only (see --help)",
                     shown.text, argv[0]);
     }
     char flag[64];
@@ -92,8 +95,8 @@ static enum status parse_one(struct arg *out, int argc, char **argv, int *at,
     if (strncmp(argv[*at], "--", 2) == 0) {
         value_show(&shown, argv[*at]);
         return fail(err, STATUS_INVALID,
-                    "--%s needs a value: %s (write --%s=%s if that is meant to be it)", flag, spec->value,
-                    flag, shown.text);
+                    "--%s needs a value: %s (write --%s=%s if that is meant to be it)", flag,
+                    spec->value, flag, shown.text);
     }
     out->value = argv[(*at)++];
     return STATUS_OK;

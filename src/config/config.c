@@ -1,6 +1,7 @@
 /*
- * Gathers the values of every option from the three sources, in order of precedence, and lets the table check them.
- * A source only counts if its value is not empty: `PORT= firered serve` is the same as PORT not set.
+ * Gathers the values of every option from the three sources, in order of precedence, and lets the
+ * table check them.  A source only counts if its value is not empty: `PORT= firered serve` is the
+ * same as PORT not set.
  */
 #include "config/config.h"
 
@@ -36,7 +37,8 @@ static enum status set_from_flags(struct config *c, const struct option *o, cons
         if (strcmp(a->flag, flag) != 0 && (!o->alias || strcmp(a->flag, o->alias) != 0)) continue;
         snprintf(source, sizeof source, "--%s", a->flag);
         value = a->value;
-        if (o->kind == OPTION_LORAS && *value) s = buffer_printf(&list, "%s%s", list.size ? "," : "", value);
+        if (o->kind == OPTION_LORAS && *value)
+            s = buffer_printf(&list, "%s%s", list.size ? "," : "", value);
     }
     if (s != STATUS_OK) s = fail(err, s, "no memory for the settings");
     if (s == STATUS_OK && o->kind == OPTION_LORAS && list.size) value = list.data;
@@ -86,7 +88,7 @@ enum status config_read(struct config *out, unsigned command, const struct args 
     enum status s = env_file_read(&file, ".env", err);
     struct sources from = {command, args, &file};
     for (size_t i = 0; i < option_count && s == STATUS_OK; i++)
-        s = set_option(out, &options[i], &from, err);
+        s = set_option(out, &option_table[i], &from, err);
     if (s == STATUS_OK) s = check_together(out, command, err);
     env_file_free(&file);
     if (s != STATUS_OK) config_free(out);
@@ -108,30 +110,31 @@ enum status config_load(struct config *out, int argc, char **argv, struct error 
 
 static const char *choice_name(const char *variable, int value) {
     for (size_t i = 0; i < option_count; i++)
-        if (strcmp(options[i].variable, variable) == 0)
-            for (const struct option_choice *c = options[i].choices; c && c->name; c++)
+        if (strcmp(option_table[i].variable, variable) == 0)
+            for (const struct option_choice *c = option_table[i].choices; c && c->name; c++)
                 if (c->value == value) return c->name;
     return "";
 }
 
 void config_log(const struct config *c, const struct log *log) {
-    log_event(log, LOG_INFO, "configuration", LOG_STR("model_id", c->model_id ? c->model_id : "(unset)"),
-              LOG_INT("max_concurrent_jobs", c->max_concurrent_jobs),
-              LOG_REAL("timeout_seconds", c->timeout_seconds), LOG_INT("default_steps", c->default_steps),
-              LOG_REAL("default_guidance", c->default_guidance), LOG_STR("host", c->host),
-              LOG_INT("port", c->port), LOG_INT("max_queue", c->max_queue),
-              LOG_INT("max_upload_mb", c->max_upload_mb),
-              LOG_INT("max_image_pixels", c->max_image_pixels), LOG_INT("max_steps", c->max_steps),
-              LOG_STR("api_key", c->api_key ? "set" : "none"),
-              LOG_STR("device", choice_name("DEVICE", (int)c->device)),
-              LOG_STR("dtype", choice_name("DTYPE", (int)c->dtype)), LOG_INT("threads", c->threads),
-              LOG_STR("seed_generator", choice_name("SEED_GENERATOR", (int)c->seed_generator)),
-              LOG_STR("log_level", choice_name("LOG_LEVEL", (int)c->log_level)),
-              LOG_STR("cors_origins", c->cors_origins ? c->cors_origins : "none"),
-              LOG_INT("loras", c->lora_count), LOG_STR("negative_prompt", c->negative_prompt),
-              LOG_STR("hf_home", c->hf_home ? c->hf_home : "default"),
-              LOG_STR("hf_token", c->hf_token ? "set" : "none"),
-              LOG_STR("hf_endpoint", c->hf_endpoint ? "set" : "default"));
+    log_event(
+        log, LOG_INFO, "configuration", LOG_STR("model_id", c->model_id ? c->model_id : "(unset)"),
+        LOG_INT("max_concurrent_jobs", c->max_concurrent_jobs),
+        LOG_REAL("timeout_seconds", c->timeout_seconds), LOG_INT("default_steps", c->default_steps),
+        LOG_REAL("default_guidance", c->default_guidance), LOG_STR("host", c->host),
+        LOG_INT("port", c->port), LOG_INT("max_queue", c->max_queue),
+        LOG_INT("max_upload_mb", c->max_upload_mb),
+        LOG_INT("max_image_pixels", c->max_image_pixels), LOG_INT("max_steps", c->max_steps),
+        LOG_STR("api_key", c->api_key ? "set" : "none"),
+        LOG_STR("device", choice_name("DEVICE", (int)c->device)),
+        LOG_STR("dtype", choice_name("DTYPE", (int)c->dtype)), LOG_INT("threads", c->threads),
+        LOG_STR("seed_generator", choice_name("SEED_GENERATOR", (int)c->seed_generator)),
+        LOG_STR("log_level", choice_name("LOG_LEVEL", (int)c->log_level)),
+        LOG_STR("cors_origins", c->cors_origins ? c->cors_origins : "none"),
+        LOG_INT("loras", c->lora_count), LOG_STR("negative_prompt", c->negative_prompt),
+        LOG_STR("hf_home", c->hf_home ? c->hf_home : "default"),
+        LOG_STR("hf_token", c->hf_token ? "set" : "none"),
+        LOG_STR("hf_endpoint", c->hf_endpoint ? "set" : "default"));
 }
 
 void config_free(struct config *c) {

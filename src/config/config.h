@@ -1,8 +1,9 @@
 /*
- * config.h - the settings of the program: flags over environment over `.env` over defaults, each checked at start.
+ * config.h - the settings of the program: flags over environment over `.env` over defaults, each
+ * checked at start.
  *
- * One table (options.c) drives the parsing, `--help`, `.env.example` and the README's list, so that they cannot drift
- * apart.  An empty value counts as unset, wherever it comes from.
+ * One table (options.c) drives the parsing, `--help`, `.env.example` and the README's list, so
+ * that they cannot drift apart.  An empty value counts as unset, wherever it comes from.
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -16,11 +17,11 @@
 #include "firered.h"
 
 struct config {
-    char *model_id;        /* as given; NULL when unset: see weights/hub.h for what is then served */
+    char *model_id; /* as given; NULL when unset: see weights/hub.h for what is then served */
     int max_concurrent_jobs;
     double timeout_seconds;
-    int default_steps;          /* 0 when unset: the model's own default counts */
-    double default_guidance;    /* negative when unset, likewise */
+    int default_steps;       /* 0 when unset: the model's own default counts */
+    double default_guidance; /* negative when unset, likewise */
     char *host;
     int port; /* 0: any that is free */
     int max_queue;
@@ -37,19 +38,20 @@ struct config {
     char *cors_origins; /* NULL, "*", or a comma-separated list */
     struct firered_lora *loras;
     size_t lora_count;
-    char *negative_prompt; /* never NULL; one space when unset */
+    char *negative_prompt;                  /* never NULL; one space when unset */
     char *hf_home, *hf_token, *hf_endpoint; /* NULL when unset */
 };
 
-/* Reads flags (argv[1..argc-1], after the command's name), the environment and `.env` of the working directory: all that
- * `firered serve` takes.  STATUS_INVALID: one line naming the variable, the value and what is allowed, or the flag that is
- * unknown or incomplete.  STATUS_IO, STATUS_INVALID: `.env` is there but cannot be read.  STATUS_NO_MEMORY.
- * On success the caller releases *out; when it fails, *out is empty. */
+/* Reads flags (argv[1..argc-1], after the command's name), the environment and `.env` of the
+ * working directory: all that `firered serve` takes.  STATUS_INVALID: one line naming the
+ * variable, the value and what is allowed, or the flag that is unknown or incomplete.  STATUS_IO,
+ * STATUS_INVALID: `.env` is there but cannot be read.  STATUS_NO_MEMORY.  On success the caller
+ * releases *out; when it fails, *out is empty. */
 enum status config_load(struct config *out, int argc, char **argv, struct error *err);
 
-/* The same for a command that parsed its flags itself: takes those of `args` that are options, and of the table only the
- * options that `command` uses (enum option_command); the others keep their defaults, whatever the environment says, so
- * that a bad PORT does not stop `firered edit`. */
+/* The same for a command that parsed its flags itself: takes those of `args` that are options, and
+ * of the table only the options that `command` uses (enum option_command); the others keep their
+ * defaults, whatever the environment says, so that a bad PORT does not stop `firered edit`. */
 enum status config_read(struct config *out, unsigned command, const struct args *args,
                         struct error *err);
 

@@ -1,6 +1,6 @@
 /*
- * Line by line, one pass.  Every line is first copied to a string of its own, so that the parser below works on a
- * terminated string and cannot run over into the next line.
+ * Line by line, one pass.  Every line is first copied to a string of its own, so that the parser
+ * below works on a terminated string and cannot run over into the next line.
  */
 #include "config/env_file.h"
 
@@ -41,7 +41,9 @@ static enum status parse_quoted(char *p, char quote, const struct place *at, cha
             static const char names[] = "nrt\"\\$", meanings[] = "\n\r\t\"\\$";
             const char *escape = p[1] ? strchr(names, p[1]) : NULL;
             if (!escape)
-                return bad_line(at, "unknown escape in double quotes: \\n \\r \\t \\\" \\\\ \\$ are known", err);
+                return bad_line(
+                    at, "unknown escape in double quotes: \\n \\r \\t \\\" \\\\ \\$ are known",
+                    err);
             c = meanings[escape - names];
             p++;
         }
@@ -116,7 +118,8 @@ enum status env_file_parse(struct env_file *out, const char *text, size_t size, 
                            struct error *err) {
     *out = (struct env_file){0};
     if (size > ENV_FILE_LIMIT)
-        return fail(err, STATUS_INVALID, "%s is larger than the %d bytes allowed for it", name, ENV_FILE_LIMIT);
+        return fail(err, STATUS_INVALID, "%s is larger than the %d bytes allowed for it", name,
+                    ENV_FILE_LIMIT);
     size_t start = size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
     for (struct place at = {name, 1}; start < size; at.line++) {
         const char *newline = memchr(text + start, '\n', size - start);

@@ -34,7 +34,7 @@ struct arg_spec *option_specs(unsigned command, size_t extra, size_t *count) {
     char *text = (char *)(out + specs);
     *count = 0;
     for (size_t i = 0; i < option_count; i++) {
-        const struct option *o = &options[i];
+        const struct option *o = &option_table[i];
         if (!(o->commands & command)) continue;
         const char *value = o->takes ? o->takes : "see --help";
         option_flag(o, text);
@@ -64,12 +64,13 @@ static enum status write_wrapped(struct buffer *out, const char *text, const cha
 enum status options_write_help(struct buffer *out, unsigned command) {
     enum status s = STATUS_OK;
     for (size_t i = 0; i < option_count && s == STATUS_OK; i++) {
-        const struct option *o = &options[i];
+        const struct option *o = &option_table[i];
         if (!(o->commands & command)) continue;
         char flag[OPTION_FLAG_ROOM], value[64];
         option_flag(o, flag);
         describe_value(o, value, sizeof value);
-        s = buffer_printf(out, "  --%s %s%s%s\n", flag, value, o->alias ? ", --" : "", o->alias ? o->alias : "");
+        s = buffer_printf(out, "  --%s %s%s%s\n", flag, value, o->alias ? ", --" : "",
+                          o->alias ? o->alias : "");
         if (s == STATUS_OK) s = write_wrapped(out, o->help, "      ", 90);
         if (s == STATUS_OK)
             s = buffer_printf(out, "      [%s, default: %s]\n", o->variable, shown_default(o));
@@ -78,11 +79,12 @@ enum status options_write_help(struct buffer *out, unsigned command) {
 }
 
 enum status options_write_env(struct buffer *out) {
-    enum status s = buffer_printf(
-        out, "# Settings of firered.  Copy this file to .env in the folder where it is started, and take the # off\n"
-             "# the lines to change.  A variable that is set in the environment wins over this file, a flag over both.\n");
+    enum status s = buffer_printf(out, "# Settings of firered.  Copy this file to .env in the "
+                                       "folder where it is started, and take the # off\n"
+                                       "# the lines to change.  A variable that is set in the "
+                                       "environment wins over this file, a flag over both.\n");
     for (size_t i = 0; i < option_count && s == STATUS_OK; i++) {
-        const struct option *o = &options[i];
+        const struct option *o = &option_table[i];
         char allowed[64];
         describe_value(o, allowed, sizeof allowed);
         s = buffer_printf(out, "\n");
@@ -92,7 +94,8 @@ enum status options_write_env(struct buffer *out) {
         bool literal = o->value ? !o->shown : strcspn(o->shown, " ") == strlen(o->shown);
         if (literal && strcmp(shown_default(o), "none") == 0) literal = false;
         if (s == STATUS_OK && !literal) s = buffer_printf(out, "# default: %s\n", shown_default(o));
-        if (s == STATUS_OK) s = buffer_printf(out, "#%s=%s\n", o->variable, literal ? shown_default(o) : "");
+        if (s == STATUS_OK)
+            s = buffer_printf(out, "#%s=%s\n", o->variable, literal ? shown_default(o) : "");
     }
     return s;
 }
@@ -106,9 +109,10 @@ static enum status write_cell(struct buffer *out, const char *text) {
 }
 
 enum status options_write_readme(struct buffer *out) {
-    enum status s = buffer_printf(out, "| variable | flag | default | meaning |\n|---|---|---|---|\n");
+    enum status s =
+        buffer_printf(out, "| variable | flag | default | meaning |\n|---|---|---|---|\n");
     for (size_t i = 0; i < option_count && s == STATUS_OK; i++) {
-        const struct option *o = &options[i];
+        const struct option *o = &option_table[i];
         char flag[OPTION_FLAG_ROOM], allowed[64];
         option_flag(o, flag);
         describe_value(o, allowed, sizeof allowed);

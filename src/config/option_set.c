@@ -1,6 +1,7 @@
 /*
- * From text to a field of struct config.  The sentence for a bad value is made in one place, from what is allowed, so
- * that each of them names the variable, the value, where it came from and what would be right.
+ * From text to a field of struct config.  The sentence for a bad value is made in one place, from
+ * what is allowed, so that each of them names the variable, the value, where it came from and what
+ * would be right.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,12 +19,11 @@ static void describe_allowed(const struct option *o, char *out, size_t room) {
     case OPTION_INT64:
         snprintf(out, room, "a whole number from %.0f to %.0f", o->min, o->max);
         break;
-    case OPTION_REAL:
-        snprintf(out, room, "a number from %g to %.9g", o->min, o->max);
-        break;
+    case OPTION_REAL: snprintf(out, room, "a number from %g to %.9g", o->min, o->max); break;
     case OPTION_CHOICE:
         for (const struct option_choice *c = o->choices; c->name && n < room; c++)
-            n += (size_t)snprintf(out + n, room - n, "%s%s", n ? (c[1].name ? ", " : " or ") : "", c->name);
+            n += (size_t)snprintf(out + n, room - n, "%s%s", n ? (c[1].name ? ", " : " or ") : "",
+                                  c->name);
         break;
     case OPTION_LORAS: snprintf(out, room, "FILE[:SCALE], comma-separated"); break;
     case OPTION_PATH: snprintf(out, room, "at most 4096 bytes without control characters"); break;
@@ -78,7 +78,9 @@ static bool is_host(const char *value) {
 
 /* scheme://host[:port], and nothing after it: that is what browsers send in Origin. */
 static bool is_origin(const char *value, size_t length) {
-    size_t scheme = strncmp(value, "https://", 8) == 0 ? 8 : strncmp(value, "http://", 7) == 0 ? 7 : 0;
+    size_t scheme = strncmp(value, "https://", 8) == 0  ? 8
+                    : strncmp(value, "http://", 7) == 0 ? 7
+                                                        : 0;
     if (!scheme || length <= scheme) return false;
     for (size_t i = scheme; i < length; i++)
         if (value[i] <= 0x20 || value[i] >= 0x7f || strchr("/?#*,\"\\", value[i])) return false;
@@ -98,7 +100,9 @@ static bool is_origins(const char *value) {
 }
 
 static bool is_url(const char *value) {
-    size_t scheme = strncmp(value, "https://", 8) == 0 ? 8 : strncmp(value, "http://", 7) == 0 ? 7 : 0;
+    size_t scheme = strncmp(value, "https://", 8) == 0  ? 8
+                    : strncmp(value, "http://", 7) == 0 ? 7
+                                                        : 0;
     return scheme && value[scheme] && value[scheme] != '/' && is_visible_ascii(value);
 }
 
@@ -149,7 +153,8 @@ static enum status set_loras(struct config *c, const char *value, const char *so
         size_t length = strcspn(value, ",");
         enum status s = append_lora(c, value, length, &why);
         if (s != STATUS_OK)
-            return fail(err, s, "LORA (from %s): %.400s", source ? source : "the environment", why.text);
+            return fail(err, s, "LORA (from %s): %.400s", source ? source : "the environment",
+                        why.text);
         if (!value[length]) return STATUS_OK;
         value += length + 1;
     }

@@ -1,6 +1,6 @@
 /*
- * The table.  Numbers have limits that no sensible use meets; they are there to catch a slip of the keyboard before
- * it becomes a machine that swaps.
+ * The table.  Numbers have limits that no sensible use meets; they are there to catch a slip of
+ * the keyboard before it becomes a machine that swaps.
  */
 #include "config/options.h"
 
@@ -23,20 +23,21 @@ static const struct option_choice log_levels[] = {
 
 #define FIELD(name) offsetof(struct config, name)
 
-const struct option options[] = {
+const struct option option_table[] = {
     {"MODEL_ID", "model", OPTION_PATH, OPTION_MODEL, FIELD(model_id),
      .shown = "FireRedTeam/FireRed-Image-Edit-1.0", .takes = "ID|FOLDER|demo",
-     .help = "the model: a hub id, a folder in diffusers layout, or demo; unset and not in the cache: demo"},
+     .help = "the model: a hub id, a folder in diffusers layout, or demo; unset and not in the "
+             "cache: demo"},
     {"MAX_CONCURRENT_JOBS", NULL, OPTION_INT, OPTION_SERVE, FIELD(max_concurrent_jobs), "2",
      .min = 1, .max = 256, .help = "edits that run at the same time"},
     {"TIMEOUT_SECONDS", NULL, OPTION_REAL, OPTION_SERVE, FIELD(timeout_seconds), "120",
      .min = 0.001, .max = 86400,
      .help = "from a request's arrival to the end of inference, waiting in the queue included"},
-    {"DEFAULT_STEPS", NULL, OPTION_INT, OPTION_RUN, FIELD(default_steps), .shown = "28",
-     .min = 1, .max = 1000,
+    {"DEFAULT_STEPS", NULL, OPTION_INT, OPTION_SERVE | OPTION_EDIT_DEFAULTS, FIELD(default_steps),
+     .shown = "28", .min = 1, .max = 1000,
      .help = "steps when the request has none; unset: the model's own default, else 28"},
-    {"DEFAULT_GUIDANCE", NULL, OPTION_REAL, OPTION_RUN, FIELD(default_guidance), .shown = "7.0",
-     .min = 0, .max = 30,
+    {"DEFAULT_GUIDANCE", NULL, OPTION_REAL, OPTION_SERVE | OPTION_EDIT_DEFAULTS,
+     FIELD(default_guidance), .shown = "7.0", .min = 0, .max = 30,
      .help = "guidance_scale when the request has none; unset: the model's own default, else 7.0"},
     {"HOST", NULL, OPTION_HOST, OPTION_SERVE | OPTION_HEALTH, FIELD(host), "0.0.0.0",
      .help = "the address to listen on"},
@@ -52,13 +53,14 @@ const struct option options[] = {
     {"MAX_STEPS", NULL, OPTION_INT, OPTION_SERVE, FIELD(max_steps), "100", .min = 1, .max = 1000,
      .help = "most steps that a request may ask for"},
     {"API_KEY", NULL, OPTION_SECRET, OPTION_SERVE, FIELD(api_key), .shown = "none", .takes = "KEY",
-     .help = "when set, requests need it as Authorization: Bearer KEY or X-API-Key: KEY (others on the "
-             "machine can see flags: better set the variable)"},
-    {"DEVICE", NULL, OPTION_CHOICE, OPTION_RUN, FIELD(device), "auto", .choices = devices,
+     .help =
+         "when set, requests need it as Authorization: Bearer KEY or X-API-Key: KEY (others on the "
+         "machine can see flags: better set the variable)"},
+    {"DEVICE", NULL, OPTION_CHOICE, OPTION_DEVICE, FIELD(device), "auto", .choices = devices,
      .help = "where the networks run"},
-    {"DTYPE", NULL, OPTION_CHOICE, OPTION_RUN, FIELD(dtype), "auto", .choices = dtypes,
+    {"DTYPE", NULL, OPTION_CHOICE, OPTION_DEVICE, FIELD(dtype), "auto", .choices = dtypes,
      .help = "the arithmetic; auto: what the hardware does fastest"},
-    {"THREADS", NULL, OPTION_INT, OPTION_RUN, FIELD(threads), .shown = "all cores", .min = 0,
+    {"THREADS", NULL, OPTION_INT, OPTION_DEVICE, FIELD(threads), .shown = "all cores", .min = 0,
      .max = 4096, .help = "cores to use; 0: all that the process may use"},
     {"SEED_GENERATOR", NULL, OPTION_CHOICE, OPTION_RUN, FIELD(seed_generator), "cpu",
      .choices = generators,
@@ -81,7 +83,7 @@ const struct option options[] = {
     {"HF_ENDPOINT", NULL, OPTION_URL, OPTION_MODEL, FIELD(hf_endpoint),
      .shown = "https://huggingface.co", .takes = "URL", .help = "a mirror of the hub"},
 };
-const size_t option_count = sizeof options / sizeof options[0];
+const size_t option_count = sizeof option_table / sizeof option_table[0];
 
 void option_flag(const struct option *o, char out[OPTION_FLAG_ROOM]) {
     size_t n = 0;

@@ -1,9 +1,9 @@
 /*
  * options.h - the one table of the program's settings, and what is generated from it.
  *
- * A setting is named once: its variable, its limits, its default, its sentence.  The flag is the variable in lower case
- * with dashes (MAX_QUEUE: --max-queue).  tests/config checks that `.env.example` and the README's list are what the
- * functions below write.
+ * A setting is named once: its variable, its limits, its default, its sentence.  The flag is the
+ * variable in lower case with dashes (MAX_QUEUE: --max-queue).  tests/config checks that
+ * `.env.example` and the README's list are what the functions below write.
  */
 #ifndef CONFIG_OPTIONS_H
 #define CONFIG_OPTIONS_H
@@ -20,8 +20,10 @@ enum option_command {
     OPTION_EDIT = 2,
     OPTION_INFO = 4,
     OPTION_HEALTH = 8,
+    OPTION_EDIT_DEFAULTS = 16, /* variables that `edit` reads, but has shorter flags for */
     OPTION_MODEL = OPTION_SERVE | OPTION_EDIT | OPTION_INFO, /* what finds the model */
-    OPTION_RUN = OPTION_SERVE | OPTION_EDIT                  /* what says how it runs */
+    OPTION_RUN = OPTION_SERVE | OPTION_EDIT,                 /* what says how it runs */
+    OPTION_DEVICE = OPTION_RUN | OPTION_INFO                 /* what says on what it runs */
 };
 
 enum option_kind {
@@ -59,24 +61,26 @@ struct option {
 
 enum { OPTION_FLAG_ROOM = 40 };
 
-extern const struct option options[];
+extern const struct option option_table[];
 extern const size_t option_count;
 
 /* Writes the flag, without dashes. */
 void option_flag(const struct option *o, char out[OPTION_FLAG_ROOM]);
 
-/* The flags of a command, aliases included, for args_parse; in a malloc'ed block of *count specs with `extra` more unused ones
- * behind them, for the command's own.  NULL: no memory. */
+/* The flags of a command, aliases included, for args_parse; in a malloc'ed block of *count specs
+ * with `extra` more unused ones behind them, for the command's own.  NULL: no memory. */
 struct arg_spec *option_specs(unsigned command, size_t extra, size_t *count);
 
-/* Checks a value and puts it into *c in place of what is there.  `source` says where it comes from ("--port", ".env, line 3";
- * NULL: the environment).  STATUS_INVALID, STATUS_NO_MEMORY.  The value must not be empty. */
+/* Checks a value and puts it into *c in place of what is there.  `source` says where it comes from
+ * ("--port", ".env, line 3"; NULL: the environment).  STATUS_INVALID, STATUS_NO_MEMORY.  The value
+ * must not be empty. */
 enum status option_set(struct config *c, const struct option *o, const char *value,
                        const char *source, struct error *err);
 
 /* What is generated.  STATUS_NO_MEMORY. */
 enum status options_write_help(struct buffer *out, unsigned command);
-enum status options_write_env(struct buffer *out);    /* .env.example */
-enum status options_write_readme(struct buffer *out); /* the table between the README's two markers */
+enum status options_write_env(struct buffer *out); /* .env.example */
+enum status
+options_write_readme(struct buffer *out); /* the table between the README's two markers */
 
 #endif

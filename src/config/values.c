@@ -30,7 +30,8 @@ bool value_uint64(const char *text, uint64_t *out) {
 }
 
 bool value_real(const char *text, double min, double max, double *out) {
-    /* strtod also reads hexadecimal, "inf" and "nan": only let through what a decimal number is made of. */
+    /* strtod also reads hexadecimal, "inf" and "nan": only let through what a decimal number is
+     * made of. */
     if (!*text || text[strspn(text, "0123456789.eE+-")] || *text == '+') return false;
     char *end;
     errno = 0;
@@ -48,9 +49,11 @@ enum status value_lora(const char *text, struct firered_lora *out, struct error 
     struct shown_value shown;
     value_show(&shown, text);
     if (length == 0)
-        return fail(err, STATUS_INVALID, "'%s' names no adapter file: it must be FILE[:SCALE]", shown.text);
+        return fail(err, STATUS_INVALID, "'%s' names no adapter file: it must be FILE[:SCALE]",
+                    shown.text);
     if (scale < -100 || scale > 100)
-        return fail(err, STATUS_INVALID, "the scale of adapter '%s' must be from -100 to 100", shown.text);
+        return fail(err, STATUS_INVALID, "the scale of adapter '%s' must be from -100 to 100",
+                    shown.text);
     char *path = strndup(text, length);
     if (!path) return fail(err, STATUS_NO_MEMORY, "no memory for the name of an adapter");
     *out = (struct firered_lora){.path = path, .scale = scale};
@@ -69,7 +72,8 @@ void value_show(struct shown_value *out, const char *value) {
         out->text[n] = c < 0x20 || c == 0x7f ? '?' : (char)c;
     }
     if (value[n]) {
-        while (n > 0 && ((unsigned char)value[n] & 0xc0) == 0x80) n--; /* not inside a UTF-8 sequence */
+        while (n > 0 && ((unsigned char)value[n] & 0xc0) == 0x80)
+            n--; /* not inside a UTF-8 sequence */
         memcpy(out->text + n, "...", 3);
         n += 3;
     }

@@ -16,8 +16,9 @@ enum status picture_encode_with(struct buffer *out, const struct picture *p,
     if (!p->rgb || p->width < 1 || p->height < 1)
         return fail(err, STATUS_INVALID, "an empty picture cannot be encoded");
     if (p->width > max_side[format] || p->height > max_side[format])
-        return fail(err, STATUS_INVALID, "a picture of %dx%d pixels is too large for %s (at most %d a side)",
-                    p->width, p->height, picture_format_name(format), max_side[format]);
+        return fail(err, STATUS_INVALID,
+                    "a picture of %dx%d pixels is too large for %s (at most %d a side)", p->width,
+                    p->height, picture_format_name(format), max_side[format]);
 
     size_t before = out->size;
     enum status s = STATUS_INTERNAL;

@@ -6,8 +6,9 @@
  *
  * PNG   8-bit RGB, exact; compressed quickly rather than tightly (see png_encode.c).
  * JPEG  quality 95, colour at full resolution (4:4:4), baseline.
- * WebP  lossless, exact: an edited picture is often the next edit's input, and lossy WebP would halve
- *       the colour's resolution each time; who wants it small and lossy has JPEG.
+ * WebP  lossless, exact, a tenth to a half smaller than our PNG.  An edited picture is often the
+ * next edit's input, and lossy WebP would halve the colour's resolution each time; who wants it
+ * small and lossy has JPEG.
  */
 #ifndef IMAGE_ENCODE_H
 #define IMAGE_ENCODE_H
@@ -21,8 +22,8 @@
 
 /* A note kept in the file, such as "Software" or "prompt". */
 struct picture_text {
-    const char *key;   /* 1 to 79 bytes of printable ASCII, no space at either end */
-    const char *value; /* UTF-8 */
+    const char *key; /* 1 to 79 bytes of printable ASCII, no space at either end nor two in a row */
+    const char *value; /* UTF-8; an empty one is left out */
 };
 
 struct encode_options {
@@ -31,8 +32,8 @@ struct encode_options {
 };
 
 /* Appends a whole file to *out; on failure *out is as it was.
- * STATUS_INVALID: an empty picture, or a side that the format cannot hold (PNG PICTURE_MAX_SIDE, JPEG
- * 65500, WebP 16383).  STATUS_NO_MEMORY. */
+ * STATUS_INVALID: an empty picture, or a side that the format cannot hold (PNG PICTURE_MAX_SIDE,
+ * JPEG 65500, WebP 16383).  STATUS_NO_MEMORY. */
 enum status picture_encode(struct buffer *out, const struct picture *p, enum picture_format format,
                            struct error *err);
 

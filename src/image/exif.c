@@ -1,7 +1,7 @@
 /*
- * The block is read in place: a handful of offsets, each checked before it is followed.  Turning goes
- * through one loop for all eight orientations, which differ only in where the first pixel comes from
- * and how far apart its right and lower neighbours are.
+ * The block is read in place: a handful of offsets, each checked before it is followed.  Turning
+ * goes through one loop for all eight orientations, which differ only in where the first pixel
+ * comes from and how far apart its right and lower neighbours are.
  */
 #include "image/exif.h"
 
@@ -58,7 +58,8 @@ int exif_orientation(const void *bytes, size_t size) {
     return orientation;
 }
 
-/* Which edge of the stored picture the upright one's first row and first column are, by orientation. */
+/* Which edge of the stored picture the upright one's first row and first column are, by
+ * orientation. */
 static const struct {
     bool swap; /* rows are stored as columns */
     bool right, bottom;

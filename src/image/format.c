@@ -7,8 +7,10 @@ bool picture_format_from_name(enum picture_format *out, const char *name) {
     static const struct {
         const char *name;
         enum picture_format format;
-    } known[] = {
-        {"png", PICTURE_PNG}, {"jpeg", PICTURE_JPEG}, {"jpg", PICTURE_JPEG}, {"webp", PICTURE_WEBP}};
+    } known[] = {{"png", PICTURE_PNG},
+                 {"jpeg", PICTURE_JPEG},
+                 {"jpg", PICTURE_JPEG},
+                 {"webp", PICTURE_WEBP}};
 
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (strcasecmp(known[i].name, name) == 0) {

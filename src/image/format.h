@@ -8,7 +8,8 @@
 
 enum picture_format { PICTURE_PNG, PICTURE_JPEG, PICTURE_WEBP };
 
-/* "png", "jpeg" (also "jpg") or "webp", in any case.  False: the name is none of them, and *out is as it was. */
+/* "png", "jpeg" (also "jpg") or "webp", in any case.  False: the name is none of them, and *out is
+ * as it was. */
 bool picture_format_from_name(enum picture_format *out, const char *name);
 
 const char *picture_format_name(enum picture_format format); /* for a person: "PNG" */

@@ -1,12 +1,12 @@
 /*
  * JPEG through libjpeg.
  *
- * libjpeg reports an error by longjmp.  To keep that tame, everything that a decode needs lives in one struct, which
- * only the public function creates and releases; the steps between run under `guarded`, own nothing, and may be left
- * at any point.
+ * libjpeg reports an error by longjmp.  To keep that tame, everything that a decode needs lives in
+ * one struct, which only the public function creates and releases; the steps between run under
+ * `guarded`, own nothing, and may be left at any point.
  *
- * libjpeg calls damaged data a warning and invents the missing pixels.  A made-up half of a picture is no input for an
- * edit: the warnings that mean lost data are errors here.
+ * libjpeg calls damaged data a warning and invents the missing pixels.  A made-up half of a picture
+ * is no input for an edit: the warnings that mean lost data are errors here.
  */
 #include <stdio.h> /* jpeglib.h needs it */
 
@@ -20,7 +20,8 @@
 #include "image/exif.h"
 
 enum {
-    /* A progressive file has ten scans, a thoroughly optimised one a few dozen; each costs a walk over all pixels. */
+    /* A progressive file has ten scans, a thoroughly optimised one a few dozen; each costs a walk
+       over all pixels. */
     MAX_SCANS = 100,
     /* Every 8x8 block costs at least one bit: no JPEG has more pixels per byte. */
     MAX_PIXELS_PER_BYTE = 64 * 8,
@@ -59,8 +60,7 @@ static void on_message(j_common_ptr jpeg, int level) {
     switch (jpeg->err->msg_code) {
     case JWRN_ADOBE_XFORM:     /* an unknown transform is read as YCbCr, as everywhere */
     case JWRN_EXTRANEOUS_DATA: /* some cameras pad between segments; no pixel is lost */
-    case JWRN_JFIF_MAJOR:      /* an unknown version of a header that is not used */
-        return;
+    case JWRN_JFIF_MAJOR: /* an unknown version of a header that is not used */ return;
     default: on_error(jpeg);
     }
 }
@@ -74,7 +74,8 @@ static void no_output(j_common_ptr jpeg) {
     (void)jpeg;
 }
 
-/* Runs a step that may leave by longjmp; says how it went.  No local variable of ours is alive across the jump. */
+/* Runs a step that may leave by longjmp; says how it went.  No local variable of ours is alive
+ * across the jump. */
 static enum status guarded(struct jpeg_reader *r, void (*step)(struct jpeg_reader *r)) {
     if (setjmp(r->escape) == 0) step(r);
     return r->status;
@@ -109,12 +110,11 @@ static uint8_t scaled(int a, int b) {
     return (uint8_t)((product + (product >> 8)) >> 8);
 }
 
-/* Four-colour JPEGs are taken for Adobe's, which store every ink inverted: 255 is none.  With k the stored black,
- * Pillow's formula is k - (255 - stored) * k / 255. */
+/* Four-colour JPEGs are taken for Adobe's, which store every ink inverted: 255 is none.  With k the
+ * stored black, Pillow's formula is k - (255 - stored) * k / 255. */
 static void rgb_from_inverted_cmyk(uint8_t *rgb, const uint8_t *cmyk, int pixels) {
     for (int i = 0; i < pixels; i++, rgb += 3, cmyk += 4)
-        for (int c = 0; c < 3; c++)
-            rgb[c] = (uint8_t)(cmyk[3] - scaled(255 - cmyk[c], cmyk[3]));
+        for (int c = 0; c < 3; c++) rgb[c] = (uint8_t)(cmyk[3] - scaled(255 - cmyk[c], cmyk[3]));
 }
 
 static void read_pixels(struct jpeg_reader *r) {
@@ -140,8 +140,9 @@ static void read_pixels(struct jpeg_reader *r) {
     jpeg_finish_decompress(jpeg); /* reads up to the end marker */
 }
 
-/* Looks for EXIF itself, up to the first scan: libjpeg would keep every segment of that kind in a list, whose end it
- * seeks anew for each, which takes hours for a file that is full of empty ones. */
+/* Looks for EXIF itself, up to the first scan: libjpeg would keep every segment of that kind in a
+ * list, whose end it seeks anew for each, which takes hours for a file that is full of empty ones.
+ */
 static int stored_orientation(const uint8_t *bytes, size_t size) {
     enum { APP1 = 0xe1, SOS = 0xda, EOI = 0xd9 };
     for (size_t at = 2; size - at > 4;) {

@@ -1,6 +1,6 @@
 /*
- * JPEG through libjpeg, with a destination of our own that appends to the buffer: libjpeg's own memory destination
- * loses its memory when an error is reported.  On setjmp see jpeg.c.
+ * JPEG through libjpeg, with a destination of our own that appends to the buffer: libjpeg's own
+ * memory destination loses its memory when an error is reported.  On setjmp see jpeg.c.
  */
 #include <stdio.h> /* jpeglib.h needs it */
 

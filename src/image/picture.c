@@ -8,7 +8,8 @@ enum status picture_create(struct picture *p, int width, int height, struct erro
     *p = (struct picture){0};
     uint8_t *rgb = malloc((size_t)width * (size_t)height * 3);
     if (!rgb)
-        return fail(err, STATUS_NO_MEMORY, "no memory for a picture of %dx%d pixels", width, height);
+        return fail(err, STATUS_NO_MEMORY, "no memory for a picture of %dx%d pixels", width,
+                    height);
     *p = (struct picture){width, height, rgb};
     return STATUS_OK;
 }

@@ -1,10 +1,11 @@
 /*
  * PNG through libspng.
  *
- * libspng is handed the critical chunks only (IHDR, PLTE, IDAT, IEND), straight out of the caller's bytes: a reader
- * between the two leaves out all others.  Of those we need one, eXIf, and read it ourselves.  So no compressed text or
- * colour profile is ever inflated, no chunk is stored, and a fault in one that nobody looks at is none.  tRNS is among
- * those left out: alpha is dropped anyway.
+ * libspng is handed the critical chunks only (IHDR, PLTE, IDAT, IEND), straight out of the caller's
+ * bytes: a reader between the two leaves out all others.  Of those we need one, eXIf, and read it
+ * ourselves.  So no compressed text or colour profile is ever inflated, no chunk is stored, and a
+ * fault in one that nobody looks at is none.  tRNS is among those left out: alpha is dropped
+ * anyway.
  */
 #include <limits.h>
 #include <spng.h>
@@ -57,8 +58,8 @@ static int read_critical(spng_ctx *ctx, void *user, void *dest, size_t length) {
     return 0;
 }
 
-/* Follows the chunks to IEND: is all of the file there?  Takes the orientation along, which may stand behind the
- * pixels. */
+/* Follows the chunks to IEND: is all of the file there?  Takes the orientation along, which may
+ * stand behind the pixels. */
 static enum status walk(const uint8_t *bytes, size_t size, int *orientation, struct error *err) {
     *orientation = 1;
     for (size_t at = SIGNATURE_SIZE, chunk; (chunk = chunk_size(bytes, size, at)) != 0;
@@ -81,7 +82,8 @@ enum status png_probe(const uint8_t *bytes, size_t size, int *width, int *height
                       struct error *err) {
     const uint8_t *ihdr = bytes + SIGNATURE_SIZE;
     if (chunk_size(bytes, size, SIGNATURE_SIZE) != IHDR_SIZE + CHUNK_FRAME ||
-        !chunk_is(ihdr, "IHDR") || big_endian(ihdr + 8) > INT_MAX || big_endian(ihdr + 12) > INT_MAX)
+        !chunk_is(ihdr, "IHDR") || big_endian(ihdr + 8) > INT_MAX ||
+        big_endian(ihdr + 12) > INT_MAX)
         return fail(err, STATUS_INVALID, "the PNG picture's header is truncated or corrupt");
     *width = (int)big_endian(ihdr + 8);
     *height = (int)big_endian(ihdr + 12);

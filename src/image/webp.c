@@ -1,8 +1,8 @@
 /*
- * WebP through libwebp.  A file is opened by the demuxer, which also checks that all of it is there; a still picture is
- * an animation of one frame to it.  Pillow shows the first frame on a canvas of zeros, without blending: so do we.
+ * WebP through libwebp.  A file is opened by the demuxer, which also checks that all of it is
+ * there; a still picture is an animation of one frame to it.  Pillow shows the first frame on a
+ * canvas of zeros, without blending: so do we.
  */
-#include <stdlib.h>
 #include <string.h>
 #include <webp/decode.h>
 #include <webp/demux.h>
@@ -31,8 +31,7 @@ static enum status decode_frame(struct picture *out, const WebPIterator *frame, 
     WebPDecoderConfig config;
     if (!WebPInitDecoderConfig(&config))
         return fail(err, STATUS_INTERNAL, "the WebP library is not the one we were built with");
-    VP8StatusCode why =
-        WebPGetFeatures(frame->fragment.bytes, frame->fragment.size, &config.input);
+    VP8StatusCode why = WebPGetFeatures(frame->fragment.bytes, frame->fragment.size, &config.input);
     if (why != VP8_STATUS_OK) return webp_fail(why, err);
     int width = config.input.width, height = config.input.height;
     if (width != frame->width || height != frame->height || frame->x_offset < 0 ||

@@ -1,5 +1,6 @@
 /*
- * WebP through libwebp, lossless, at a low effort: the higher ones take many times as long for a few percent.
+ * WebP through libwebp, lossless, at a low effort: the higher ones take many times as long for a
+ * few percent.
  */
 #include <webp/encode.h>
 

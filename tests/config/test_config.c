@@ -1,7 +1,9 @@
 /*
- * Every variable by name, good and bad; which source wins; and that the documents say what the table says.
+ * Every variable by name, good and bad; which source wins; and that the documents say what the
+ * table says.
  *
- * FIRERED_UPDATE=1 in the environment rewrites .env.example and the README's list instead of comparing them.
+ * FIRERED_UPDATE=1 in the environment rewrites .env.example and the README's list instead of
+ * comparing them.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,7 +27,7 @@ static char folder[] = "/tmp/firered-config-XXXXXX";
 /* Every test starts with no variable set and in an empty folder. */
 static int set_up(void **state) {
     (void)state;
-    for (size_t i = 0; i < option_count; i++) unsetenv(options[i].variable);
+    for (size_t i = 0; i < option_count; i++) unsetenv(option_table[i].variable);
     unlink(".env");
     return 0;
 }
@@ -145,7 +147,7 @@ static const struct good good_values[] = {
 
 static const struct option *option_named(const char *variable) {
     for (size_t i = 0; i < option_count; i++)
-        if (strcmp(options[i].variable, variable) == 0) return &options[i];
+        if (strcmp(option_table[i].variable, variable) == 0) return &option_table[i];
     fail_msg("no option %s", variable);
     return NULL;
 }
@@ -195,10 +197,11 @@ static void test_good_values(void **state) {
 static void test_every_option_is_tested(void **state) {
     (void)state;
     for (size_t i = 0; i < option_count; i++) {
-        bool found = strcmp(options[i].variable, "LORA") == 0 || strcmp(options[i].variable, "LOG_FORMAT") == 0;
+        bool found = strcmp(option_table[i].variable, "LORA") == 0 ||
+                     strcmp(option_table[i].variable, "LOG_FORMAT") == 0;
         for (size_t j = 0; j < sizeof good_values / sizeof good_values[0]; j++)
-            found |= strcmp(options[i].variable, good_values[j].variable) == 0;
-        if (!found) fail_msg("%s has no test", options[i].variable);
+            found |= strcmp(option_table[i].variable, good_values[j].variable) == 0;
+        if (!found) fail_msg("%s has no test", option_table[i].variable);
     }
 }
 
@@ -206,8 +209,9 @@ static void test_bad_values(void **state) {
     static const struct {
         const char *variable, *value, *message;
     } bad[] = {
-        {"MODEL_ID", "a\nb", "MODEL_ID=a?b (from the environment): must be at most 4096 bytes without "
-                             "control characters"},
+        {"MODEL_ID", "a\nb",
+         "MODEL_ID=a?b (from the environment): must be at most 4096 bytes without "
+         "control characters"},
         {"MAX_CONCURRENT_JOBS", "0",
          "MAX_CONCURRENT_JOBS=0 (from the environment): must be a whole number from 1 to 256"},
         {"MAX_CONCURRENT_JOBS", "257",
@@ -222,27 +226,36 @@ static void test_bad_values(void **state) {
          "TIMEOUT_SECONDS=2m (from the environment): must be a number from 0.001 to 86400"},
         {"TIMEOUT_SECONDS", "1e999",
          "TIMEOUT_SECONDS=1e999 (from the environment): must be a number from 0.001 to 86400"},
-        {"DEFAULT_STEPS", "0", "DEFAULT_STEPS=0 (from the environment): must be a whole number from 1 to 1000"},
-        {"DEFAULT_GUIDANCE", "-1", "DEFAULT_GUIDANCE=-1 (from the environment): must be a number from 0 to 30"},
+        {"DEFAULT_STEPS", "0",
+         "DEFAULT_STEPS=0 (from the environment): must be a whole number from 1 to 1000"},
+        {"DEFAULT_GUIDANCE", "-1",
+         "DEFAULT_GUIDANCE=-1 (from the environment): must be a number from 0 to 30"},
         {"DEFAULT_GUIDANCE", "inf",
          "DEFAULT_GUIDANCE=inf (from the environment): must be a number from 0 to 30"},
         {"DEFAULT_GUIDANCE", "0x1",
          "DEFAULT_GUIDANCE=0x1 (from the environment): must be a number from 0 to 30"},
         {"HOST", "a b", "HOST=a b (from the environment): must be a host name or an IP address"},
-        {"PORT", "65536", "PORT=65536 (from the environment): must be a whole number from 0 to 65535"},
+        {"PORT", "65536",
+         "PORT=65536 (from the environment): must be a whole number from 0 to 65535"},
         {"PORT", "-1", "PORT=-1 (from the environment): must be a whole number from 0 to 65535"},
-        {"PORT", "http", "PORT=http (from the environment): must be a whole number from 0 to 65535"},
+        {"PORT", "http",
+         "PORT=http (from the environment): must be a whole number from 0 to 65535"},
         {"PORT", " 80", "PORT= 80 (from the environment): must be a whole number from 0 to 65535"},
         {"PORT", "80 ", "PORT=80  (from the environment): must be a whole number from 0 to 65535"},
         {"PORT", "99999999999999999999",
-         "PORT=99999999999999999999 (from the environment): must be a whole number from 0 to 65535"},
-        {"MAX_QUEUE", "-1", "MAX_QUEUE=-1 (from the environment): must be a whole number from 0 to 100000"},
-        {"MAX_UPLOAD_MB", "0", "MAX_UPLOAD_MB=0 (from the environment): must be a whole number from 1 to 4096"},
+         "PORT=99999999999999999999 (from the environment): must be a whole number from 0 to "
+         "65535"},
+        {"MAX_QUEUE", "-1",
+         "MAX_QUEUE=-1 (from the environment): must be a whole number from 0 to 100000"},
+        {"MAX_UPLOAD_MB", "0",
+         "MAX_UPLOAD_MB=0 (from the environment): must be a whole number from 1 to 4096"},
         {"MAX_IMAGE_PIXELS", "0",
          "MAX_IMAGE_PIXELS=0 (from the environment): must be a whole number from 1 to 4294967296"},
         {"MAX_IMAGE_PIXELS", "4294967297",
-         "MAX_IMAGE_PIXELS=4294967297 (from the environment): must be a whole number from 1 to 4294967296"},
-        {"MAX_STEPS", "0", "MAX_STEPS=0 (from the environment): must be a whole number from 1 to 1000"},
+         "MAX_IMAGE_PIXELS=4294967297 (from the environment): must be a whole number from 1 to "
+         "4294967296"},
+        {"MAX_STEPS", "0",
+         "MAX_STEPS=0 (from the environment): must be a whole number from 1 to 1000"},
         {"API_KEY", "two words",
          "API_KEY=(not shown) (from the environment): must be 1 to 4096 visible ASCII characters"},
         {"API_KEY", "schl\xc3\xbcssel",
@@ -250,32 +263,43 @@ static void test_bad_values(void **state) {
         {"DEVICE", "gpu", "DEVICE=gpu (from the environment): must be auto, cpu or cuda"},
         {"DEVICE", "CPU", "DEVICE=CPU (from the environment): must be auto, cpu or cuda"},
         {"DTYPE", "fp16", "DTYPE=fp16 (from the environment): must be auto, float32 or bfloat16"},
-        {"THREADS", "-2", "THREADS=-2 (from the environment): must be a whole number from 0 to 4096"},
-        {"SEED_GENERATOR", "auto", "SEED_GENERATOR=auto (from the environment): must be cpu or cuda"},
+        {"THREADS", "-2",
+         "THREADS=-2 (from the environment): must be a whole number from 0 to 4096"},
+        {"SEED_GENERATOR", "auto",
+         "SEED_GENERATOR=auto (from the environment): must be cpu or cuda"},
         {"LOG_FORMAT", "xml", "LOG_FORMAT=xml (from the environment): must be text or json"},
-        {"LOG_LEVEL", "loud", "LOG_LEVEL=loud (from the environment): must be debug, info, warn or error"},
+        {"LOG_LEVEL", "loud",
+         "LOG_LEVEL=loud (from the environment): must be debug, info, warn or error"},
         {"CORS_ORIGINS", "example.org",
-         "CORS_ORIGINS=example.org (from the environment): must be *, or origins like https://example.org, "
+         "CORS_ORIGINS=example.org (from the environment): must be *, or origins like "
+         "https://example.org, "
          "comma-separated"},
-        {"CORS_ORIGINS", "https://a.example/", "CORS_ORIGINS=https://a.example/ (from the environment): must "
-                                               "be *, or origins like https://example.org, comma-separated"},
+        {"CORS_ORIGINS", "https://a.example/",
+         "CORS_ORIGINS=https://a.example/ (from the environment): must "
+         "be *, or origins like https://example.org, comma-separated"},
         {"CORS_ORIGINS", "https://a.example,",
          "CORS_ORIGINS=https://a.example, (from the environment): must be *, or origins like "
          "https://example.org, comma-separated"},
         {"CORS_ORIGINS", "https://a\r\nX: y",
          "CORS_ORIGINS=https://a??X: y (from the environment): must be *, or origins like "
          "https://example.org, comma-separated"},
-        {"LORA", "a.safetensors,", "LORA (from the environment): '' names no adapter file: it must be FILE[:SCALE]"},
-        {"LORA", ":0.5", "LORA (from the environment): ':0.5' names no adapter file: it must be FILE[:SCALE]"},
-        {"LORA", "a:101", "LORA (from the environment): the scale of adapter 'a:101' must be from -100 to 100"},
+        {"LORA", "a.safetensors,",
+         "LORA (from the environment): '' names no adapter file: it must be FILE[:SCALE]"},
+        {"LORA", ":0.5",
+         "LORA (from the environment): ':0.5' names no adapter file: it must be FILE[:SCALE]"},
+        {"LORA", "a:101",
+         "LORA (from the environment): the scale of adapter 'a:101' must be from -100 to 100"},
         {"NEGATIVE_PROMPT", "\xff\xfe",
-         "NEGATIVE_PROMPT=\xff\xfe (from the environment): must be UTF-8 text of at most 65536 bytes"},
-        {"HF_HOME", "a\tb", "HF_HOME=a?b (from the environment): must be at most 4096 bytes without control "
-                            "characters"},
+         "NEGATIVE_PROMPT=?? (from the environment): must be UTF-8 text of at most 65536 "
+         "bytes"},
+        {"HF_HOME", "a\tb",
+         "HF_HOME=a?b (from the environment): must be at most 4096 bytes without control "
+         "characters"},
         {"HF_TOKEN", "a b",
          "HF_TOKEN=(not shown) (from the environment): must be 1 to 4096 visible ASCII characters"},
-        {"HF_ENDPOINT", "mirror.example", "HF_ENDPOINT=mirror.example (from the environment): must be a URL "
-                                          "that starts with https:// or http://"},
+        {"HF_ENDPOINT", "mirror.example",
+         "HF_ENDPOINT=mirror.example (from the environment): must be a URL "
+         "that starts with https:// or http://"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct config c;
@@ -317,7 +341,8 @@ static void test_sources_are_named(void **state) {
     assert_string_equal(err.text, "PORT=x (from --port): must be a whole number from 0 to 65535");
     write_env("# two lines\nPORT=x\n");
     assert_int_equal(LOAD(&c, &err, NULL), STATUS_INVALID);
-    assert_string_equal(err.text, "PORT=x (from .env, line 2): must be a whole number from 0 to 65535");
+    assert_string_equal(err.text,
+                        "PORT=x (from .env, line 2): must be a whole number from 0 to 65535");
     write_env("API_KEY='hidden\n");
     assert_int_equal(LOAD(&c, &err, NULL), STATUS_INVALID);
     assert_string_equal(err.text, ".env, line 1: the quote is not closed on its line");
@@ -375,15 +400,19 @@ static void test_flags(void **state) {
     assert_string_equal(c.model_id, "demo");
     config_free(&c);
     assert_int_equal(LOAD(&c, &err, "--prot", "1"), STATUS_INVALID);
-    assert_string_equal(err.text, "unknown flag --prot: did you mean --port? (firered serve --help lists all)");
+    assert_string_equal(
+        err.text, "unknown flag --prot: did you mean --port? (firered serve --help lists all)");
     assert_int_equal(LOAD(&c, &err, "--frobnicate"), STATUS_INVALID);
     assert_string_equal(err.text, "unknown flag --frobnicate: firered serve --help lists all");
     assert_int_equal(LOAD(&c, &err, "--port"), STATUS_INVALID);
     assert_string_equal(err.text, "--port needs a value: see --help");
     assert_int_equal(LOAD(&c, &err, "--api-key", "--port"), STATUS_INVALID);
-    assert_string_equal(err.text, "--api-key needs a value: KEY (write --api-key=--port if that is meant to be it)");
+    assert_string_equal(
+        err.text,
+        "--api-key needs a value: KEY (write --api-key=--port if that is meant to be it)");
     assert_int_equal(LOAD(&c, &err, "7000"), STATUS_INVALID);
-    assert_string_equal(err.text, "unexpected argument '7000': firered serve takes flags only (see --help)");
+    assert_string_equal(err.text,
+                        "unexpected argument '7000': firered serve takes flags only (see --help)");
     assert_int_equal(LOAD(&c, &err, "-p"), STATUS_INVALID);
     assert_int_equal(LOAD(&c, &err, "--"), STATUS_INVALID);
     assert_int_equal(LOAD(&c, &err, "--=x"), STATUS_INVALID);
@@ -458,7 +487,8 @@ static void test_values(void **state) {
 static void compare_or_update(const char *path, const char *old, const char *new) {
     if (!getenv("FIRERED_UPDATE")) {
         if (strcmp(old, new) != 0)
-            fail_msg("%s is not what the table in src/config/options.c says: FIRERED_UPDATE=1 %s rewrites it",
+            fail_msg("%s is not what the table in src/config/options.c says: FIRERED_UPDATE=1 %s "
+                     "rewrites it",
                      path, "test_config");
         return;
     }
@@ -521,10 +551,10 @@ static void test_help(void **state) {
     assert_int_equal(options_write_help(&help, OPTION_SERVE), STATUS_OK);
     for (size_t i = 0; i < option_count; i++) {
         char flag[OPTION_FLAG_ROOM], wanted[OPTION_FLAG_ROOM + 4];
-        option_flag(&options[i], flag);
+        option_flag(&option_table[i], flag);
         snprintf(wanted, sizeof wanted, "--%s ", flag);
         assert_non_null(strstr(help.data, wanted));
-        assert_non_null(strstr(help.data, options[i].variable));
+        assert_non_null(strstr(help.data, option_table[i].variable));
     }
     for (const char *line = help.data; *line;) {
         size_t length = strcspn(line, "\n");
@@ -537,11 +567,11 @@ static void test_help(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
     const struct CMUnitTest tests[] = {
-        TEST(test_defaults),       TEST(test_good_values), TEST(test_every_option_is_tested),
-        TEST(test_bad_values),     TEST(test_precedence),  TEST(test_sources_are_named),
-        TEST(test_together),       TEST(test_loras),       TEST(test_log_format),
-        TEST(test_flags),          TEST(test_other_commands), TEST(test_secrets_are_not_logged),
-        TEST(test_values),         TEST(test_env_example), TEST(test_readme),
+        TEST(test_defaults),   TEST(test_good_values),    TEST(test_every_option_is_tested),
+        TEST(test_bad_values), TEST(test_precedence),     TEST(test_sources_are_named),
+        TEST(test_together),   TEST(test_loras),          TEST(test_log_format),
+        TEST(test_flags),      TEST(test_other_commands), TEST(test_secrets_are_not_logged),
+        TEST(test_values),     TEST(test_env_example),    TEST(test_readme),
         TEST(test_help),
     };
 #undef TEST

@@ -100,14 +100,16 @@ static void test_refused(void **state) {
     REFUSED("export", line);
     REFUSED("export A B=c", line);
     REFUSED("\xc3\xa4=x", line);
-    REFUSED("A=1\n\n# x\nwhat is this", ".env, line 4: expected NAME=VALUE, a comment or an empty line");
+    REFUSED("A=1\n\n# x\nwhat is this",
+            ".env, line 4: expected NAME=VALUE, a comment or an empty line");
     REFUSED("A='b", ".env, line 1: the quote is not closed on its line");
     REFUSED("A=\"b\\\"", ".env, line 1: the quote is not closed on its line");
     REFUSED("A=\"b\nc\"", ".env, line 1: the quote is not closed on its line");
     REFUSED("A='b' c", ".env, line 1: text after the closing quote");
     REFUSED("A=\"\\q\"",
             ".env, line 1: unknown escape in double quotes: \\n \\r \\t \\\" \\\\ \\$ are known");
-    REFUSED("A=\"\\", ".env, line 1: unknown escape in double quotes: \\n \\r \\t \\\" \\\\ \\$ are known");
+    REFUSED("A=\"\\",
+            ".env, line 1: unknown escape in double quotes: \\n \\r \\t \\\" \\\\ \\$ are known");
     REFUSED("A=b\0c", ".env, line 1: a zero byte: this is no text file");
 #undef REFUSED
 }
@@ -148,8 +150,9 @@ static void test_files(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),  cmocka_unit_test(test_comments), cmocka_unit_test(test_quotes),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_size),     cmocka_unit_test(test_files),
+        cmocka_unit_test(test_values), cmocka_unit_test(test_comments),
+        cmocka_unit_test(test_quotes), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_size),   cmocka_unit_test(test_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

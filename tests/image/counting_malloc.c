@@ -1,6 +1,6 @@
 /*
- * The blocks of a run are kept in a list, so that freeing one from before it does not disturb the counts.  One
- * thread only.
+ * The blocks of a run are kept in a list, so that freeing one from before it does not disturb the
+ * counts.  One thread only.
  */
 #include "counting_malloc.h"
 

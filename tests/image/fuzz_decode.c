@@ -1,4 +1,5 @@
-/* Any bytes as a picture file: decoded or refused, and what is decoded fits what the header told. */
+/* Any bytes as a picture file: decoded or refused, and what is decoded fits what the header told.
+ */
 #include <stdlib.h>
 
 #include "image/decode.h"

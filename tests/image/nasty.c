@@ -58,7 +58,7 @@ void put_many_scans_jpeg(struct buffer *b, int width, int height, int scans) {
     for (int i = 0; i < scans; i++) {
         put(b, "\xff\xda\x00\x08\x01\x01\x00\x00\x00\x00", 10); /* SOS: DC, all bits */
         for (size_t k = 0; k + 8 <= blocks; k += 8) put(b, "\x00", 1);
-            if (blocks % 8) put(b, &(uint8_t){(uint8_t)(0xff >> blocks % 8)}, 1);
+        if (blocks % 8) put(b, &(uint8_t){(uint8_t)(0xff >> blocks % 8)}, 1);
     }
     put(b, "\xff\xd9", 2);
 }
@@ -80,7 +80,8 @@ void put_webp_end(struct buffer *b) {
 }
 
 void put_exif(struct buffer *b, int big_endian, int orientation) {
-    void (*number)(struct buffer *, uint32_t, int) = big_endian ? put_big_endian : put_little_endian;
+    void (*number)(struct buffer *, uint32_t, int) =
+        big_endian ? put_big_endian : put_little_endian;
     put(b, big_endian ? "MM" : "II", 2);
     number(b, 42, 2);
     number(b, 8, 4);

@@ -23,7 +23,8 @@ void put_png_tail(struct buffer *b, const void *rows, size_t n);
 /* A well-formed progressive JPEG of uniform gray, its one DC scan repeated `scans` times. */
 void put_many_scans_jpeg(struct buffer *b, int width, int height, int scans);
 
-/* RIFF header and chunks; put_webp_end fills in the file's size.  The buffer holds just this file. */
+/* RIFF header and chunks; put_webp_end fills in the file's size.  The buffer holds just this file.
+ */
 void put_webp_head(struct buffer *b);
 void put_webp_chunk(struct buffer *b, const char *type, const void *data, size_t n);
 void put_webp_end(struct buffer *b);

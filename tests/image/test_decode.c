@@ -1,4 +1,5 @@
-/* picture_decode: the reference files, every kind of PNG, orientation, and each error by its name. */
+/* picture_decode: the reference files, every kind of PNG, orientation, and each error by its name.
+ */
 #include "support/unit_test.h"
 
 #include <dirent.h>
@@ -30,7 +31,8 @@ static int tolerance(const char *name) {
 
 static void good_files_equal_pillow(void **state) {
     (void)state;
-    struct safetensors_reader *ref = safetensors_reader_open(TEST_DATA "/decode/decode.safetensors");
+    struct safetensors_reader *ref =
+        safetensors_reader_open(TEST_DATA "/decode/decode.safetensors");
     assert_true(safetensors_reader_count(ref) >= 30);
     for (size_t i = 0; i < safetensors_reader_count(ref); i++) {
         const char *name = safetensors_reader_name(ref, i);
@@ -62,7 +64,7 @@ static void bad_files_are_refused(void **state) {
     DIR *dir = opendir(TEST_DATA "/decode");
     assert_non_null(dir);
     int files = 0;
-    for (struct dirent *e; (e = readdir(dir)); ) {
+    for (struct dirent *e; (e = readdir(dir));) {
         if (strncmp(e->d_name, "bad-", 4) != 0) continue;
         struct buffer file = file_of(e->d_name);
         struct picture p = {1, 1, NULL};
@@ -122,7 +124,8 @@ static void put_png(struct buffer *b, const struct kind *k, bool interlaced, con
     buffer_free(&rows);
 }
 
-static uint8_t expected(const struct kind *k, const uint8_t *palette, const uint16_t *pixel, int c) {
+static uint8_t expected(const struct kind *k, const uint8_t *palette, const uint16_t *pixel,
+                        int c) {
     if (k->color_type == 3) return palette[pixel[0] * 3 + c];
     int sample = pixel[k->channels >= 3 ? c : 0];
     return (uint8_t)(k->depth == 16 ? sample >> 8 : sample * 255 / ((1 << k->depth) - 1));
@@ -130,9 +133,9 @@ static uint8_t expected(const struct kind *k, const uint8_t *palette, const uint
 
 static void every_kind_of_png(void **state) {
     (void)state;
-    static const struct kind kinds[] = {
-        {0, 1, 1}, {0, 1, 2}, {0, 1, 4},  {0, 1, 8}, {0, 1, 16}, {2, 3, 8}, {2, 3, 16}, {3, 1, 1},
-        {3, 1, 2}, {3, 1, 4}, {3, 1, 8},  {4, 2, 8}, {4, 2, 16}, {6, 4, 8}, {6, 4, 16}};
+    static const struct kind kinds[] = {{0, 1, 1}, {0, 1, 2},  {0, 1, 4},  {0, 1, 8}, {0, 1, 16},
+                                        {2, 3, 8}, {2, 3, 16}, {3, 1, 1},  {3, 1, 2}, {3, 1, 4},
+                                        {3, 1, 8}, {4, 2, 8},  {4, 2, 16}, {6, 4, 8}, {6, 4, 16}};
     uint8_t palette[768];
     for (int i = 0; i < 768; i++) palette[i] = (uint8_t)(i * 151 + 7);
     for (size_t i = 0; i < 2 * sizeof kinds / sizeof kinds[0]; i++) {
@@ -147,8 +150,7 @@ static void every_kind_of_png(void **state) {
         if (picture_decode(&p, file.data, file.size, MAX_PIXELS, &err) != STATUS_OK)
             fail_msg("type %d depth %d: %s", k->color_type, k->depth, err.text);
         for (int j = 0; j < W * H * 3; j++)
-            assert_int_equal(p.rgb[j],
-                             expected(k, palette, samples + j / 3 * k->channels, j % 3));
+            assert_int_equal(p.rgb[j], expected(k, palette, samples + j / 3 * k->channels, j % 3));
         picture_free(&p);
         buffer_free(&file);
     }
@@ -218,6 +220,30 @@ static void chunks_beside_the_pixels(void **state) {
     buffer_free(&exif);
 }
 
+/* Some cameras pad between a JPEG's segments; the EXIF behind the padding still counts. */
+static void padded_jpeg(void **state) {
+    (void)state;
+    struct buffer plain = {0}, exif = {0}, file = {0};
+    put_many_scans_jpeg(&plain, 8, 16, 1);
+    put_exif(&exif, 0, 6);
+    enum { TABLE_END = 2 + 2 + 67 }; /* behind SOI and DQT */
+    put(&file, plain.data, TABLE_END);
+    put(&file, "\0\0\xff\xff\xe1", 5);
+    put_big_endian(&file, (uint32_t)exif.size + 8, 2);
+    put(&file, "Exif\0\0", 6);
+    put(&file, exif.data, exif.size);
+    put(&file, "\0\0\0", 3);
+    put(&file, plain.data + TABLE_END, plain.size - TABLE_END - 2);
+    put(&file, "\0\0\xff\xd9trailing bytes", 18);
+    struct picture p;
+    assert_int_equal(picture_decode(&p, file.data, file.size, 128, NULL), STATUS_OK);
+    assert_true(p.width == 16 && p.height == 8 && p.rgb[0] == 128 && p.rgb[383] == 128);
+    picture_free(&p);
+    buffer_free(&plain);
+    buffer_free(&exif);
+    buffer_free(&file);
+}
+
 /* ---- errors by name ---- */
 
 static void check(enum status want, const char *word, const void *bytes, size_t size,
@@ -284,10 +310,15 @@ static void exactly_the_limits(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(good_files_equal_pillow),  cmocka_unit_test(bad_files_are_refused),
-        cmocka_unit_test(every_kind_of_png),        cmocka_unit_test(exif_blocks),
-        cmocka_unit_test(eight_ways_up),            cmocka_unit_test(chunks_beside_the_pixels),
-        cmocka_unit_test(errors_by_name),           cmocka_unit_test(exactly_the_limits),
+        cmocka_unit_test(good_files_equal_pillow),
+        cmocka_unit_test(bad_files_are_refused),
+        cmocka_unit_test(every_kind_of_png),
+        cmocka_unit_test(exif_blocks),
+        cmocka_unit_test(eight_ways_up),
+        cmocka_unit_test(chunks_beside_the_pixels),
+        cmocka_unit_test(padded_jpeg),
+        cmocka_unit_test(errors_by_name),
+        cmocka_unit_test(exactly_the_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

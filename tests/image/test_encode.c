@@ -16,7 +16,11 @@ static struct picture painted(int width, int height) {
         for (int x = 0; x < width; x++)
             for (int c = 0; c < 3; c++) {
                 noise = noise * 1664525u + 1013904223u;
-                int value = 255 * (c == 0 ? x : c == 1 ? y : x + y) / (width + height) +
+                int value = 255 *
+                                (c == 0   ? x
+                                 : c == 1 ? y
+                                          : x + y) /
+                                (width + height) +
                             (int)(noise >> 30);
                 p.rgb[((size_t)y * (size_t)width + (size_t)x) * 3 + (size_t)c] =
                     (uint8_t)(value > 255 ? 255 : value);
@@ -77,16 +81,20 @@ static void texts(void **state) {
     assert_int_equal(picture_decode(&out, file.data, file.size, 20, NULL), STATUS_OK);
     assert_memory_equal(in.rgb, out.rgb, 60);
     picture_free(&out);
+    const struct picture_text empty = {"Comment", ""};
+    options = (struct encode_options){&empty, 1};
+    assert_int_equal(picture_encode_with(&file, &in, PICTURE_PNG, &options, NULL), STATUS_OK);
 
     size_t before = file.size;
-    static const char *const bad[] = {"", " x", "x ", "a\nb", "\xc3\xa4",
-                                      "0123456789012345678901234567890123456789"
-                                      "0123456789012345678901234567890123456789"};
+    char too_long[81];
+    memset(too_long, 'x', 80);
+    too_long[80] = '\0';
+    const char *const bad[] = {"", " x", "x ", "a\nb", "a  b", "\xc3\xa4", too_long};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct picture_text one = {bad[i], "value"};
-        assert_int_equal(picture_encode_with(&file, &in, PICTURE_PNG,
-                                             &(struct encode_options){&one, 1}, NULL),
-                         STATUS_INVALID);
+        assert_int_equal(
+            picture_encode_with(&file, &in, PICTURE_PNG, &(struct encode_options){&one, 1}, NULL),
+            STATUS_INVALID);
         assert_int_equal(file.size, before);
     }
     picture_free(&in);

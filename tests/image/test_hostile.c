@@ -12,8 +12,8 @@
 enum { MAX_PIXELS = 64000000 };
 
 static const char *const samples[] = {
-    "rgb.png",         "palette-alpha.png", "rgb16.png",  "exif-6.png",          "q95-s0.jpg",
-    "q60-s1-prog.jpg", "cmyk.jpg",          "exif-5.jpg", "gray.jpg",            "lossy.webp",
+    "rgb.png",         "palette-alpha.png", "rgb16.png",     "exif-6.png",         "q95-s0.jpg",
+    "q60-s1-prog.jpg", "cmyk.jpg",          "exif-5.jpg",    "gray.jpg",           "lossy.webp",
     "exif-6.webp",     "lossy-alpha.webp",  "animated.webp", "lossless-alpha.webp"};
 
 static struct buffer file_of(const char *name) {
@@ -24,7 +24,8 @@ static struct buffer file_of(const char *name) {
     return b;
 }
 
-/* Every beginning of every file is refused.  Each gets a block of its own size: a sanitizer sees a byte read too far. */
+/* Every beginning of every file is refused.  Each gets a block of its own size: a sanitizer sees a
+ * byte read too far. */
 static void every_truncation(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++) {
@@ -163,7 +164,11 @@ static void many_small_pieces(void **state) {
     struct buffer jpeg = {0};
     put_many_scans_jpeg(&jpeg, 8, 8, 1);
     put(&b, jpeg.data, 2);
-    for (int i = 0; i < 100000; i++) put(&b, "\xff\xe1\x00\x0a" "Exif\0\0MM", 12);
+    for (int i = 0; i < 100000; i++)
+        put(&b,
+            "\xff\xe1\x00\x0a"
+            "Exif\0\0MM",
+            12);
     put(&b, jpeg.data + 2, jpeg.size - 2);
     assert_int_equal(picture_decode(&p, b.data, b.size, 64, NULL), STATUS_OK);
     assert_int_equal(p.rgb[0], 128);
@@ -173,7 +178,8 @@ static void many_small_pieces(void **state) {
     assert_true((double)(clock() - start) / CLOCKS_PER_SEC < 5.0);
 }
 
-/* A frame that is smaller than its canvas lies where it says, on black; one that sticks out is refused. */
+/* A frame that is smaller than its canvas lies where it says, on black; one that sticks out is
+ * refused. */
 static void webp_frames(void **state) {
     (void)state;
     struct buffer still = file_of("exif-6.webp"), b = {0}, frame = {0};
@@ -212,8 +218,10 @@ static void webp_frames(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_truncation), cmocka_unit_test(every_byte_changed),
-        cmocka_unit_test(bombs),            cmocka_unit_test(many_small_pieces),
+        cmocka_unit_test(every_truncation),
+        cmocka_unit_test(every_byte_changed),
+        cmocka_unit_test(bombs),
+        cmocka_unit_test(many_small_pieces),
         cmocka_unit_test(webp_frames),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <webp/decode.h>
 
 #include "counting_malloc.h"
 #include "image/decode.h"
@@ -22,13 +23,26 @@ static struct buffer file_of(const char *name) {
     return b;
 }
 
+/* libwebp before 1.4 crashes in its lossless decoder, which also decodes alpha, when its Huffman
+ * tables get no memory (fixed upstream by "Fix next is invalid pointer when WebPSafeMalloc fails").
+ * Such a library is spared in a build where its own calls fail too. */
+static bool library_would_crash(const char *name) {
+#ifdef COUNT_OWN_CALLS_ONLY
+    (void)name;
+    return false;
+#else
+    return strstr(name, ".webp") && strcmp(name, "lossy.webp") != 0 &&
+           WebPGetDecoderVersion() < 0x010400;
+#endif
+}
+
 static void decode_without_memory(void **state) {
     (void)state;
-    static const char *const names[] = {"rgb.png",    "exif-6.png",      "palette-alpha.png",
-                                        "exif-6.jpg", "q60-s1-prog.jpg", "cmyk.jpg",
-                                        "lossy.webp", "exif-6.webp",     "animated.webp",
-                                        "lossy-alpha.webp"};
+    static const char *const names[] = {
+        "rgb.png",  "exif-6.png", "palette-alpha.png", "exif-6.jpg",    "q60-s1-prog.jpg",
+        "cmyk.jpg", "lossy.webp", "exif-6.webp",       "animated.webp", "lossy-alpha.webp"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (library_would_crash(names[i])) continue;
         struct buffer file = file_of(names[i]);
         bool told = false, never_failed = false;
         long n = 0;
@@ -69,13 +83,14 @@ static void encode_without_memory(void **state) {
         for (long n = 1; !never_failed; n++) {
             enum status s;
             struct buffer file = {0};
+            struct error err = {""};
             counting_start(n);
-            s = picture_encode_with(&file, &p, f, &(struct encode_options){&text, 1}, NULL);
+            s = picture_encode_with(&file, &p, f, &(struct encode_options){&text, 1}, &err);
             counting_stop();
             never_failed = counting_calls() < n;
             if (s != STATUS_OK && file.size) fail_msg("%d: bytes were left behind", (int)f);
             if (s != STATUS_OK && s != STATUS_NO_MEMORY)
-                fail_msg("%s: allocation %ld: status %d", picture_format_name(f), n, (int)s);
+                fail_msg("%s: allocation %ld: %s", picture_format_name(f), n, err.text);
             buffer_free(&file);
             if (counting_live())
                 fail_msg("%s: allocation %ld failed and leaked", picture_format_name(f), n);
@@ -145,7 +160,8 @@ static void bombs_stay_small(void **state) {
     buffer_free(&b);
 
     put_many_scans_jpeg(&b, 2000, 2000, 3);
-    takes_less_than((size_t)2000 * 2000 * 11, "progressive JPEG of 4 million pixels", &b, STATUS_OK);
+    takes_less_than((size_t)2000 * 2000 * 11, "progressive JPEG of 4 million pixels", &b,
+                    STATUS_OK);
     buffer_free(&b);
 
     put_webp_head(&b);
@@ -157,8 +173,10 @@ static void bombs_stay_small(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(decode_without_memory), cmocka_unit_test(encode_without_memory),
-        cmocka_unit_test(resize_without_memory), cmocka_unit_test(bombs_stay_small),
+        cmocka_unit_test(decode_without_memory),
+        cmocka_unit_test(encode_without_memory),
+        cmocka_unit_test(resize_without_memory),
+        cmocka_unit_test(bombs_stay_small),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

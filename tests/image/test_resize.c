@@ -31,8 +31,7 @@ static void check_case(const struct safetensors_reader *file, int n, const char 
 
 static void equals_pillow(void **state) {
     (void)state;
-    struct safetensors_reader *file =
-        safetensors_reader_open(TEST_DATA "/unit/resize.safetensors");
+    struct safetensors_reader *file = safetensors_reader_open(TEST_DATA "/unit/resize.safetensors");
     int n = 0;
     for (;; n++) {
         char key[32];
@@ -40,6 +39,7 @@ static void equals_pillow(void **state) {
         if (!safetensors_reader_has(file, key)) break;
         check_case(file, n, "lanczos", RESAMPLE_LANCZOS);
         check_case(file, n, "bicubic", RESAMPLE_BICUBIC);
+        check_case(file, n, "bicubic_torchvision", RESAMPLE_BICUBIC_TORCH);
     }
     assert_true(n >= 6);
     safetensors_reader_close(file);
@@ -53,8 +53,8 @@ static void a_flat_picture_stays_flat(void **state) {
     const int sides[] = {1, 2, 7, 9, 10, 40, 203};
     for (size_t i = 0; i < 7; i++)
         for (size_t j = 0; j < 7; j++) {
-            assert_int_equal(
-                picture_resize(&out, &in, sides[i], sides[j], RESAMPLE_LANCZOS, NULL), STATUS_OK);
+            assert_int_equal(picture_resize(&out, &in, sides[i], sides[j], RESAMPLE_LANCZOS, NULL),
+                             STATUS_OK);
             for (int k = 0; k < sides[i] * sides[j] * 3; k++) assert_int_equal(out.rgb[k], 201);
             picture_free(&out);
         }
@@ -84,9 +84,8 @@ static void sides_out_of_range(void **state) {
     const int bad[][2] = {{0, 1}, {1, 0}, {-1, 5}, {PICTURE_MAX_SIDE + 1, 1}};
     for (size_t i = 0; i < 4; i++) {
         struct error err = {""};
-        assert_int_equal(
-            picture_resize(&out, &in, bad[i][0], bad[i][1], RESAMPLE_LANCZOS, &err),
-            STATUS_INVALID);
+        assert_int_equal(picture_resize(&out, &in, bad[i][0], bad[i][1], RESAMPLE_LANCZOS, &err),
+                         STATUS_INVALID);
         assert_non_null(strstr(err.text, "side"));
         assert_null(out.rgb);
     }

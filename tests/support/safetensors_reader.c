@@ -1,6 +1,6 @@
 /*
- * Layout: eight bytes with the header's length, little-endian; the header, a JSON object; the tensors' data.
- * Source: the format's description in huggingface/safetensors.
+ * Layout: eight bytes with the header's length, little-endian; the header, a JSON object; the
+ * tensors' data. Source: the format's description in huggingface/safetensors.
  */
 #include "support/safetensors_reader.h"
 
@@ -11,7 +11,8 @@
 
 struct safetensors_reader {
     char *path;
-    uint8_t *data; /* of the tensors, from a fresh allocation: aligned where the file's offsets are */
+    uint8_t
+        *data; /* of the tensors, from a fresh allocation: aligned where the file's offsets are */
     size_t size;
     json_t *header;
     const char **names;

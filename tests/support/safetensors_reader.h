@@ -1,10 +1,10 @@
 /*
- * safetensors_reader.h - the reference data of the tests, by name.  For files that we made ourselves: a fault in one
- * ends the test program with a message.
+ * safetensors_reader.h - the reference data of the tests, by name.  For files that we made
+ * ourselves: a fault in one ends the test program with a message.
  *
- *     struct safetensors_reader *file = safetensors_reader_open(TEST_DATA "/unit/resize.safetensors");
- *     struct reader_tensor t = safetensors_reader_get(file, "0.input");       // ends the program if it is not there
- *     const uint8_t *bytes = t.data;
+ *     struct safetensors_reader *file = safetensors_reader_open(TEST_DATA
+ * "/unit/resize.safetensors"); struct reader_tensor t = safetensors_reader_get(file, "0.input"); //
+ * ends the program if it is not there const uint8_t *bytes = t.data;
  *     safetensors_reader_close(file);
  *
  * It shares no code with src/weights/, which it also serves to test.
@@ -33,7 +33,8 @@ struct safetensors_reader *safetensors_reader_open(const char *path);
 void safetensors_reader_close(struct safetensors_reader *file);
 
 bool safetensors_reader_has(const struct safetensors_reader *file, const char *name);
-struct reader_tensor safetensors_reader_get(const struct safetensors_reader *file, const char *name);
+struct reader_tensor safetensors_reader_get(const struct safetensors_reader *file,
+                                            const char *name);
 
 /* The names, in the file's order: 0 to count - 1. */
 size_t safetensors_reader_count(const struct safetensors_reader *file);

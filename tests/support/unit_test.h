@@ -1,5 +1,6 @@
 /*
- * unit_test.h - cmocka and what it wants included before it; every test program includes this first.
+ * unit_test.h - cmocka and what it wants included before it; every test program includes this
+ * first.
  */
 #ifndef SUPPORT_UNIT_TEST_H
 #define SUPPORT_UNIT_TEST_H

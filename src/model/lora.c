@@ -1,0 +1,307 @@
+/*
+ * The keys of all layouts meet in one form, kohya's, where '.' and '_' are the same: that is the
+ * one whose loss cannot be undone.  Names are compared in it, never rewritten.  The networks have
+ * no two modules that differ in it alone.
+ *
+ * up @ down is computed as rank-1 updates of a row: such a loop has no sum across lanes, so the
+ * compiler vectorises it without being allowed to reorder additions.  A block of columns of `down`
+ * stays in the cache for all rows, and the delta is summed apart from the weight, whose magnitude
+ * would otherwise round every addend.
+ */
+#include "model/lora.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "weights/weights.h"
+
+enum role { ROLE_DOWN, ROLE_UP, ROLE_ALPHA, ROLE_COUNT };
+
+static const char *const ROLE_NAMES[ROLE_COUNT] = {"down", "up", "alpha"};
+
+static const struct {
+    const char *text;
+    enum role role;
+} SUFFIXES[] = {
+    {".lora_A.weight", ROLE_DOWN},
+    {".lora_A.default.weight", ROLE_DOWN},
+    {".lora_down.weight", ROLE_DOWN},
+    {".lora_B.weight", ROLE_UP},
+    {".lora_B.default.weight", ROLE_UP},
+    {".lora_up.weight", ROLE_UP},
+    {".alpha", ROLE_ALPHA},
+};
+
+static const char *const PREFIXES[] = {"base_model.model.", "diffusion_model.", "transformer.",
+                                       "lora_unet_"};
+
+/* A key, taken apart. */
+struct part {
+    const char *module; /* in the key */
+    size_t length;
+    enum role role;
+    const struct weight *stored;
+};
+
+struct module {
+    const char *name; /* not terminated */
+    size_t length;
+    const struct weight *down, *up;
+    float scale;
+    atomic_bool used;
+};
+
+struct lora {
+    struct weights *weights;
+    const char *file;
+    struct module *modules; /* ascending by name, compared as above */
+    size_t count;
+};
+
+static int compare_names(const char *a, size_t na, const char *b, size_t nb) {
+    for (size_t i = 0; i < na && i < nb; i++) {
+        char x = a[i] == '.' ? '_' : a[i], y = b[i] == '.' ? '_' : b[i];
+        if (x != y) return x < y ? -1 : 1;
+    }
+    return na < nb ? -1 : na > nb;
+}
+
+static int by_module(const void *a, const void *b) {
+    const struct part *x = a, *y = b;
+    int order = compare_names(x->module, x->length, y->module, y->length);
+    return order ? order : (int)x->role - (int)y->role;
+}
+
+static bool take_apart(struct part *p, const struct weight *w) {
+    size_t n = strlen(w->name);
+    *p = (struct part){.module = w->name, .role = ROLE_COUNT, .stored = w};
+    for (size_t i = 0; i < sizeof SUFFIXES / sizeof SUFFIXES[0]; i++) {
+        size_t tail = strlen(SUFFIXES[i].text);
+        if (n <= tail || strcmp(w->name + n - tail, SUFFIXES[i].text) != 0) continue;
+        p->role = SUFFIXES[i].role;
+        p->length = n - tail;
+    }
+    if (p->role == ROLE_COUNT) return false;
+    for (size_t i = 0; i < sizeof PREFIXES / sizeof PREFIXES[0]; i++) {
+        size_t head = strlen(PREFIXES[i]);
+        if (p->length <= head || strncmp(p->module, PREFIXES[i], head) != 0) continue;
+        p->module += head;
+        p->length -= head;
+    }
+    return true;
+}
+
+static enum status check_pair(const struct lora *l, const struct weight *down,
+                              const struct weight *up, struct error *err) {
+    const struct weight *both[] = {down, up};
+    for (int i = 0; i < 2; i++)
+        if (both[i]->rank != 2 || both[i]->count == 0)
+            return fail(
+                err, STATUS_INVALID,
+                "%s: \"%.160s\" has %d dimensions%s; only 2-D linear adapters are supported",
+                l->file, both[i]->name, both[i]->rank, both[i]->count ? "" : " and no numbers");
+    if (down->shape[0] != up->shape[1])
+        return fail(err, STATUS_INVALID, "%s: \"%.120s\" has rank %lld but \"%.120s\" has %lld",
+                    l->file, down->name, (long long)down->shape[0], up->name,
+                    (long long)up->shape[1]);
+    return STATUS_OK;
+}
+
+/* parts[0..n) are all those of one module, in the order of their roles. */
+static enum status add_module(struct lora *l, const struct part *parts, size_t n, double scale,
+                              struct error *err) {
+    const struct weight *has[ROLE_COUNT] = {NULL};
+    for (size_t i = 0; i < n; i++) {
+        if (has[parts[i].role])
+            return fail(err, STATUS_INVALID,
+                        "%s: \"%.160s\" and \"%.160s\" are the same matrix of the same module",
+                        l->file, has[parts[i].role]->name, parts[i].stored->name);
+        has[parts[i].role] = parts[i].stored;
+    }
+    for (int role = ROLE_DOWN; role <= ROLE_UP; role++)
+        if (!has[role])
+            return fail(err, STATUS_INVALID, "%s: \"%.160s\" has no %s matrix beside it", l->file,
+                        parts[0].stored->name, ROLE_NAMES[role]);
+    enum status s = check_pair(l, has[ROLE_DOWN], has[ROLE_UP], err);
+    if (s != STATUS_OK) return s;
+    if (has[ROLE_ALPHA]) {
+        float alpha = 0;
+        if (has[ROLE_ALPHA]->count != 1)
+            return fail(err, STATUS_INVALID, "%s: \"%.160s\" holds %lld numbers instead of one",
+                        l->file, has[ROLE_ALPHA]->name, (long long)has[ROLE_ALPHA]->count);
+        floats_from(&alpha, has[ROLE_ALPHA]->data, has[ROLE_ALPHA]->dtype, 1);
+        if (!isfinite(alpha))
+            return fail(err, STATUS_INVALID, "%s: \"%.160s\" is not a finite number", l->file,
+                        has[ROLE_ALPHA]->name);
+        scale *= (double)alpha / (double)has[ROLE_DOWN]->shape[0];
+    }
+    struct module *m = &l->modules[l->count++];
+    m->name = parts[0].module;
+    m->length = parts[0].length;
+    m->down = has[ROLE_DOWN];
+    m->up = has[ROLE_UP];
+    m->scale = (float)scale;
+    return STATUS_OK;
+}
+
+static enum status read_modules(struct lora *l, double scale, struct error *err) {
+    size_t n = weights_count(l->weights);
+    if (n == 0) return fail(err, STATUS_INVALID, "%s holds no tensors, so it is no LoRA", l->file);
+    struct part *parts = calloc(n, sizeof *parts);
+    l->modules = calloc(n, sizeof *l->modules); /* all bits zero is an atomic_bool that is false */
+    enum status s = STATUS_OK;
+    if (!parts || !l->modules)
+        s = fail(err, STATUS_NO_MEMORY, "no memory for the %zu keys of %s", n, l->file);
+    for (size_t i = 0; s == STATUS_OK && i < n; i++)
+        if (!take_apart(&parts[i], weights_at(l->weights, i)))
+            s = fail(
+                err, STATUS_INVALID,
+                "%s: \"%.160s\" is no key of a LoRA that is known here; expected "
+                "....lora_A.weight, .lora_B.weight, .lora_down.weight, .lora_up.weight or .alpha",
+                l->file, weights_at(l->weights, i)->name);
+    if (s == STATUS_OK) qsort(parts, n, sizeof *parts, by_module);
+    for (size_t i = 0, next; s == STATUS_OK && i < n; i = next) {
+        for (next = i + 1; next < n; next++)
+            if (compare_names(parts[i].module, parts[i].length, parts[next].module,
+                              parts[next].length) != 0)
+                break;
+        s = add_module(l, parts + i, next - i, scale, err);
+    }
+    free(parts);
+    return s;
+}
+
+enum status lora_open(struct lora **out, const char *path, double scale, struct error *err) {
+    *out = NULL;
+    if (!isfinite(scale))
+        return fail(err, STATUS_INVALID, "the scale of the LoRA %s is not a finite number", path);
+    struct lora *l = calloc(1, sizeof *l);
+    if (!l) return fail(err, STATUS_NO_MEMORY, "no memory to open the LoRA %s", path);
+    const char *slash = strrchr(path, '/');
+    l->file = slash ? slash + 1 : path; /* replaced below by one that lives as long as we do */
+    enum status s = weights_open_file(&l->weights, path, err);
+    if (s == STATUS_OK && weights_count(l->weights)) l->file = weights_at(l->weights, 0)->file;
+    if (s == STATUS_OK) s = read_modules(l, scale, err);
+    if (s == STATUS_OK)
+        *out = l;
+    else
+        lora_close(l);
+    return s;
+}
+
+void lora_close(struct lora *l) {
+    if (!l) return;
+    weights_close(l->weights);
+    free(l->modules);
+    free(l);
+}
+
+static struct module *find(const struct lora *l, const char *name) {
+    size_t length = strlen(name), from = 0, to = l->count;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        struct module *m = &l->modules[middle];
+        int order = compare_names(name, length, m->name, m->length);
+        if (order == 0) return m;
+        if (order < 0)
+            to = middle;
+        else
+            from = middle + 1;
+    }
+    return NULL;
+}
+
+bool lora_has(const struct lora *l, const char *name) {
+    return find(l, name) != NULL;
+}
+
+enum { COLUMNS = 1024 }; /* of a block: rank 64 of it are 256 KiB, within a core's L2 */
+
+/* sum[0..n) += the rank-1 updates of one row: up[j] * down[j][0..n); four at a time spare three
+ * passes over the sum. */
+static void add_products(float *restrict sum, const float *restrict up, const float *restrict down,
+                         int64_t stride, int64_t rank, int64_t n) {
+    int64_t j = 0;
+    for (; j + 4 <= rank; j += 4) {
+        const float a = up[j], b = up[j + 1], c = up[j + 2], d = up[j + 3];
+        const float *restrict p = down + j * stride, *restrict q = p + stride;
+        const float *restrict r = q + stride, *restrict t = r + stride;
+        for (int64_t i = 0; i < n; i++) sum[i] += (a * p[i] + b * q[i]) + (c * r[i] + d * t[i]);
+    }
+    for (; j < rank; j++) {
+        const float *restrict p = down + j * stride;
+        for (int64_t i = 0; i < n; i++) sum[i] += up[j] * p[i];
+    }
+}
+
+static void add_delta(float *restrict weight, const float *up, const float *down, float scale,
+                      int64_t out_features, int64_t in_features, int64_t rank) {
+    float sum[COLUMNS];
+    for (int64_t column = 0; column < in_features; column += COLUMNS) {
+        int64_t n = in_features - column < COLUMNS ? in_features - column : COLUMNS;
+        for (int64_t o = 0; o < out_features; o++) {
+            float *restrict row = weight + o * in_features + column;
+            memset(sum, 0, (size_t)n * sizeof *sum);
+            add_products(sum, up + o * rank, down + column, in_features, rank, n);
+            for (int64_t i = 0; i < n; i++) row[i] += scale * sum[i];
+        }
+    }
+}
+
+static float *load(const struct weights *weights, const struct weight *w) {
+    float *floats = (uint64_t)w->count <= SIZE_MAX / sizeof(float)
+                        ? malloc((size_t)w->count * sizeof(float))
+                        : NULL;
+    if (!floats) return NULL;
+    floats_from(floats, w->data, w->dtype, (size_t)w->count);
+    weights_release(weights, w);
+    return floats;
+}
+
+enum status lora_merge(struct lora *l, const char *name, float *weight, int64_t out_features,
+                       int64_t in_features, bool *touched, struct error *err) {
+    struct module *m = find(l, name);
+    if (!m) return STATUS_OK;
+    int64_t rank = m->down->shape[0];
+    if (m->down->shape[1] != in_features)
+        return fail(err, STATUS_INVALID,
+                    "%s: \"%.160s\" is [%lld, %lld]; [%lld, %lld] expected for this model", l->file,
+                    m->down->name, (long long)rank, (long long)m->down->shape[1], (long long)rank,
+                    (long long)in_features);
+    if (m->up->shape[0] != out_features)
+        return fail(err, STATUS_INVALID,
+                    "%s: \"%.160s\" is [%lld, %lld]; [%lld, %lld] expected for this model", l->file,
+                    m->up->name, (long long)m->up->shape[0], (long long)rank,
+                    (long long)out_features, (long long)rank);
+    float *down = load(l->weights, m->down), *up = load(l->weights, m->up);
+    enum status s = STATUS_OK;
+    if (down && up) {
+        add_delta(weight, up, down, m->scale, out_features, in_features, rank);
+        atomic_store(&m->used, true);
+        *touched = true;
+    } else {
+        s = fail(err, STATUS_NO_MEMORY, "no memory to merge \"%.160s\" of %s", m->down->name,
+                 l->file);
+    }
+    free(down);
+    free(up);
+    return s;
+}
+
+enum status lora_check_all_used(const struct lora *l, struct error *err) {
+    const struct module *first = NULL;
+    size_t unused = 0;
+    for (size_t i = l->count; i-- > 0;) {
+        if (atomic_load(&l->modules[i].used)) continue;
+        first = &l->modules[i];
+        unused++;
+    }
+    if (!first) return STATUS_OK;
+    return fail(
+        err, STATUS_INVALID,
+        "%s: \"%.160s\" (and %zu more of its %zu modules) matches nothing in this model; check "
+        "that the adapter was made for its transformer",
+        l->file, first->down->name, unused - 1, l->count);
+}

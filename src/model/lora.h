@@ -1,0 +1,62 @@
+/*
+ * lora.h - a low-rank adapter (LoRA), merged into the weights while they are loaded.
+ *
+ * An adapter holds for some linear modules two small matrices, down [rank, in_features] and up
+ * [out_features, rank], and perhaps a number alpha; it stands for the change
+ *
+ *     delta = scale * (alpha / rank, or 1 without alpha) * up @ down        [out_features,
+ * in_features]
+ *
+ * of the module's weight (Hu et al. 2021, "LoRA"; peft's merge).  Merged once, it costs nothing per
+ * step.
+ *
+ * Three layouts of keys are in circulation, and may be mixed; X is the module's name in the
+ * transformer:
+ *
+ *     peft, diffusers   [PREFIX]X.lora_A.weight    [PREFIX]X.lora_B.weight    (also
+ * .lora_A.default.weight) lightx2v          [PREFIX]X.lora_down.weight [PREFIX]X.lora_up.weight
+ *     kohya             lora_unet_X.lora_down.weight, ... with '_' for every '.' of X
+ *
+ * each with an optional X.alpha; PREFIX is "transformer.", "diffusion_model." or
+ * "base_model.model.".  down and up are 2-D.  A key of any other form is refused: an adapter that
+ * is merged in part is a different adapter.
+ *
+ *     for every adapter: lora_open
+ *     for every module of the transformer, for every adapter: lora_merge
+ *     for every adapter: lora_check_all_used, lora_close
+ */
+#ifndef MODEL_LORA_H
+#define MODEL_LORA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "firered/status.h"
+
+struct lora;
+
+/* Opens and checks the adapter in the safetensors file `path`; `scale` is the user's factor,
+ * finite. *out is NULL after a failure.  STATUS_INVALID: the file breaks a rule of safetensors.h or
+ * of the above; the sentence names file and key.  STATUS_IO: it cannot be opened. STATUS_NO_MEMORY.
+ */
+enum status lora_open(struct lora **out, const char *path, double scale, struct error *err);
+
+void lora_close(struct lora *l); /* NULL is fine */
+
+/* Whether the adapter changes module `name`, e.g. "transformer_blocks.0.attn.to_q". */
+bool lora_has(const struct lora *l, const char *name);
+
+/* Adds this adapter's delta for module `name` to weight [out_features, in_features], float32
+ * row-major, if it has one, and marks it used.  *touched becomes true when something was added, and
+ * is left alone otherwise.  Called at most once per module, for different modules possibly at the
+ * same time.  After a failure the weight is as it was. STATUS_INVALID: the adapter's matrices have
+ * other sizes; the sentence names the file, the key, what was expected and what is there.
+ * STATUS_NO_MEMORY. */
+enum status lora_merge(struct lora *l, const char *name, float *weight, int64_t out_features,
+                       int64_t in_features, bool *touched, struct error *err);
+
+/* After all modules were asked for: STATUS_INVALID when something of the adapter matched none of
+ * them, naming its key. */
+enum status lora_check_all_used(const struct lora *l, struct error *err);
+
+#endif

@@ -1,0 +1,318 @@
+/*
+ * The header is parsed by jansson, each entry is checked by itself, then the entries are sorted by
+ * their place in the file: a run through them in that order finds overlaps, holes and a file that
+ * ends too early.
+ *
+ * Names are copied into one block; the JSON tree, some ten times their size, is let go before the
+ * file is used.
+ */
+#include "weights/safetensors.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { LENGTH_BYTES = 8 };
+
+static const struct {
+    const char *name;
+    size_t size;
+} FORMATS[] = {
+    {"F32", 4},  {"BF16", 2},    {"F16", 2},     {"F64", 8},     {"I64", 8}, {"U64", 8},
+    {"I32", 4},  {"U32", 4},     {"I16", 2},     {"U16", 2},     {"I8", 1},  {"U8", 1},
+    {"BOOL", 1}, {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"F8_E8M0", 1}, {"C64", 8},
+};
+
+/* Names come out of the file: whatever they hold, the sentence stays one line. */
+static enum status on_one_line(enum status s, struct error *err) {
+    for (char *c = err ? err->text : NULL; s != STATUS_OK && c && *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?';
+    return s;
+}
+
+static enum status check_name(const char *name, const char *file, struct error *err) {
+    if (!*name) return fail(err, STATUS_INVALID, "%s: a tensor's name is empty", file);
+    for (const char *c = name; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            return fail(err, STATUS_INVALID,
+                        "%s: tensor \"%.160s\" has a control character in its name", file, name);
+    return STATUS_OK;
+}
+
+static enum status read_dtype(struct safetensor *t, const json_t *entry, const char *file,
+                              struct error *err) {
+    const char *dtype = json_string_value(json_object_get(entry, "dtype"));
+    if (!dtype)
+        return fail(err, STATUS_INVALID, "%s: tensor \"%.160s\" has no \"dtype\" string", file,
+                    t->name);
+    for (size_t i = 0; i < sizeof FORMATS / sizeof FORMATS[0]; i++) {
+        if (strcmp(dtype, FORMATS[i].name) != 0) continue;
+        t->dtype = FORMATS[i].name;
+        t->item_size = FORMATS[i].size;
+        return STATUS_OK;
+    }
+    return fail(err, STATUS_INVALID, "%s: tensor \"%.160s\" has the unknown dtype \"%.40s\"", file,
+                t->name, dtype);
+}
+
+static enum status read_shape(struct safetensor *t, const json_t *entry, const char *file,
+                              struct error *err) {
+    const json_t *shape = json_object_get(entry, "shape");
+    if (!json_is_array(shape))
+        return fail(err, STATUS_INVALID, "%s: tensor \"%.160s\" has no \"shape\" array", file,
+                    t->name);
+    if (json_array_size(shape) > SAFETENSORS_MAX_RANK)
+        return fail(err, STATUS_INVALID,
+                    "%s: tensor \"%.160s\" has %zu dimensions; at most %d are supported", file,
+                    t->name, json_array_size(shape), SAFETENSORS_MAX_RANK);
+    t->rank = (int)json_array_size(shape);
+    t->count = 1;
+    int64_t bytes = (int64_t)t->item_size;
+    for (int i = 0; i < t->rank; i++) {
+        const json_t *side = json_array_get(shape, (size_t)i);
+        if (!json_is_integer(side) || json_integer_value(side) < 0)
+            return fail(err, STATUS_INVALID,
+                        "%s: tensor \"%.160s\": dimension %d is not a whole number from 0", file,
+                        t->name, i);
+        t->shape[i] = json_integer_value(side);
+        /* A 0 must not hide a product that overflowed before it or would after it. */
+        int64_t factor = t->shape[i] ? t->shape[i] : 1;
+        if (__builtin_mul_overflow(bytes, factor, &bytes))
+            return fail(err, STATUS_INVALID, "%s: tensor \"%.160s\" has a shape too large to count",
+                        file, t->name);
+        t->count *= t->shape[i];
+    }
+    return STATUS_OK;
+}
+
+static enum status read_offsets(struct safetensor *t, const json_t *entry, const char *file,
+                                struct error *err) {
+    const json_t *offsets = json_object_get(entry, "data_offsets");
+    const json_t *begin = json_array_get(offsets, 0), *end = json_array_get(offsets, 1);
+    if (json_array_size(offsets) != 2 || !json_is_integer(begin) || !json_is_integer(end) ||
+        json_integer_value(begin) < 0 || json_integer_value(end) < 0)
+        return fail(err, STATUS_INVALID,
+                    "%s: tensor \"%.160s\": \"data_offsets\" must be two whole numbers from 0",
+                    file, t->name);
+    t->begin = (uint64_t)json_integer_value(begin);
+    t->end = (uint64_t)json_integer_value(end);
+    if (t->begin > t->end)
+        return fail(err, STATUS_INVALID,
+                    "%s: tensor \"%.160s\" begins at %llu, after its end at %llu", file, t->name,
+                    (unsigned long long)t->begin, (unsigned long long)t->end);
+    uint64_t size = (uint64_t)t->count * t->item_size;
+    if (t->end - t->begin != size)
+        return fail(err, STATUS_INVALID,
+                    "%s: tensor \"%.160s\" needs %llu bytes for its shape in %s but has %llu", file,
+                    t->name, (unsigned long long)size, t->dtype,
+                    (unsigned long long)(t->end - t->begin));
+    return STATUS_OK;
+}
+
+static enum status read_entry(struct safetensor *t, const json_t *entry, uint64_t data_start,
+                              const char *file, struct error *err) {
+    enum status s = check_name(t->name, file, err);
+    if (s != STATUS_OK) return s;
+    if (!json_is_object(entry))
+        return fail(err, STATUS_INVALID, "%s: the entry of tensor \"%.160s\" is not an object",
+                    file, t->name);
+    if ((s = read_dtype(t, entry, file, err)) != STATUS_OK) return s;
+    if ((s = read_shape(t, entry, file, err)) != STATUS_OK) return s;
+    if ((s = read_offsets(t, entry, file, err)) != STATUS_OK) return s;
+    if ((data_start + t->begin) % t->item_size)
+        return fail(err, STATUS_INVALID,
+                    "%s: tensor \"%.160s\" is misaligned: its %s numbers begin at byte %llu", file,
+                    t->name, t->dtype, (unsigned long long)(data_start + t->begin));
+    return STATUS_OK;
+}
+
+static enum status check_metadata(json_t *metadata, const char *file, struct error *err) {
+    if (!json_is_object(metadata))
+        return fail(err, STATUS_INVALID, "%s: \"__metadata__\" is not an object", file);
+    const char *key;
+    json_t *value;
+    json_object_foreach(metadata, key, value) {
+        if (!json_is_string(value))
+            return fail(err, STATUS_INVALID,
+                        "%s: \"__metadata__\": the value of \"%.160s\" is not a string", file, key);
+    }
+    return STATUS_OK;
+}
+
+static int by_place(const void *a, const void *b) {
+    const struct safetensor *x = a, *y = b;
+    if (x->begin != y->begin) return x->begin < y->begin ? -1 : 1;
+    if (x->end != y->end) return x->end < y->end ? -1 : 1;
+    return strcmp(x->name, y->name);
+}
+
+/* The tensors, sorted, must cover the data from its first byte to its last. */
+static enum status check_cover(const struct safetensors *f, uint64_t data_start,
+                               struct error *err) {
+    uint64_t at = 0;
+    const char *before = "the header";
+    for (size_t i = 0; i < f->count; i++) {
+        const struct safetensor *t = &f->tensors[i];
+        if (t->end > f->data_size)
+            return fail(
+                err, STATUS_INVALID,
+                "%s is truncated: %llu bytes, needs %llu for tensor \"%.160s\"; fetch it again",
+                f->file, (unsigned long long)(data_start + f->data_size),
+                (unsigned long long)(data_start + t->end), t->name);
+        if (t->begin < at)
+            return fail(err, STATUS_INVALID, "%s: tensor \"%.120s\" overlaps \"%.120s\"", f->file,
+                        t->name, before);
+        if (t->begin > at)
+            return fail(err, STATUS_INVALID,
+                        "%s: %llu bytes before tensor \"%.160s\" belong to no tensor", f->file,
+                        (unsigned long long)(t->begin - at), t->name);
+        at = t->end;
+        before = t->name;
+    }
+    if (at < f->data_size)
+        return fail(err, STATUS_INVALID, "%s: its last %llu bytes belong to no tensor", f->file,
+                    (unsigned long long)(f->data_size - at));
+    return STATUS_OK;
+}
+
+static enum status read_header(struct safetensors *f, json_t *root, uint64_t data_start,
+                               struct error *err) {
+    size_t bytes = 0, entries = json_object_size(root);
+    const char *key;
+    json_t *value;
+    json_object_foreach(root, key, value) bytes += strlen(key) + 1;
+    f->tensors = calloc(entries ? entries : 1, sizeof *f->tensors);
+    f->names = malloc(bytes ? bytes : 1);
+    if (!f->tensors || !f->names)
+        return fail(err, STATUS_NO_MEMORY, "no memory for the %zu tensors of %s", entries, f->file);
+
+    char *name = f->names;
+    json_object_foreach(root, key, value) {
+        enum status s;
+        if (strcmp(key, "__metadata__") == 0) {
+            s = check_metadata(value, f->file, err);
+        } else {
+            struct safetensor *t = &f->tensors[f->count++];
+            size_t room = strlen(key) + 1;
+            t->name = memcpy(name, key, room);
+            name += room;
+            s = read_entry(t, value, data_start, f->file, err);
+        }
+        if (s != STATUS_OK) return s;
+    }
+    qsort(f->tensors, f->count, sizeof *f->tensors, by_place);
+    return check_cover(f, data_start, err);
+}
+
+/* Sets *length to the header's, once it is known to lie within the bytes that there are. */
+static enum status read_length(uint64_t *length, const uint8_t *head, size_t head_size,
+                               uint64_t file_size, const char *file, struct error *err) {
+    if (file_size == 0) return fail(err, STATUS_INVALID, "%s is empty", file);
+    if (head_size < LENGTH_BYTES)
+        return fail(err, STATUS_INVALID, "%s is no safetensors file: it has only %llu bytes", file,
+                    (unsigned long long)file_size);
+    uint64_t n = 0;
+    for (int i = LENGTH_BYTES - 1; i >= 0; i--) n = n << 8 | head[i];
+    if (n == 0) return fail(err, STATUS_INVALID, "%s: its header's length is 0", file);
+    if (n > SAFETENSORS_MAX_HEADER)
+        return fail(
+            err, STATUS_INVALID,
+            "%s is no safetensors file: its header would have %llu bytes; at most %d are allowed",
+            file, (unsigned long long)n, SAFETENSORS_MAX_HEADER);
+    if (n > file_size - LENGTH_BYTES || n > head_size - LENGTH_BYTES)
+        return fail(err, STATUS_INVALID,
+                    "%s is truncated: %llu bytes, needs %llu for its header alone", file,
+                    (unsigned long long)file_size, (unsigned long long)n + LENGTH_BYTES);
+    *length = n;
+    return STATUS_OK;
+}
+
+static enum status parse(struct safetensors *out, const uint8_t *head, size_t head_size,
+                         uint64_t file_size, struct error *err) {
+    uint64_t length = 0;
+    enum status s = read_length(&length, head, head_size, file_size, out->file, err);
+    if (s != STATUS_OK) return s;
+    const char *text = (const char *)head + LENGTH_BYTES;
+    if (*text != '{')
+        return fail(err, STATUS_INVALID, "%s: its header is not a JSON object", out->file);
+    json_error_t where;
+    json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &where);
+    if (!root && !*where.text) /* how jansson says that it ran out of memory */
+        return fail(err, STATUS_NO_MEMORY, "no memory to read the header of %s", out->file);
+    if (!root)
+        return fail(err, STATUS_INVALID, "%s: its header is not valid JSON at byte %d: %s",
+                    out->file, where.position, where.text);
+    uint64_t data_start = LENGTH_BYTES + length;
+    out->data_size = file_size - data_start;
+    s = read_header(out, root, data_start, err);
+    json_decref(root);
+    return s;
+}
+
+static enum status start(struct safetensors *out, const char *path, struct error *err) {
+    const char *slash = strrchr(path, '/');
+    const char *base = slash ? slash + 1 : path;
+    size_t room = strlen(base) + 1;
+    *out = (struct safetensors){.file = malloc(room)};
+    if (!out->file) return fail(err, STATUS_NO_MEMORY, "no memory to open %s", path);
+    memcpy(out->file, base, room);
+    return STATUS_OK;
+}
+
+enum status safetensors_parse(struct safetensors *out, const void *head, size_t head_size,
+                              uint64_t file_size, const char *file, struct error *err) {
+    enum status s = start(out, file, err);
+    if (s == STATUS_OK) s = parse(out, head, head_size, file_size, err);
+    if (s != STATUS_OK) safetensors_close(out);
+    return on_one_line(s, err);
+}
+
+static enum status map(struct safetensors *out, const char *path, struct error *err) {
+    /* Without O_NONBLOCK a named pipe would wait for its writer, before we could see that it is no
+     * file. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0) return fail(err, STATUS_IO, "cannot open %s: %s", path, strerror(errno));
+    enum status s = STATUS_OK;
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        s = fail(err, STATUS_IO, "cannot read %s: %s", path, strerror(errno));
+    else if (!S_ISREG(st.st_mode))
+        s = fail(err, STATUS_INVALID, "%s is not a regular file", path);
+    else if (st.st_size == 0)
+        s = fail(err, STATUS_INVALID, "%s is empty", path);
+    else if ((uintmax_t)st.st_size > PTRDIFF_MAX)
+        s = fail(err, STATUS_INVALID, "%s is too large to map", path);
+    if (s == STATUS_OK) {
+        out->map_size = (size_t)st.st_size;
+        out->map = mmap(NULL, out->map_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (out->map == MAP_FAILED) {
+            out->map = NULL;
+            s = fail(err, STATUS_IO, "cannot map %s: %s", path, strerror(errno));
+        }
+    }
+    close(fd);
+    return s;
+}
+
+enum status safetensors_open(struct safetensors *out, const char *path, struct error *err) {
+    enum status s = start(out, path, err);
+    if (s == STATUS_OK) s = map(out, path, err);
+    if (s == STATUS_OK) s = parse(out, out->map, out->map_size, out->map_size, err);
+    if (s == STATUS_OK) out->data = (const uint8_t *)out->map + (out->map_size - out->data_size);
+    if (s != STATUS_OK) safetensors_close(out);
+    return on_one_line(s, err);
+}
+
+void safetensors_close(struct safetensors *f) {
+    if (!f) return;
+    if (f->map) munmap(f->map, f->map_size);
+    free(f->file);
+    free(f->tensors);
+    free(f->names);
+    *f = (struct safetensors){0};
+}

@@ -1,0 +1,71 @@
+/*
+ * safetensors.h - one safetensors file: a JSON header that names tensors, then their numbers.
+ *
+ *     8 bytes   N, the header's length, little endian
+ *     N bytes   {"__metadata__": {"k": "v"}, "NAME": {"dtype": "F32", "shape": [2, 3],
+ *               "data_offsets": [begin, end]}, ...}, may end in spaces
+ *     the rest  the numbers, little endian, row-major; offsets count from here
+ *
+ * A file is mapped, not read: opening costs the header only, and a tensor's pages come in when
+ * somebody touches them. Everything in the header is checked before anything is believed; what
+ * passes is as strict as the reference implementation (github.com/huggingface/safetensors,
+ * safetensors/src/tensor.rs), which also demands that the tensors cover the data without overlap or
+ * hole.  Beyond it we demand that every tensor lies aligned to its numbers, which the format's own
+ * writer guarantees.
+ *
+ * This module takes every number format that the header may name; which of them can be weights is
+ * decided by weights.h.
+ *
+ * A mapped file must not be shortened while it is open: touching a page that is gone raises SIGBUS.
+ * The size is checked at open, and replacing a file by rename is safe.
+ */
+#ifndef WEIGHTS_SAFETENSORS_H
+#define WEIGHTS_SAFETENSORS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "firered/status.h"
+
+enum {
+    SAFETENSORS_MAX_RANK = 8,
+    SAFETENSORS_MAX_HEADER = 100000000, /* bytes; the reference implementation's limit */
+};
+
+struct safetensor {
+    const char *name;  /* no control characters */
+    const char *dtype; /* as the header spells it: "F32", "BF16", "I64", ... */
+    size_t item_size;  /* bytes of one number */
+    int rank;
+    int64_t shape[SAFETENSORS_MAX_RANK]; /* zeros after `rank` */
+    int64_t count;                       /* product of the shape; 1 for a scalar, may be 0 */
+    uint64_t begin, end; /* bytes, from the start of the data; end - begin == count * item_size */
+};
+
+struct safetensors {
+    char *file;                 /* base name, for messages */
+    struct safetensor *tensors; /* in the order of the data */
+    size_t count;
+    const uint8_t *data; /* of the mapped file, where offset 0 lies; NULL after safetensors_parse */
+    uint64_t data_size;
+    /* private */
+    char *names;
+    void *map;
+    size_t map_size;
+};
+
+/* Opens, maps and checks a file; safetensors_close releases *out, which is empty after a failure.
+ * STATUS_IO: it cannot be opened or mapped.  STATUS_INVALID: no regular file, empty, truncated, or
+ * its header breaks a rule; the sentence names the file and, where there is one, the tensor.
+ * STATUS_NO_MEMORY. */
+enum status safetensors_open(struct safetensors *out, const char *path, struct error *err);
+
+/* The same checks on a header in memory: `head` holds the first head_size bytes of a file that is
+ * file_size bytes long (head_size <= file_size), `file` is its name for messages.  What is missing
+ * of the header itself is STATUS_INVALID. `head` is not needed afterwards. */
+enum status safetensors_parse(struct safetensors *out, const void *head, size_t head_size,
+                              uint64_t file_size, const char *file, struct error *err);
+
+void safetensors_close(struct safetensors *f); /* NULL and empty are fine */
+
+#endif

@@ -1,0 +1,211 @@
+/*
+ * All tensors of all shards stand in one array sorted by name: a name is found by bisection, and a
+ * tensor that two shards hold shows up as two equal neighbours.
+ */
+#include "weights/weights.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "weights/index.h"
+#include "weights/safetensors.h"
+
+_Static_assert((int)TENSOR_MAX_RANK == (int)SAFETENSORS_MAX_RANK, "a stored shape fits");
+
+struct weights {
+    struct safetensors *files;
+    size_t file_count;
+    struct weight *tensors; /* ascending by name */
+    size_t count;
+};
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(((const struct weight *)a)->name, ((const struct weight *)b)->name);
+}
+
+static enum status weight_from(struct weight *w, const struct safetensor *t,
+                               const struct safetensors *f, struct error *err) {
+    static const struct {
+        const char *name;
+        enum dtype dtype;
+    } KNOWN[] = {{"F32", DTYPE_F32}, {"BF16", DTYPE_BF16}, {"F16", DTYPE_F16}};
+    for (size_t i = 0; i < sizeof KNOWN / sizeof KNOWN[0]; i++) {
+        if (strcmp(t->dtype, KNOWN[i].name) != 0) continue;
+        *w = (struct weight){.name = t->name,
+                             .file = f->file,
+                             .dtype = KNOWN[i].dtype,
+                             .rank = t->rank,
+                             .count = t->count,
+                             .data = f->data + t->begin};
+        memcpy(w->shape, t->shape, sizeof w->shape);
+        return STATUS_OK;
+    }
+    return fail(err, STATUS_INVALID,
+                "%s: tensor \"%.160s\" is stored as %s; weights must be F32, BF16 or F16", f->file,
+                t->name, t->dtype);
+}
+
+/* Fills w->tensors from the opened files. */
+static enum status gather(struct weights *w, struct error *err) {
+    size_t total = 0;
+    for (size_t f = 0; f < w->file_count; f++) total += w->files[f].count;
+    w->tensors = calloc(total ? total : 1, sizeof *w->tensors);
+    if (!w->tensors) return fail(err, STATUS_NO_MEMORY, "no memory for %zu tensors", total);
+    for (size_t f = 0; f < w->file_count; f++)
+        for (size_t i = 0; i < w->files[f].count; i++) {
+            enum status s =
+                weight_from(&w->tensors[w->count++], &w->files[f].tensors[i], &w->files[f], err);
+            if (s != STATUS_OK) return s;
+        }
+    qsort(w->tensors, w->count, sizeof *w->tensors, by_name);
+    for (size_t i = 1; i < w->count; i++)
+        if (strcmp(w->tensors[i].name, w->tensors[i - 1].name) == 0)
+            return fail(err, STATUS_INVALID, "tensor \"%.160s\" is in both %s and %s",
+                        w->tensors[i].name, w->tensors[i - 1].file, w->tensors[i].file);
+    return STATUS_OK;
+}
+
+static struct weights *create(size_t files, struct error *err) {
+    struct weights *w = calloc(1, sizeof *w);
+    if (w) w->files = calloc(files, sizeof *w->files);
+    if (w && w->files) return w;
+    weights_close(w);
+    fail(err, STATUS_NO_MEMORY, "no memory to open %zu files of weights", files);
+    return NULL;
+}
+
+enum status weights_open_file(struct weights **out, const char *path, struct error *err) {
+    *out = NULL;
+    struct weights *w = create(1, err);
+    if (!w) return STATUS_NO_MEMORY;
+    enum status s = safetensors_open(&w->files[0], path, err);
+    if (s == STATUS_OK) w->file_count = 1;
+    if (s == STATUS_OK) s = gather(w, err);
+    if (s == STATUS_OK)
+        *out = w;
+    else
+        weights_close(w);
+    return s;
+}
+
+static enum status check_index(const struct weights *w, const struct weights_index *index,
+                               const char *file, struct error *err) {
+    const char *tensor;
+    json_t *value;
+    json_object_foreach(index->map, tensor, value) {
+        const struct weight *t = weights_find(w, tensor);
+        if (!t)
+            return fail(err, STATUS_INVALID,
+                        "%s: tensor \"%.160s\" is said to be in %s, which lacks it", file, tensor,
+                        json_string_value(value));
+        if (strcmp(t->file, json_string_value(value)) != 0)
+            return fail(err, STATUS_INVALID,
+                        "%s: tensor \"%.160s\" is said to be in %s but is in %s", file, tensor,
+                        json_string_value(value), t->file);
+    }
+    return STATUS_OK;
+}
+
+static enum status open_shard(struct weights *w, const char *folder, const char *shard,
+                              const char *index_file, struct error *err) {
+    struct buffer path = {0};
+    enum status s = buffer_printf(&path, "%s/%s", folder, shard);
+    struct stat st;
+    if (s != STATUS_OK)
+        s = fail(err, s, "no memory to open %s", shard);
+    else if (stat(path.data, &st) != 0)
+        s = fail(err, STATUS_INVALID, "%s names %s, which is missing in %s; fetch the model again",
+                 index_file, shard, folder);
+    else
+        s = safetensors_open(&w->files[w->file_count], path.data, err);
+    if (s == STATUS_OK) w->file_count++;
+    buffer_free(&path);
+    return s;
+}
+
+static enum status open_shards(struct weights **out, const char *folder, const char *index_path,
+                               struct error *err) {
+    struct weights_index index;
+    enum status s = index_open(&index, index_path, err);
+    if (s != STATUS_OK) return s;
+    const char *file = strrchr(index_path, '/') + 1; /* the path was put together as FOLDER/FILE */
+    struct weights *w = create(index.count, err);
+    if (!w) s = STATUS_NO_MEMORY;
+    for (size_t i = 0; s == STATUS_OK && i < index.count; i++)
+        s = open_shard(w, folder, index.shards[i], file, err);
+    if (s == STATUS_OK) s = gather(w, err);
+    if (s == STATUS_OK) s = check_index(w, &index, file, err);
+    index_close(&index);
+    if (s == STATUS_OK)
+        *out = w;
+    else
+        weights_close(w);
+    return s;
+}
+
+enum status weights_open(struct weights **out, const char *folder, const char *stem,
+                         struct error *err) {
+    *out = NULL;
+    struct buffer single = {0}, index = {0};
+    enum status s = buffer_printf(&single, "%s/%s.safetensors", folder, stem);
+    if (s == STATUS_OK) s = buffer_printf(&index, "%s/%s.safetensors.index.json", folder, stem);
+    struct stat st;
+    if (s != STATUS_OK)
+        s = fail(err, s, "no memory to open the weights in %s", folder);
+    else if (lstat(single.data, &st) == 0)
+        s = weights_open_file(out, single.data, err);
+    else if (lstat(index.data, &st) == 0)
+        s = open_shards(out, folder, index.data, err);
+    else
+        s = fail(err, STATUS_INVALID,
+                 "%s holds neither %s.safetensors nor %s.safetensors.index.json", folder, stem,
+                 stem);
+    buffer_free(&single);
+    buffer_free(&index);
+    return s;
+}
+
+void weights_close(struct weights *w) {
+    if (!w) return;
+    for (size_t i = 0; i < w->file_count; i++) safetensors_close(&w->files[i]);
+    free(w->files);
+    free(w->tensors);
+    free(w);
+}
+
+size_t weights_count(const struct weights *w) {
+    return w->count;
+}
+
+const struct weight *weights_at(const struct weights *w, size_t i) {
+    return &w->tensors[i];
+}
+
+const struct weight *weights_find(const struct weights *w, const char *name) {
+    struct weight key = {.name = name};
+    return bsearch(&key, w->tensors, w->count, sizeof *w->tensors, by_name);
+}
+
+/* Advice is a favour: when the system declines it, nothing is wrong. */
+static void advise(uintptr_t from, uintptr_t to, int advice) {
+    if (from < to) (void)madvise((void *)from, to - from, advice);
+}
+
+void weights_release(const struct weights *w, const struct weight *t) {
+    (void)w;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t from = (uintptr_t)t->data, to = from + (uintptr_t)t->count * dtype_size(t->dtype);
+    advise((from + page - 1) / page * page, to / page * page, MADV_DONTNEED);
+}
+
+void weights_prefetch(const struct weights *w, const struct weight *t) {
+    (void)w;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t from = (uintptr_t)t->data, to = from + (uintptr_t)t->count * dtype_size(t->dtype);
+    if (t->count) advise(from / page * page, to, MADV_WILLNEED);
+}

@@ -1,0 +1,433 @@
+/*
+ * LoRA: the three layouts are one adapter, alpha and scale count as they should, and nothing is
+ * merged in part.
+ */
+#include "model/lora.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "weights/files.h"
+#include "weights/weights.h"
+
+#include <cmocka.h> /* last: it takes the name `fail` for a macro */
+
+#define TINY TEST_DATA "/tiny-edit/"
+
+static struct lora *open_lora(const char *path, double scale) {
+    struct lora *l;
+    struct error err = {""};
+    if (lora_open(&l, path, scale, &err) != STATUS_OK) fail_msg("%s", err.text);
+    return l;
+}
+
+static void assert_refused(const char *path, const char *says) {
+    struct error err = {""};
+    struct lora *l = (struct lora *)&err;
+    enum status s = lora_open(&l, path, 1.0, &err);
+    if (s != STATUS_INVALID || !strstr(err.text, says))
+        fail_msg("status %d, \"%s\" instead of \"%s\"", s, err.text, says);
+    assert_null(l);
+}
+
+/* The delta of a module, zeros when the adapter does not change it; *touched says which. */
+static float *delta_of(struct lora *l, const char *module, int64_t out, int64_t in, bool *touched) {
+    float *delta = calloc((size_t)(out * in), sizeof *delta);
+    struct error err = {""};
+    assert_non_null(delta);
+    *touched = false;
+    if (lora_merge(l, module, delta, out, in, touched, &err) != STATUS_OK) fail_msg("%s", err.text);
+    assert_int_equal(*touched, lora_has(l, module));
+    return delta;
+}
+
+static double largest_difference(const float *a, const float *b, int64_t n) {
+    double most = 0;
+    for (int64_t i = 0; i < n; i++) most = fmax(most, fabs((double)a[i] - (double)b[i]));
+    return most;
+}
+
+/* scale * up @ down from the peft file, the plain way; compared at 1e-6. */
+static void assert_is_product(const struct weights *peft, const char *module, const float *delta,
+                              int64_t out, int64_t in, double scale) {
+    char key[320];
+    snprintf(key, sizeof key, "transformer.%s.lora_A.weight", module);
+    const struct weight *down = weights_find(peft, key);
+    snprintf(key, sizeof key, "transformer.%s.lora_B.weight", module);
+    const struct weight *up = weights_find(peft, key);
+    assert_non_null(down);
+    assert_non_null(up);
+    const float *a = down->data, *b = up->data;
+    int64_t rank = down->shape[0];
+    for (int64_t o = 0; o < out; o++)
+        for (int64_t i = 0; i < in; i++) {
+            double sum = 0;
+            for (int64_t j = 0; j < rank; j++) sum += (double)b[o * rank + j] * a[j * in + i];
+            assert_true(fabs(scale * sum - delta[o * in + i]) <= 1e-6);
+        }
+}
+
+static void three_layouts_are_one_adapter(void **state) {
+    (void)state;
+    const double scale = 0.7;
+    struct lora *loras[3] = {open_lora(TINY "lora_peft.safetensors", scale),
+                             open_lora(TINY "lora_lightx2v.safetensors", scale),
+                             open_lora(TINY "lora_kohya.safetensors", scale)};
+    struct weights *model, *peft;
+    assert_int_equal(
+        weights_open(&model, TINY "model/transformer", "diffusion_pytorch_model", NULL), STATUS_OK);
+    assert_int_equal(weights_open_file(&peft, TINY "lora_peft.safetensors", NULL), STATUS_OK);
+    size_t touched_modules = 0;
+    for (size_t i = 0; i < weights_count(model); i++) {
+        const struct weight *t = weights_at(model, i);
+        char module[256];
+        size_t n = strlen(t->name) - strlen(".weight");
+        if (t->rank != 2 || strcmp(t->name + n, ".weight") != 0) continue;
+        snprintf(module, sizeof module, "%.*s", (int)n, t->name);
+        bool touched[3];
+        float *deltas[3];
+        for (int k = 0; k < 3; k++)
+            deltas[k] = delta_of(loras[k], module, t->shape[0], t->shape[1], &touched[k]);
+        assert_true(touched[0] == touched[1] && touched[0] == touched[2]);
+        touched_modules += touched[0];
+        for (int k = 1; k < 3; k++)
+            assert_true(largest_difference(deltas[0], deltas[k], t->count) <= 1e-6);
+        if (touched[0]) assert_is_product(peft, module, deltas[0], t->shape[0], t->shape[1], scale);
+        for (int k = 0; k < 3; k++) free(deltas[k]);
+    }
+    assert_int_equal(touched_modules, weights_count(peft) / 2);
+    struct error err = {""};
+    for (int k = 0; k < 3; k++) {
+        assert_int_equal(lora_check_all_used(loras[k], &err), STATUS_OK);
+        lora_close(loras[k]);
+    }
+    weights_close(model);
+    weights_close(peft);
+}
+
+/* An adapter of one module with rank 2, 3 inputs and 2 outputs: up @ down = PRODUCT. */
+static const float DOWN[6] = {1, 2, 3, 4, 5, 6}, UP[4] = {1, 10, 0.5f, -1};
+static const float PRODUCT[6] = {41, 52, 63, -3.5f, -4, -4.5f};
+
+static void write_adapter(const char *path, const char *down, const char *up, const char *alpha_key,
+                          const float *alpha) {
+    const struct tensor_spec t[] = {{down, "F32", 2, {2, 3}, DOWN, sizeof DOWN},
+                                    {up, "F32", 2, {2, 2}, UP, sizeof UP},
+                                    {alpha_key, "F32", 0, {0}, alpha, 4}};
+    write_tensors(path, t, alpha_key ? 3 : 2);
+}
+
+static void assert_adds(struct lora *l, const char *module, float factor) {
+    float weight[6] = {1, 1, 1, 1, 1, 1};
+    bool touched = false;
+    struct error err = {""};
+    if (lora_merge(l, module, weight, 2, 3, &touched, &err) != STATUS_OK) fail_msg("%s", err.text);
+    assert_true(touched);
+    for (int i = 0; i < 6; i++) assert_true(fabsf(weight[i] - (1 + factor * PRODUCT[i])) <= 1e-5f);
+    assert_int_equal(lora_check_all_used(l, &err), STATUS_OK);
+}
+
+static void every_spelling_of_a_key_is_understood(void **state) {
+    static const struct {
+        const char *down, *up, *alpha;
+    } KEYS[] = {
+        {"b.0.to_q.lora_A.weight", "b.0.to_q.lora_B.weight", "b.0.to_q.alpha"},
+        {"b.0.to_q.lora_A.default.weight", "b.0.to_q.lora_B.default.weight", NULL},
+        {"b.0.to_q.lora_down.weight", "b.0.to_q.lora_up.weight", "b.0.to_q.alpha"},
+        {"transformer.b.0.to_q.lora_A.weight", "transformer.b.0.to_q.lora_B.weight",
+         "transformer.b.0.to_q.alpha"},
+        {"transformer.b.0.to_q.lora_A.default.weight", "transformer.b.0.to_q.lora_B.default.weight",
+         NULL},
+        {"diffusion_model.b.0.to_q.lora_A.weight", "diffusion_model.b.0.to_q.lora_B.weight", NULL},
+        {"diffusion_model.b.0.to_q.lora_down.weight", "diffusion_model.b.0.to_q.lora_up.weight",
+         "diffusion_model.b.0.to_q.alpha"},
+        {"base_model.model.b.0.to_q.lora_A.weight", "base_model.model.b.0.to_q.lora_B.weight",
+         NULL},
+        {"base_model.model.transformer.b.0.to_q.lora_A.weight",
+         "base_model.model.transformer.b.0.to_q.lora_B.weight", NULL},
+        {"lora_unet_b_0_to_q.lora_down.weight", "lora_unet_b_0_to_q.lora_up.weight",
+         "lora_unet_b_0_to_q.alpha"},
+        {"lora_unet_b_0_to_q.lora_A.weight", "lora_unet_b_0_to_q.lora_B.weight",
+         "lora_unet_b_0_to_q.alpha"},
+        {"b.0.to_q.lora_A.weight", "transformer.b.0.to_q.lora_up.weight",
+         "lora_unet_b_0_to_q.alpha"},
+    };
+    const float alpha = 6;
+    for (size_t i = 0; i < sizeof KEYS / sizeof KEYS[0]; i++) {
+        const char *path = in_folder(*state, "lora");
+        write_adapter(path, KEYS[i].down, KEYS[i].up, KEYS[i].alpha, &alpha);
+        struct lora *l = open_lora(path, 0.5);
+        assert_true(lora_has(l, "b.0.to_q"));
+        assert_false(lora_has(l, "b.0.to_k"));
+        assert_false(lora_has(l, "b.0.to"));
+        assert_false(lora_has(l, "b.0.to_q.x"));
+        assert_adds(l, "b.0.to_q", KEYS[i].alpha ? 1.5f : 0.5f); /* 0.5 * alpha 6 / rank 2 */
+        lora_close(l);
+    }
+}
+
+static void other_number_formats_are_read(void **state) {
+    const uint16_t down[3] = {0x3f80, 0x4000, 0x4040},
+                   up[2] = {0x3c00, 0xc000}; /* bf16 1 2 3, f16 1 -2 */
+    const uint16_t alpha = 0x4000;           /* bf16 2 */
+    const struct tensor_spec t[] = {{"m.lora_down.weight", "BF16", 2, {1, 3}, down, 6},
+                                    {"m.lora_up.weight", "F16", 2, {2, 1}, up, 4},
+                                    {"m.alpha", "BF16", 1, {1}, &alpha, 2}};
+    const char *path = in_folder(*state, "lora");
+    write_tensors(path, t, 3);
+    struct lora *l = open_lora(path, 1.0);
+    float weight[6] = {0};
+    bool touched = false;
+    assert_int_equal(lora_merge(l, "m", weight, 2, 3, &touched, NULL), STATUS_OK);
+    const float expected[6] = {2, 4, 6, -4, -8, -12};
+    assert_memory_equal(weight, expected, sizeof weight);
+    lora_close(l);
+}
+
+static void several_adapters_add_up(void **state) {
+    const char *path = in_folder(*state, "lora");
+    write_adapter(path, "m.lora_A.weight", "m.lora_B.weight", NULL, NULL);
+    struct lora *a = open_lora(path, 1.0), *b = open_lora(path, -0.25),
+                *none = open_lora(path, 0.0);
+    float weight[6] = {0};
+    bool touched = false;
+    assert_int_equal(lora_merge(a, "m", weight, 2, 3, &touched, NULL), STATUS_OK);
+    assert_int_equal(lora_merge(b, "m", weight, 2, 3, &touched, NULL), STATUS_OK);
+    assert_int_equal(lora_merge(none, "m", weight, 2, 3, &touched, NULL), STATUS_OK);
+    for (int i = 0; i < 6; i++) assert_true(fabsf(weight[i] - 0.75f * PRODUCT[i]) <= 1e-5f);
+    lora_close(a);
+    lora_close(b);
+    lora_close(none);
+    lora_close(NULL);
+}
+
+static void what_matches_nothing_is_named(void **state) {
+    const char *path = in_folder(*state, "style.safetensors");
+    const struct tensor_spec t[] = {
+        {"b.one.lora_A.weight", "F32", 2, {2, 3}, DOWN, sizeof DOWN},
+        {"b.one.lora_B.weight", "F32", 2, {2, 2}, UP, sizeof UP},
+        {"transformer.b.two.lora_A.weight", "F32", 2, {2, 3}, DOWN, sizeof DOWN},
+        {"transformer.b.two.lora_B.weight", "F32", 2, {2, 2}, UP, sizeof UP}};
+    write_tensors(path, t, 4);
+    struct lora *l = open_lora(path, 1.0);
+    struct error err = {""};
+    float weight[6] = {0};
+    bool touched = false;
+    assert_int_equal(lora_check_all_used(l, &err), STATUS_INVALID);
+    assert_non_null(strstr(
+        err.text, "style.safetensors: \"b.one.lora_A.weight\" (and 1 more of its 2 modules)"));
+    assert_int_equal(lora_merge(l, "b.one", weight, 2, 3, &touched, &err), STATUS_OK);
+    assert_true(touched);
+    touched = false;
+    assert_int_equal(lora_merge(l, "b.three", weight, 2, 3, &touched, &err), STATUS_OK);
+    assert_false(touched);
+    touched = true;
+    assert_int_equal(lora_merge(l, "b.three", weight, 2, 3, &touched, &err), STATUS_OK);
+    assert_true(touched); /* left alone */
+    assert_int_equal(lora_check_all_used(l, &err), STATUS_INVALID);
+    assert_non_null(strstr(err.text, "\"transformer.b.two.lora_A.weight\""));
+    assert_non_null(strstr(err.text, "check that the adapter was made for"));
+    lora_close(l);
+}
+
+static void other_sizes_are_refused_and_leave_the_weight_alone(void **state) {
+    const char *path = in_folder(*state, "lora");
+    write_adapter(path, "m.lora_A.weight", "m.lora_B.weight", NULL, NULL);
+    struct lora *l = open_lora(path, 1.0);
+    struct error err = {""};
+    float weight[16] = {0};
+    const float zeros[16] = {0};
+    bool touched = false;
+    assert_int_equal(lora_merge(l, "m", weight, 2, 4, &touched, &err), STATUS_INVALID);
+    assert_string_equal(err.text,
+                        "lora: \"m.lora_A.weight\" is [2, 3]; [2, 4] expected for this model");
+    assert_int_equal(lora_merge(l, "m", weight, 4, 3, &touched, &err), STATUS_INVALID);
+    assert_string_equal(err.text,
+                        "lora: \"m.lora_B.weight\" is [2, 2]; [4, 2] expected for this model");
+    assert_memory_equal(weight, zeros, sizeof weight);
+    assert_false(touched);
+    assert_int_equal(lora_check_all_used(l, &err), STATUS_INVALID);
+    lora_close(l);
+}
+
+#define SPEC(name, ...)                                                                            \
+    { name, "F32", __VA_ARGS__ }
+
+static void files_that_are_no_adapter_are_refused(void **state) {
+    const float n[16] = {1, 2, 3, 4};
+    const float infinite = INFINITY;
+    const struct {
+        struct tensor_spec tensors[3];
+        size_t count;
+        const char *says;
+    } bad[] = {
+        {{{0}}, 0, "holds no tensors"},
+        {{SPEC("m.weight", 2, {1, 2}, n, 8)}, 1, "\"m.weight\" is no key of a LoRA"},
+        {{SPEC("m.lora_A.weight", 2, {1, 2}, n, 8), SPEC("m.lora_B.weight", 2, {2, 1}, n, 8),
+          SPEC("m.lora_B.bias", 1, {2}, n, 8)},
+         3,
+         "\"m.lora_B.bias\" is no key"},
+        {{SPEC("m.dora_scale", 1, {2}, n, 8)}, 1, "\"m.dora_scale\" is no key"},
+        {{SPEC("m.lora_mid.weight", 2, {1, 2}, n, 8)}, 1, "\"m.lora_mid.weight\" is no key"},
+        {{SPEC(".lora_A.weight", 2, {1, 2}, n, 8)}, 1, "is no key"},
+        {{SPEC("m.lora_A.weight", 2, {1, 2}, n, 8)}, 1, "\"m.lora_A.weight\" has no up matrix"},
+        {{SPEC("m.lora_up.weight", 2, {2, 1}, n, 8)}, 1, "\"m.lora_up.weight\" has no down matrix"},
+        {{SPEC("m.alpha", 0, {0}, n, 4)}, 1, "\"m.alpha\" has no down matrix"},
+        {{SPEC("m.lora_A.weight", 2, {1, 2}, n, 8), SPEC("m.lora_B.weight", 2, {2, 2}, n, 16)},
+         2,
+         "\"m.lora_A.weight\" has rank 1 but \"m.lora_B.weight\" has 2"},
+        {{SPEC("m.lora_A.weight", 4, {1, 2, 1, 1}, n, 8), SPEC("m.lora_B.weight", 2, {2, 1}, n, 8)},
+         2,
+         "\"m.lora_A.weight\" has 4 dimensions; only 2-D"},
+        {{SPEC("m.lora_A.weight", 2, {1, 2}, n, 8), SPEC("m.lora_B.weight", 1, {2}, n, 8)},
+         2,
+         "\"m.lora_B.weight\" has 1 dimensions; only 2-D"},
+        {{SPEC("m.lora_A.weight", 2, {0, 2}, n, 0), SPEC("m.lora_B.weight", 2, {2, 0}, n, 0)},
+         2,
+         "and no numbers"},
+        {{SPEC("m.lora_A.weight", 2, {1, 2}, n, 8), SPEC("m.lora_B.weight", 2, {2, 1}, n, 8),
+          SPEC("m.alpha", 1, {2}, n, 8)},
+         3,
+         "\"m.alpha\" holds 2 numbers instead of one"},
+        {{SPEC("m.lora_A.weight", 2, {1, 2}, n, 8), SPEC("m.lora_B.weight", 2, {2, 1}, n, 8),
+          SPEC("m.alpha", 0, {0}, &infinite, 4)},
+         3,
+         "\"m.alpha\" is not a finite number"},
+        {{SPEC("m.lora_A.weight", 2, {1, 2}, n, 8), SPEC("m.lora_B.weight", 2, {2, 1}, n, 8),
+          SPEC("transformer.m.lora_A.weight", 2, {1, 2}, n, 8)},
+         3,
+         "are the same matrix of the same module"},
+        {{SPEC("a.b.lora_A.weight", 2, {1, 2}, n, 8), SPEC("a.b.lora_B.weight", 2, {2, 1}, n, 8),
+          SPEC("lora_unet_a_b.lora_down.weight", 2, {1, 2}, n, 8)},
+         3,
+         "are the same matrix of the same module"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        const char *path = in_folder(*state, "lora");
+        write_tensors(path, bad[i].tensors, bad[i].count);
+        assert_refused(path, bad[i].says);
+    }
+    write_text(in_folder(*state, "lora"), "no adapter at all");
+    assert_refused(in_folder(*state, "lora"), "lora is no safetensors file");
+}
+
+static void scales_must_be_finite(void **state) {
+    (void)state;
+    struct lora *l;
+    struct error err = {""};
+    assert_int_equal(lora_open(&l, TINY "lora_peft.safetensors", NAN, &err), STATUS_INVALID);
+    assert_int_equal(lora_open(&l, TINY "lora_peft.safetensors", INFINITY, &err), STATUS_INVALID);
+    assert_non_null(strstr(err.text, "lora_peft.safetensors is not a finite number"));
+    assert_int_equal(lora_open(&l, "/nowhere/lora", 1.0, &err), STATUS_IO);
+    assert_null(l);
+}
+
+/* Odd sizes around the blocks of the loop, and ranks around its unrolling. */
+static void blocks_do_not_show(void **state) {
+    static const int64_t SIZES[][3] = {{1, 1, 1},    {3, 1023, 4},  {2, 1024, 3},
+                                       {5, 1025, 7}, {2, 3000, 64}, {1, 2049, 6}};
+    for (size_t k = 0; k < sizeof SIZES / sizeof SIZES[0]; k++) {
+        int64_t out = SIZES[k][0], in = SIZES[k][1], rank = SIZES[k][2];
+        float *down = calloc((size_t)(rank * in), sizeof *down),
+              *up = calloc((size_t)(out * rank), sizeof *up);
+        assert_true(down && up);
+        for (int64_t i = 0; i < rank * in; i++) down[i] = (float)(i % 13 - 6);
+        for (int64_t i = 0; i < out * rank; i++) up[i] = (float)(i % 7 - 3);
+        const struct tensor_spec t[] = {
+            {"m.lora_A.weight", "F32", 2, {rank, in}, down, (size_t)(rank * in) * 4},
+            {"m.lora_B.weight", "F32", 2, {out, rank}, up, (size_t)(out * rank) * 4}};
+        const char *path = in_folder(*state, "lora");
+        write_tensors(path, t, 2);
+        struct lora *l = open_lora(path, 2.0);
+        bool touched;
+        float *delta = delta_of(l, "m", out, in, &touched);
+        for (int64_t o = 0; o < out; o++)
+            for (int64_t i = 0; i < in; i++) {
+                float sum = 0; /* small whole numbers: exact */
+                for (int64_t j = 0; j < rank; j++) sum += up[o * rank + j] * down[j * in + i];
+                assert_true(delta[o * in + i] == 2 * sum);
+            }
+        lora_close(l);
+        free(delta);
+        free(down);
+        free(up);
+    }
+}
+
+struct share {
+    struct lora *lora;
+    int from, step;
+    bool touched;
+};
+
+static void *merge_share(void *argument) {
+    struct share *share = argument;
+    for (int i = share->from; i < 16; i += share->step) {
+        char module[16];
+        float weight[6] = {0};
+        snprintf(module, sizeof module, "m.%d", i);
+        if (lora_merge(share->lora, module, weight, 2, 3, &share->touched, NULL) != STATUS_OK)
+            return share;
+    }
+    return NULL;
+}
+
+static void modules_may_be_merged_at_the_same_time(void **state) {
+    char keys[32][40];
+    struct tensor_spec t[32];
+    for (int i = 0; i < 32; i++) {
+        bool down = i % 2 == 0;
+        snprintf(keys[i], sizeof keys[i], "m.%d.lora_%c.weight", i / 2, down ? 'A' : 'B');
+        t[i] = (struct tensor_spec){
+            keys[i], "F32", 2, {2, down ? 3 : 2}, down ? DOWN : UP, down ? sizeof DOWN : sizeof UP};
+    }
+    const char *path = in_folder(*state, "lora");
+    write_tensors(path, t, 32);
+    struct lora *l = open_lora(path, 1.0);
+    pthread_t threads[4];
+    struct share shares[4];
+    for (int i = 0; i < 4; i++) {
+        shares[i] = (struct share){l, i, 4, false};
+        assert_int_equal(pthread_create(&threads[i], NULL, merge_share, &shares[i]), 0);
+    }
+    for (int i = 0; i < 4; i++) {
+        void *failed;
+        assert_int_equal(pthread_join(threads[i], &failed), 0);
+        assert_null(failed);
+        assert_true(shares[i].touched);
+    }
+    assert_int_equal(lora_check_all_used(l, NULL), STATUS_OK);
+    lora_close(l);
+}
+
+static int set_up(void **state) {
+    *state = temporary_folder();
+    return 0;
+}
+
+static int tear_down(void **state) {
+    remove_folder(*state);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(three_layouts_are_one_adapter),
+        cmocka_unit_test_setup_teardown(every_spelling_of_a_key_is_understood, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(other_number_formats_are_read, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(several_adapters_add_up, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_matches_nothing_is_named, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(other_sizes_are_refused_and_leave_the_weight_alone, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(files_that_are_no_adapter_are_refused, set_up, tear_down),
+        cmocka_unit_test(scales_must_be_finite),
+        cmocka_unit_test_setup_teardown(blocks_do_not_show, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(modules_may_be_merged_at_the_same_time, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

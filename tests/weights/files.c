@@ -1,0 +1,91 @@
+#include "weights/files.h"
+
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+
+#include <cmocka.h> /* last: it takes the name `fail` for a macro */
+
+char *temporary_folder(void) {
+    const char *base = getenv("TMPDIR");
+    struct buffer path = {0};
+    assert_int_equal(
+        buffer_printf(&path, "%s/firered-weights-XXXXXX", base && *base ? base : "/tmp"), 0);
+    assert_non_null(mkdtemp(path.data));
+    return path.data;
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *where) {
+    (void)st, (void)kind, (void)where;
+    return remove(path);
+}
+
+void remove_folder(char *folder) {
+    assert_int_equal(nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+    free(folder);
+}
+
+const char *in_folder(const char *folder, const char *name) {
+    static char paths[4][4096];
+    static int next;
+    char *path = paths[next++ % 4];
+    assert_true(snprintf(path, sizeof paths[0], "%s/%s", folder, name) < (int)sizeof paths[0]);
+    return path;
+}
+
+void write_bytes(const char *path, const void *bytes, size_t size) {
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(bytes, 1, size, f), size);
+    assert_int_equal(fclose(f), 0);
+}
+
+void write_text(const char *path, const char *text) {
+    write_bytes(path, text, strlen(text));
+}
+
+static void append(struct buffer *b, const void *bytes, size_t n) {
+    assert_int_equal(buffer_append(b, bytes, n, NULL), 0);
+}
+
+static void append_header(struct buffer *file, const char *header, bool pad, uint64_t length) {
+    size_t size = strlen(header), spaces = pad ? (8 - size % 8) % 8 : 0;
+    uint64_t n = length ? length : size + spaces;
+    for (int i = 0; i < 8; i++) append(file, &(uint8_t){(uint8_t)(n >> 8 * i)}, 1);
+    append(file, header, size);
+    append(file, "       ", spaces);
+}
+
+void write_raw(const char *path, const char *header, bool pad, uint64_t length, size_t data_size) {
+    struct buffer file = {0};
+    append_header(&file, header, pad, length);
+    for (size_t i = 0; i < data_size; i++) append(&file, &(uint8_t){(uint8_t)i}, 1);
+    write_bytes(path, file.data, file.size);
+    buffer_free(&file);
+}
+
+void write_tensors(const char *path, const struct tensor_spec *tensors, size_t n) {
+    struct buffer header = {0}, file = {0};
+    size_t at = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct tensor_spec *t = &tensors[i];
+        buffer_printf(&header, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[", i ? "," : "{", t->name,
+                      t->dtype);
+        for (int d = 0; d < t->rank; d++)
+            buffer_printf(&header, "%s%lld", d ? "," : "", (long long)t->shape[d]);
+        buffer_printf(&header, "],\"data_offsets\":[%zu,%zu]}", at, at + t->size);
+        at += t->size;
+    }
+    assert_int_equal(buffer_printf(&header, n ? "}" : "{}"), 0);
+    append_header(&file, header.data, true, 0);
+    for (size_t i = 0; i < n; i++) append(&file, tensors[i].data, tensors[i].size);
+    write_bytes(path, file.data, file.size);
+    buffer_free(&header);
+    buffer_free(&file);
+}

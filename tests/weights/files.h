@@ -1,0 +1,37 @@
+/*
+ * files.h - temporary folders and hand-made safetensors files for the tests; every failure fails
+ * the running test.
+ */
+#ifndef TESTS_WEIGHTS_FILES_H
+#define TESTS_WEIGHTS_FILES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct tensor_spec {
+    const char *name, *dtype;
+    int rank;
+    int64_t shape[8];
+    const void *data;
+    size_t size; /* bytes of data */
+};
+
+/* A new empty folder; remove_folder deletes it with all that is in it and frees the string. */
+char *temporary_folder(void);
+void remove_folder(char *folder);
+
+/* FOLDER/NAME, in a buffer that the fourth call after this one uses again. */
+const char *in_folder(const char *folder, const char *name);
+
+void write_bytes(const char *path, const void *bytes, size_t size);
+void write_text(const char *path, const char *text);
+
+/* A file of an 8-byte length, the header and data_size bytes 0, 1, 2, ...  `pad` fills the header
+ * with spaces to a multiple of 8; `length` other than 0 is written in place of the true one. */
+void write_raw(const char *path, const char *header, bool pad, uint64_t length, size_t data_size);
+
+/* A correct file of n tensors, each next to the one before. */
+void write_tensors(const char *path, const struct tensor_spec *tensors, size_t n);
+
+#endif

@@ -1,0 +1,225 @@
+/*
+ * Finding a model's folder, with caches made for the test.
+ */
+#include "weights/hub.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "weights/files.h"
+
+#include <cmocka.h> /* last: it takes the name `fail` for a macro */
+
+static const char *const VARIABLES[] = {"HF_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME", "HOME"};
+
+/* Creates FOLDER/RELATIVE with all that is above it. */
+static void make_folders(const char *folder, const char *relative) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", folder, relative);
+    for (char *slash = path + strlen(folder) + 1; (slash = strchr(slash, '/')); slash++) {
+        *slash = '\0';
+        (void)mkdir(path, 0700);
+        *slash = '/';
+    }
+    assert_int_equal(mkdir(path, 0700), 0);
+}
+
+static void assert_found(const char *id, const char *folder, const char *relative) {
+    char *found;
+    struct error err = {""};
+    if (hub_resolve(&found, id, &err) != STATUS_OK) fail_msg("%s: %s", id, err.text);
+    assert_string_equal(found, in_folder(folder, relative));
+    free(found);
+}
+
+static void assert_not_found(const char *id, const char *says) {
+    char *found = "";
+    struct error err = {""};
+    enum status s = hub_resolve(&found, id, &err);
+    if (s != STATUS_INVALID || !strstr(err.text, says))
+        fail_msg("%s: %d \"%s\" instead of \"%s\"", id, s, err.text, says);
+    assert_null(found);
+}
+
+static void the_cache_is_where_the_environment_says(void **state) {
+    (void)state;
+    static const struct {
+        const char *values[4], *cache;
+    } CASES[] = {
+        {{"/c", "/h", "/x", "/u"}, "/c"},
+        {{"", "/h", "/x", "/u"}, "/h/hub"},
+        {{NULL, NULL, "/x", "/u"}, "/x/huggingface/hub"},
+        {{NULL, "", NULL, "/u"}, "/u/.cache/huggingface/hub"},
+        {{"~/c", NULL, NULL, "/u"}, "/u/c"},
+        {{"~/c", NULL, NULL, NULL}, "~/c"},
+        {{NULL, NULL, NULL, NULL}, NULL},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        for (int v = 0; v < 4; v++)
+            if (CASES[i].values[v])
+                setenv(VARIABLES[v], CASES[i].values[v], 1);
+            else
+                unsetenv(VARIABLES[v]);
+        char *cache = "";
+        struct error err = {""};
+        enum status s = hub_cache_folder(&cache, &err);
+        if (CASES[i].cache) {
+            assert_int_equal(s, STATUS_OK);
+            assert_string_equal(cache, CASES[i].cache);
+        } else {
+            assert_int_equal(s, STATUS_INVALID);
+            assert_null(cache);
+            assert_non_null(strstr(err.text, "set HF_HUB_CACHE"));
+            assert_not_found("org/name", "set HF_HUB_CACHE");
+        }
+        free(cache);
+    }
+}
+
+static void snapshots_are_found_by_their_ref(void **state) {
+    const char *cache = *state;
+    setenv("HF_HUB_CACHE", cache, 1);
+    make_folders(cache, "models--Org--Name-1.0/snapshots/c0ffee");
+    make_folders(cache, "models--Org--Name-1.0/snapshots/beef");
+    make_folders(cache, "models--Org--Name-1.0/refs");
+    const char *main_ref = "models--Org--Name-1.0/refs/main";
+    assert_not_found("Org/Name-1.0", "models--Org--Name-1.0/snapshots/");
+    write_text(in_folder(cache, main_ref), "c0ffee");
+    assert_found("Org/Name-1.0", cache, "models--Org--Name-1.0/snapshots/c0ffee");
+    write_text(in_folder(cache, main_ref), "  beef\r\n");
+    assert_found("Org/Name-1.0", cache, "models--Org--Name-1.0/snapshots/beef");
+    assert_found("Org/Name-1.0@c0ffee", cache, "models--Org--Name-1.0/snapshots/c0ffee");
+    write_text(in_folder(cache, "models--Org--Name-1.0/refs/v2"), "c0ffee\n");
+    assert_found("Org/Name-1.0@v2", cache, "models--Org--Name-1.0/snapshots/c0ffee");
+    assert_not_found("Org/Name-1.0@v3", "is not on this machine");
+    assert_not_found("org/name-1.0", "firered pull org/name-1.0");
+    write_text(in_folder(cache, main_ref), "feed");
+    assert_not_found("Org/Name-1.0", "is not on this machine");
+}
+
+static void refs_cannot_lead_out(void **state) {
+    const char *cache = *state;
+    setenv("HF_HUB_CACHE", cache, 1);
+    make_folders(cache, "models--o--n/snapshots");
+    make_folders(cache, "models--o--n/refs");
+    make_folders(cache, "secret");
+    static const char *const REFS[] = {"",  "\n",  "../../secret", "..",    ".",
+                                       "/", "a/b", "a b\\",        "a\x01", "-x"};
+    for (size_t i = 0; i < sizeof REFS / sizeof REFS[0]; i++) {
+        write_text(in_folder(cache, "models--o--n/refs/main"), REFS[i]);
+        assert_not_found("o/n", strcmp(REFS[i], "a b\\") ? "does not hold the name of a commit"
+                                                         : "not on this machine");
+    }
+    char much[5000];
+    memset(much, 'a', sizeof much);
+    write_bytes(in_folder(cache, "models--o--n/refs/main"), much, sizeof much);
+    assert_not_found("o/n", "larger than the 4096 bytes");
+    write_bytes(in_folder(cache, "models--o--n/refs/main"), much, 97);
+    assert_not_found("o/n", "does not hold the name of a commit");
+}
+
+static void ids_are_held_to_the_hubs_alphabet(void **state) {
+    (void)state;
+    setenv("HF_HUB_CACHE", "/nowhere", 1);
+    static const char *const BAD[] = {
+        "",        "name",  "a/",     "/b",      "a/b/c",      "a//b",   "../b",
+        "a/..",    "a/.b",  "a/b.",   "-a/b",    "a/b-",       "a--x/b", "a/b--c",
+        "a/b..c",  "a/b c", "a/b\n",  "a/b%2",   "a/\xc3\xa4", "a/b@",   "a/b@../c",
+        "a/b@x/y", "a@x/b", "a/b@..", "~/model", "./demo",     "a/b@c@d"};
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++)
+        assert_not_found(BAD[i], "neither a folder nor an id");
+    static const char *const GOOD[] = {"a/b", "FireRedTeam/FireRed-Image-Edit-1.0", "_a/b_",
+                                       "a.b/c-d_e.f", "0/1@2"};
+    for (size_t i = 0; i < sizeof GOOD / sizeof GOOD[0]; i++)
+        assert_not_found(GOOD[i], "/nowhere/models--");
+    char name[103] = "a/";
+    memset(name + 2, 'b', 97);
+    assert_not_found(name, "neither a folder nor an id");
+    name[98] = '\0';
+    assert_not_found(name, "is not on this machine");
+}
+
+static void a_folder_is_taken_as_it_is(void **state) {
+    make_folders(*state, "some/folder");
+    assert_int_equal(chdir(*state), 0);
+    assert_found(in_folder(*state, "some/folder"), *state, "some/folder");
+    char *found;
+    struct error err;
+    assert_int_equal(hub_resolve(&found, "some/folder", &err), STATUS_OK);
+    assert_string_equal(found, "some/folder");
+    free(found);
+    write_text(in_folder(*state, "some/file"), "");
+    assert_not_found(in_folder(*state, "some/file"), "neither a folder nor an id");
+    assert_int_equal(chdir("/"), 0);
+}
+
+static void assert_demo(const char *program, const char *folder) {
+    char *found = NULL;
+    struct error err = {""};
+    enum status s = hub_find_demo(&found, program, &err);
+    if (folder ? s != STATUS_OK || strcmp(found, folder) != 0 : s != STATUS_INVALID || found)
+        fail_msg("%s: %d %s %s", program, s, found ? found : "nothing", err.text);
+    free(found);
+}
+
+static void the_demo_is_found_from_the_program(void **state) {
+    const char *base = *state;
+    char expected[4096], program[4096];
+    make_folders(base, "prefix/bin");
+    make_folders(base, "prefix/share/firered/models/demo");
+    make_folders(base, "tree/build/release");
+    make_folders(base, "tree/models/demo");
+    make_folders(base, "elsewhere/models/demo");
+    assert_int_equal(chdir(in_folder(base, "prefix")), 0);
+
+    snprintf(program, sizeof program, "%s/prefix/bin/firered", base);
+    assert_demo(program, NULL); /* a folder without a model */
+    write_text(in_folder(base, "prefix/share/firered/models/demo/model_index.json"), "{}");
+    snprintf(expected, sizeof expected, "%s/prefix/bin/../share/firered/models/demo", base);
+    assert_demo(program, expected);
+
+    write_text(in_folder(base, "tree/models/demo/model_index.json"), "{}");
+    snprintf(program, sizeof program, "%s/tree/build/release/firered", base);
+    snprintf(expected, sizeof expected, "%s/tree/build/release/../../models/demo", base);
+    assert_demo(program, expected);
+
+    write_text(in_folder(base, "elsewhere/models/demo/model_index.json"), "{}");
+    assert_int_equal(chdir(in_folder(base, "elsewhere")), 0);
+    assert_demo("/usr/bin/firered", "models/demo");
+    assert_demo("firered", "models/demo");
+    assert_int_equal(chdir("/"), 0);
+
+    char *found;
+    struct error err;
+    enum status s = hub_resolve(&found, "demo", &err); /* as seen from this test: there or not */
+    assert_true(s == STATUS_OK ? found != NULL
+                               : s == STATUS_INVALID && strstr(err.text, "demo model"));
+    free(found);
+}
+
+static int set_up(void **state) {
+    *state = temporary_folder();
+    return 0;
+}
+
+static int tear_down(void **state) {
+    remove_folder(*state);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_cache_is_where_the_environment_says),
+        cmocka_unit_test_setup_teardown(snapshots_are_found_by_their_ref, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(refs_cannot_lead_out, set_up, tear_down),
+        cmocka_unit_test(ids_are_held_to_the_hubs_alphabet),
+        cmocka_unit_test_setup_teardown(a_folder_is_taken_as_it_is, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_demo_is_found_from_the_program, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
