@@ -16,6 +16,10 @@
  *
  * An engine is one loaded model.  Any number of threads may run edits on it at the same time: they share the weights and
  * the cores.  Nothing here prints, exits or keeps global state.
+ *
+ * The environment variable FIRERED_KERNELS chooses the CPU's kernels, for tests and benchmarks: generic, avx2, avx512 or
+ * avx512-bf16; unset, the best that the processor has and the dtype allows.  (avx512-bf16 multiplies in bfloat16 whatever
+ * the dtype says.)
  */
 #ifndef FIRERED_H
 #define FIRERED_H
@@ -99,11 +103,26 @@ struct firered_edit {
     void *arg;
 };
 
+enum firered_phase {
+    FIRERED_PHASE_VISION,
+    FIRERED_PHASE_TEXT,
+    FIRERED_PHASE_VAE_ENCODE,
+    FIRERED_PHASE_DENOISE,
+    FIRERED_PHASE_VAE_DECODE,
+    FIRERED_PHASES
+};
+
+struct firered_cost {
+    double seconds;
+    double flops; /* of products: two for each multiplication that was needed */
+};
+
 struct firered_result {
     struct picture picture; /* the caller's; picture_free */
     int steps;              /* what was used */
     double guidance_scale;
-    double encode_seconds, denoise_seconds, decode_seconds;
+    struct firered_cost phases[FIRERED_PHASES];
+    double encode_seconds, denoise_seconds, decode_seconds; /* ENCODE: the first three phases */
 };
 
 /* Maps, checks and packs a model's weights.  Every tensor that the networks need is looked up, by name and shape.
@@ -129,8 +148,10 @@ enum status firered_edit_plan(const struct firered *engine, const struct firered
 enum status firered_edit_run(struct firered *engine, const struct firered_edit *edit,
                              struct firered_result *result, struct error *err);
 
-/* Checks a model folder against its configs without loading it: every tensor by name and shape, in a second even for the
- * full model.  Writes a report of lines of text, for `firered info`, to *report (malloc'ed, the caller frees it). */
-enum status firered_inspect(const char *model, char **report, struct error *err);
+/* Checks a model folder without loading it: configs, tokenizer, and every tensor by name and shape, in a second even for the
+ * full model; then plans its memory: weights, and the working memory of an edit of the model's own size.  Adapters are not
+ * looked at.  Writes a report of lines of text, for `firered info`, to *report (malloc'ed, the caller frees it).  Errors as
+ * firered_open.  A folder without a tokenizer/ is inspected too, and the report says so. */
+enum status firered_inspect(const struct firered_options *options, char **report, struct error *err);
 
 #endif

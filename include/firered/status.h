@@ -23,7 +23,7 @@ enum status {
 };
 
 struct error {
-    char text[512]; /* one sentence, no newline, always terminated */
+    char text[512]; /* one sentence, printable UTF-8, no newline, always terminated */
 };
 
 /* Writes the sentence (printf style; cut at the end of err->text) and returns why, so that a caller can say

@@ -1,12 +1,14 @@
 #include "base/buffer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static enum status reserve(struct buffer *b, size_t more, struct error *err) {
     if (more >= SIZE_MAX / 2 - b->size)
@@ -51,8 +53,13 @@ void buffer_free(struct buffer *b) {
 }
 
 enum status buffer_read_file(struct buffer *b, const char *path, size_t limit, struct error *err) {
-    FILE *f = fopen(path, "rb");
-    if (!f) return fail(err, STATUS_IO, "cannot open %s: %s", path, strerror(errno));
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* do not wait for a named pipe's writer */
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "rb");
+    if (!f) {
+        enum status s = fail(err, STATUS_IO, "cannot open %s: %s", path, strerror(errno));
+        if (fd >= 0) close(fd);
+        return s;
+    }
     enum status s = STATUS_OK;
     struct stat st;
     if (fstat(fileno(f), &st) != 0 || !S_ISREG(st.st_mode))

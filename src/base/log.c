@@ -1,5 +1,7 @@
 #include "base/log.h"
 
+#include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +42,8 @@ static void append_value(struct buffer *line, const struct log_field *f, bool js
     if (f->kind == LOG_FIELD_INT) {
         buffer_printf(line, "%lld", (long long)f->integer);
     } else if (f->kind == LOG_FIELD_REAL) {
-        buffer_printf(line, "%.6g", f->real);
+        if (json && !isfinite(f->real)) buffer_append(line, "null", 4, NULL); /* JSON has no NaN */
+        else buffer_printf(line, "%.6g", f->real);
     } else if (!json && is_plain(s)) {
         buffer_append(line, s, strlen(s), NULL);
     } else {
@@ -79,6 +82,7 @@ void log_fields(const struct log *log, enum log_level level, const char *event,
     buffer_append(&line, log->json ? "}\n" : "\n", log->json ? 2 : 1, NULL);
     for (size_t done = 0; done < line.size;) {
         ssize_t wrote = write(log->fd, line.data + done, line.size - done);
+        if (wrote < 0 && errno == EINTR) continue;
         if (wrote <= 0) break; /* a log that cannot be written must not stop the service */
         done += (size_t)wrote;
     }

@@ -29,7 +29,7 @@ struct log_field {
     enum { LOG_FIELD_STRING, LOG_FIELD_INT, LOG_FIELD_REAL } kind;
     const char *string; /* NULL writes as "" */
     int64_t integer;
-    double real;
+    double real; /* NaN and Inf write as null in JSON, which has no such numbers */
 };
 
 #define LOG_STR(k, v)  ((struct log_field){.key = (k), .kind = LOG_FIELD_STRING, .string = (v)})

@@ -1,8 +1,9 @@
 /*
- * config.h - the settings of the service: flags over environment over `.env` over defaults, each checked at start.
+ * config.h - the settings of the program: flags over environment over `.env` over defaults, each
+ * checked at start.
  *
- * One table (config.c) drives the parsing, `firered serve --help`, `.env.example` and the README's list, so that they
- * cannot drift apart.
+ * One table (options.c) drives the parsing, `--help`, `.env.example` and the README's list, so
+ * that they cannot drift apart.  An empty value counts as unset, wherever it comes from.
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -12,16 +13,17 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "config/args.h"
 #include "firered.h"
 
 struct config {
-    char *model_id;        /* as given; NULL when unset: see weights/hub.h for what is then served */
+    char *model_id; /* as given; NULL when unset: see weights/hub.h for what is then served */
     int max_concurrent_jobs;
     double timeout_seconds;
-    int default_steps;          /* 0 when unset: the model's own default counts */
-    double default_guidance;    /* negative when unset, likewise */
+    int default_steps;       /* 0 when unset: the model's own default counts */
+    double default_guidance; /* negative when unset, likewise */
     char *host;
-    int port;
+    int port; /* 0: any that is free */
     int max_queue;
     int max_upload_mb;
     int64_t max_image_pixels;
@@ -36,12 +38,26 @@ struct config {
     char *cors_origins; /* NULL, "*", or a comma-separated list */
     struct firered_lora *loras;
     size_t lora_count;
-    char *negative_prompt;
+    char *negative_prompt;                  /* never NULL; one space when unset */
+    char *hf_home, *hf_token, *hf_endpoint; /* NULL when unset */
 };
 
-/* Reads flags (argv[1..argc-1], after the command's name), the environment and `.env` of the working directory.
- * STATUS_INVALID: one line naming the variable, the value and what is allowed.  On success the caller releases *out. */
+/* Reads flags (argv[1..argc-1], after the command's name), the environment and `.env` of the
+ * working directory: all that `firered serve` takes.  STATUS_INVALID: one line naming the
+ * variable, the value and what is allowed, or the flag that is unknown or incomplete.  STATUS_IO,
+ * STATUS_INVALID: `.env` is there but cannot be read.  STATUS_NO_MEMORY.  On success the caller
+ * releases *out; when it fails, *out is empty. */
 enum status config_load(struct config *out, int argc, char **argv, struct error *err);
-void config_free(struct config *c);
+
+/* The same for a command that parsed its flags itself: takes those of `args` that are options, and
+ * of the table only the options that `command` uses (enum option_command); the others keep their
+ * defaults, whatever the environment says, so that a bad PORT does not stop `firered edit`. */
+enum status config_read(struct config *out, unsigned command, const struct args *args,
+                        struct error *err);
+
+/* Writes the effective settings as one log line; of a secret only whether there is one. */
+void config_log(const struct config *c, const struct log *log);
+
+void config_free(struct config *c); /* leaves it empty */
 
 #endif

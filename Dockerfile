@@ -1,0 +1,32 @@
+# docker build -t firered .
+# docker run --rm -p 7000:7000 -v firered-cache:/var/cache/firered firered
+ARG BASE=debian:bookworm-slim
+
+FROM ${BASE} AS build
+WORKDIR /src
+# Packages first: this layer stays as it is until the list changes.
+COPY scripts/setup.sh scripts/setup.sh
+RUN apt-get -qq update && scripts/setup.sh
+COPY . .
+RUN cmake --preset release -DFIRERED_TESTS=OFF -DCMAKE_INSTALL_PREFIX=/usr/local \
+    && cmake --build --preset release --target firered \
+    && DESTDIR=/out cmake --install build/release --strip
+
+FROM ${BASE}
+RUN apt-get -qq update \
+    && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends \
+        ca-certificates libjansson4 libjpeg62-turbo libmicrohttpd12 libspng0 libutf8proc2 \
+        libwebp7 libwebpdemux2 \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --uid 10001 --home-dir /var/cache/firered --shell /usr/sbin/nologin firered \
+    && install -d -o firered -g firered -m 0750 /var/cache/firered
+COPY --from=build /out/usr/local /usr/local
+ENV HF_HOME=/var/cache/firered LOG_FORMAT=json
+USER firered
+WORKDIR /var/cache/firered
+VOLUME /var/cache/firered
+EXPOSE 7000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=6s --start-period=10s CMD ["firered", "health"]
+ENTRYPOINT ["firered"]
+CMD ["serve"]

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that are missing, and only those.
+#
+#   scripts/setup.sh            what building needs
+#   scripts/setup.sh tests      and what the tests need
+#   scripts/setup.sh fuzz       and what the fuzzers need
+#
+# Goes through sudo where it is not root.  With nothing missing it does nothing, and needs neither root nor a network.
+set -euo pipefail
+
+build=(build-essential cmake ninja-build pkg-config
+    libjansson-dev libutf8proc-dev
+    libspng-dev libjpeg62-turbo-dev libwebp-dev libmicrohttpd-dev)
+tests=(libcmocka-dev libcurl4-openssl-dev valgrind curl)
+fuzz=(clang libclang-rt-14-dev)
+
+wanted=("${build[@]}")
+case "${1-}" in
+'') ;;
+tests) wanted+=("${tests[@]}") ;;
+fuzz) wanted+=("${tests[@]}" "${fuzz[@]}") ;;
+*)
+    echo "usage: scripts/setup.sh [tests|fuzz]" >&2
+    exit 2
+    ;;
+esac
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+    echo "setup: no Debian package tools here; make sure that these are installed: ${wanted[*]}" >&2
+    exit 0
+fi
+
+missing=()
+for package in "${wanted[@]}"; do
+    status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+    [[ $status == installed ]] || missing+=("$package")
+done
+[[ ${#missing[@]} -gt 0 ]] || exit 0
+
+as_root=()
+if [[ $(id -u) -ne 0 ]]; then
+    if ! command -v sudo >/dev/null; then
+        echo "setup: missing packages, and neither root nor sudo; run as root: apt-get install ${missing[*]}" >&2
+        exit 1
+    fi
+    as_root=(sudo)
+fi
+
+apt() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq "$@"; }
+install() { apt install -y --no-install-recommends "${missing[@]}" >/dev/null; }
+
+echo "setup: installing ${missing[*]}"
+# The package lists are only fetched when those on disk do not do: a fresh container has none.
+if ! apt-cache show "${missing[@]}" >/dev/null 2>&1; then
+    apt update
+    install
+else
+    install 2>/dev/null || { apt update && install; }
+fi

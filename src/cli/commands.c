@@ -1,0 +1,59 @@
+#include "cli/commands.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/buffer.h"
+#include "config/options.h"
+
+static int write_help(const struct command *c, struct error *err) {
+    struct buffer list = {0};
+    enum status s = options_write_help(&list, c->options);
+    if (s == STATUS_OK)
+        printf("%s\nSettings, as a flag or [in the environment or .env]:\n\n%s", c->help,
+               list.data);
+    buffer_free(&list);
+    if (s == STATUS_OK && fflush(stdout) == 0) return EXIT_OK;
+    fail(err, STATUS_IO, "cannot write the help");
+    return EXIT_FAILED;
+}
+
+static int read_and_work(const struct command *c, const struct args *args, struct error *err) {
+    struct config config;
+    enum status s = config_read(&config, c->options | c->variables, args, err);
+    if (s != STATUS_OK) return s == STATUS_NO_MEMORY ? EXIT_FAILED : EXIT_USAGE;
+    int exit_status = c->work(&config, args, err);
+    config_free(&config);
+    return exit_status;
+}
+
+static struct arg_spec *all_specs(const struct command *c, size_t *count) {
+    size_t own = 0;
+    while (c->own && c->own[own].flag) own++;
+    struct arg_spec *specs = option_specs(c->options, own + 1, count);
+    if (!specs) return NULL;
+    for (size_t i = 0; i < own; i++) specs[(*count)++] = c->own[i];
+    specs[(*count)++] = (struct arg_spec){"help", NULL};
+    return specs;
+}
+
+int command_run(const struct command *command, int argc, char **argv) {
+    struct error err = {"no memory to read the flags"};
+    struct args args = {0};
+    size_t count;
+    int exit_status = EXIT_FAILED;
+    struct arg_spec *specs = all_specs(command, &count);
+    if (specs) {
+        enum status s = args_parse(&args, argc, argv, specs, count, &err);
+        if (s != STATUS_OK)
+            exit_status = s == STATUS_NO_MEMORY ? EXIT_FAILED : EXIT_USAGE;
+        else if (args_last(&args, "help"))
+            exit_status = write_help(command, &err);
+        else
+            exit_status = read_and_work(command, &args, &err);
+    }
+    args_free(&args);
+    free(specs);
+    if (exit_status != EXIT_OK) fprintf(stderr, "firered %s: %s\n", command->name, err.text);
+    return exit_status;
+}

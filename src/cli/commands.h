@@ -1,0 +1,43 @@
+/*
+ * commands.h - the commands of the program, and what they have in common.
+ *
+ * Each command takes argv from its own name on and returns the exit status of the process.
+ * Results go to standard output; everything else goes to standard error, and a failure is one line
+ * there.
+ */
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+#include "config/args.h"
+#include "config/config.h"
+#include "firered/status.h"
+
+enum {
+    EXIT_OK = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2, /* the flags or the settings are wrong; nothing was tried */
+    EXIT_INTERRUPTED = 130
+};
+
+int cmd_serve(int argc, char **argv);
+int cmd_edit(int argc, char **argv);
+int cmd_info(int argc, char **argv);
+int cmd_health(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
+
+struct command {
+    const char *name;
+    const char *help;   /* what stands before the list of settings */
+    unsigned options;   /* enum option_command: the settings that are flags of it */
+    unsigned variables; /* further settings that count, but not as flags */
+    const struct arg_spec
+        *own; /* its own flags, beside --help; ends with a NULL flag; NULL: none */
+
+    /* Does the work.  Returns an exit status; when that is not EXIT_OK, err says why. */
+    int (*work)(const struct config *config, const struct args *args, struct error *err);
+};
+
+/* Parses the flags, reads the settings, answers --help, does the work and reports a failure. */
+int command_run(const struct command *command, int argc, char **argv);
+
+#endif

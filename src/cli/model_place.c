@@ -1,0 +1,61 @@
+#include "cli/model_place.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "weights/hub.h"
+
+#define DEFAULT_MODEL "FireRedTeam/FireRed-Image-Edit-1.0"
+
+const char model_place_stand_in[] =
+    "running the small demo model, which knows simple changes of colour and light: MODEL_ID is not set "
+    "and " DEFAULT_MODEL
+    " is not in the local cache; fetch it there, or set MODEL_ID to its folder";
+
+static enum status set_variable(const char *name, const char *value, struct error *err) {
+    if (value && setenv(name, value, 1) != 0)
+        return fail(err, STATUS_NO_MEMORY, "no memory for the settings");
+    return STATUS_OK;
+}
+
+/* An id is shown as it is; of a folder only its last part: where it lies is nobody's business. */
+static char *shown_name(const char *model_id) {
+    size_t length = strlen(model_id);
+    while (length > 1 && model_id[length - 1] == '/') length--;
+    bool id = model_id[0] != '/' && model_id[0] != '.' && model_id[0] != '~';
+    size_t slashes = 0, last = 0;
+    for (size_t i = 0; i < length; i++)
+        if (model_id[i] == '/') {
+            slashes++;
+            last = i + 1;
+        }
+    if (id && slashes <= 1) last = 0;
+    return strndup(model_id + last, length - last);
+}
+
+enum status model_place_find(struct model_place *out, const struct config *config,
+                             struct error *err) {
+    *out = (struct model_place){0};
+    enum status s = set_variable("HF_HOME", config->hf_home, err);
+    if (s == STATUS_OK) s = set_variable("HF_TOKEN", config->hf_token, err);
+    if (s == STATUS_OK) s = set_variable("HF_ENDPOINT", config->hf_endpoint, err);
+    if (s != STATUS_OK) return s;
+
+    const char *id = config->model_id ? config->model_id : DEFAULT_MODEL;
+    s = hub_resolve(&out->folder, id, err);
+    if (s == STATUS_INVALID && !config->model_id) {
+        id = "demo";
+        out->stands_in = true;
+        s = hub_resolve(&out->folder, id, err);
+    }
+    if (s == STATUS_OK && !(out->name = shown_name(id)))
+        s = fail(err, STATUS_NO_MEMORY, "no memory for the model's name");
+    if (s != STATUS_OK) model_place_free(out);
+    return s;
+}
+
+void model_place_free(struct model_place *p) {
+    free(p->folder);
+    free(p->name);
+    *p = (struct model_place){0};
+}

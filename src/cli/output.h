@@ -1,0 +1,25 @@
+/*
+ * output.h - the edited picture's file: either all of it or nothing.
+ */
+#ifndef CLI_OUTPUT_H
+#define CLI_OUTPUT_H
+
+#include <stddef.h>
+
+#include "firered/status.h"
+#include "image/format.h"
+
+/* Tells the format from the name's extension.  STATUS_INVALID: it has none that we write. */
+enum status output_format(enum picture_format *out, const char *path, struct error *err);
+
+/* Checks before the work what can be checked: that the folder is there and may be written, that
+ * `path` is no folder.  STATUS_IO says what is in the way. */
+enum status output_check(const char *path, struct error *err);
+
+/* Writes a temporary file in the same folder, syncs it to the disk and gives it the name, so that
+ * a reader sees either the old file or the whole new one.  A symbolic link is followed; a device
+ * or a pipe is written directly.  STATUS_IO: the reason as the system tells it; the temporary file
+ * is gone.  STATUS_NO_MEMORY. */
+enum status output_write(const char *path, const void *bytes, size_t size, struct error *err);
+
+#endif

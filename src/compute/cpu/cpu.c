@@ -1,0 +1,128 @@
+/*
+ * The CPU backend: host memory, a thread pool, and one kernel table.
+ */
+#include "compute/cpu/cpu.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/memory.h"
+
+/* Large blocks come straight from the kernel and go straight back, so that a finished edit's memory is free at once. */
+enum { MAP_FROM = 1 << 20 };
+
+void *cpu_allocate(struct compute *c, size_t bytes) {
+    (void)c;
+    if (bytes < MAP_FROM) {
+        void *memory = NULL;
+        return posix_memalign(&memory, 64, bytes ? bytes : 64) == 0 ? memory : NULL;
+    }
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return NULL;
+    madvise(memory, bytes, MADV_HUGEPAGE);
+    return memory;
+}
+
+/* What is left for everything else when a workspace takes all that it may. */
+static const uint64_t SPARE_BYTES = 64 << 20;
+enum { PAGE = 4096, TOUCH = 8 << 20 };
+
+struct touching {
+    char *memory;
+    size_t bytes;
+};
+
+static void touch(void *arg, size_t i, int worker) {
+    (void)worker;
+    const struct touching *t = arg;
+    size_t end = (i + 1) * TOUCH < t->bytes ? (i + 1) * TOUCH : t->bytes;
+    for (size_t at = i * TOUCH; at < end; at += PAGE) t->memory[at] = 0;
+}
+
+/* The kernel grants memory that it does not have and kills who then touches it.  So: ask what there is, take it, and touch
+ * it at once, before another edit asks.  The pages would be touched anyway, only later. */
+static void *reserve(struct compute *c, size_t bytes) {
+    struct cpu *cpu = cpu_of(c);
+    if (bytes < MAP_FROM) return cpu_allocate(c, bytes);
+    pthread_mutex_lock(&cpu->reserving);
+    uint64_t available = memory_available();
+    bool fits = available > SPARE_BYTES && bytes < available - SPARE_BYTES;
+    struct touching t = {fits ? cpu_allocate(c, bytes) : NULL, bytes};
+    if (t.memory) pool_run(cpu->pool, (bytes + TOUCH - 1) / TOUCH, touch, &t);
+    pthread_mutex_unlock(&cpu->reserving);
+    return t.memory;
+}
+
+void cpu_release(struct compute *c, void *memory, size_t bytes) {
+    (void)c;
+    if (!memory) return;
+    if (bytes < MAP_FROM) free(memory);
+    else munmap(memory, bytes);
+}
+
+static void destroy(struct compute *c) {
+    pool_destroy(cpu_of(c)->pool);
+    pthread_mutex_destroy(&cpu_of(c)->reserving);
+    free(c);
+}
+
+static void upload(struct workspace *w, struct tensor out, const float *in) {
+    (void)w;
+    for (int64_t r = 0; r < out.rows; r++)
+        memcpy(out.data + r * out.stride, in + r * out.cols, (size_t)out.cols * sizeof *in);
+}
+
+static void download(struct workspace *w, float *out, struct tensor in) {
+    (void)w;
+    for (int64_t r = 0; r < in.rows; r++)
+        memcpy(out + r * in.cols, in.data + r * in.stride, (size_t)in.cols * sizeof *out);
+}
+
+static const struct backend cpu_backend = {
+    .device = "cpu",
+    .destroy = destroy,
+    .allocate = cpu_allocate,
+    .reserve = reserve,
+    .release = cpu_release,
+    .upload = upload,
+    .download = download,
+    .pack_linear = cpu_pack_linear,
+    .pack_conv = cpu_pack_conv,
+    .linear_destroy = cpu_linear_destroy,
+    .conv_destroy = cpu_conv_destroy,
+    .linear_scratch = cpu_linear_scratch,
+    .attention_scratch = cpu_attention_scratch,
+    .conv_scratch = cpu_conv_scratch,
+    .linear = cpu_linear,
+    .rms_norm = cpu_rms_norm,
+    .layer_norm_modulate = cpu_layer_norm_modulate,
+    .channel_norm = cpu_channel_norm,
+    .copy = cpu_copy,
+    .silu = cpu_silu,
+    .silu_mul = cpu_silu_mul,
+    .norm_rotary = cpu_norm_rotary,
+    .attention = cpu_attention,
+    .conv = cpu_conv,
+};
+
+enum status compute_create_cpu(struct compute **out, const struct compute_options *options, struct error *err) {
+    *out = NULL;
+    const struct kernels *kernels = kernels_choose(options->kernels, options->low_precision);
+    if (!kernels) return fail(err, STATUS_INVALID, "this CPU has no \"%s\" kernels", options->kernels);
+    struct cpu *cpu = calloc(1, sizeof *cpu);
+    if (!cpu) return fail(err, STATUS_NO_MEMORY, "no memory to start");
+    enum status s = pool_create(&cpu->pool, options->threads, err);
+    if (s != STATUS_OK) {
+        free(cpu);
+        return s;
+    }
+    pthread_mutex_init(&cpu->reserving, NULL);
+    cpu->kernels = kernels;
+    cpu->base.backend = &cpu_backend;
+    cpu->base.kernels = kernels->name;
+    cpu->base.threads = pool_threads(cpu->pool);
+    cpu->base.plan_only = options->plan_only;
+    *out = &cpu->base;
+    return STATUS_OK;
+}

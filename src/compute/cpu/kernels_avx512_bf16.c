@@ -1,0 +1,50 @@
+/* kernels_avx512.c's twin for CPUs that also multiply pairs of bfloat16 numbers (Cooper Lake, Zen 4 and later). */
+#define LANES 16
+#define ROWS  8
+#include "compute/cpu/kernels.inc"
+
+#include <immintrin.h>
+
+typedef int32_t int_loose __attribute__((aligned(2), may_alias));
+
+static inline __attribute__((always_inline)) void product_bf16_tile(const int rows, int64_t depth,
+                                                                    const uint16_t *const *a, const uint16_t *b,
+                                                                    float *c, int64_t ldc, bool add) {
+    __m512 s0[ROWS], s1[ROWS];
+    const uint16_t *row[ROWS];
+    for (int i = 0; i < rows; i++) {
+        row[i] = a[i];
+        s0[i] = add ? _mm512_loadu_ps(c + i * ldc) : _mm512_setzero_ps();
+        s1[i] = add ? _mm512_loadu_ps(c + i * ldc + LANES) : _mm512_setzero_ps();
+    }
+    for (int64_t k = 0; k < depth; k += 2) {
+        __m512bh b0 = (__m512bh)_mm512_loadu_si512(b + k * COLS);
+        __m512bh b1 = (__m512bh)_mm512_loadu_si512(b + k * COLS + 2 * LANES);
+        for (int i = 0; i < rows; i++) {
+            __m512bh x = (__m512bh)_mm512_set1_epi32(*(const int_loose *)(row[i] + k));
+            s0[i] = _mm512_dpbf16_ps(s0[i], x, b0);
+            s1[i] = _mm512_dpbf16_ps(s1[i], x, b1);
+        }
+    }
+    for (int i = 0; i < rows; i++) {
+        _mm512_storeu_ps(c + i * ldc, s0[i]);
+        _mm512_storeu_ps(c + i * ldc + LANES, s1[i]);
+    }
+}
+
+static void product_bf16(int rows, int64_t k, const uint16_t *const *a, const uint16_t *b, float *c, int64_t ldc,
+                         bool add) {
+    switch (rows) {
+    case 1: product_bf16_tile(1, k, a, b, c, ldc, add); break;
+    case 2: product_bf16_tile(2, k, a, b, c, ldc, add); break;
+    case 3: product_bf16_tile(3, k, a, b, c, ldc, add); break;
+    case 4: product_bf16_tile(4, k, a, b, c, ldc, add); break;
+    case 5: product_bf16_tile(5, k, a, b, c, ldc, add); break;
+    case 6: product_bf16_tile(6, k, a, b, c, ldc, add); break;
+    case 7: product_bf16_tile(7, k, a, b, c, ldc, add); break;
+    default: product_bf16_tile(8, k, a, b, c, ldc, add); break;
+    }
+}
+
+extern const struct kernels kernels_avx512_bf16;
+const struct kernels kernels_avx512_bf16 = KERNEL_TABLE("avx512-bf16", product_bf16);

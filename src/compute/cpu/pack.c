@@ -1,0 +1,172 @@
+/*
+ * Weights into panels: for each group of `cols` output features, their numbers for one input feature lie side by side, so
+ * that a product reads them as whole vectors, from the first byte to the last.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "compute/cpu/cpu.h"
+
+/* Where row `r` of the stacked matrices is; NULL beyond the last one. */
+static const char *row_of(const struct matrix *parts, size_t count, int64_t r, enum dtype *dtype) {
+    for (size_t i = 0; i < count; r -= parts[i++].rows) {
+        if (r >= parts[i].rows) continue;
+        *dtype = parts[i].dtype;
+        return (const char *)parts[i].data + (size_t)r * (size_t)parts[i].cols * dtype_size(parts[i].dtype);
+    }
+    return NULL;
+}
+
+struct packing {
+    const struct matrix *parts;
+    size_t count;
+    struct cpu_linear *linear;
+    int cols;
+};
+
+/* A panel is turned over in squares that fit the first-level cache: its rows' next numbers, as they will be stored. */
+enum { SQUARE = 64 };
+
+union square {
+    float f32[KERNEL_MAX_COLS][SQUARE];
+    uint16_t bf16[KERNEL_MAX_COLS][SQUARE];
+};
+
+/* Features [first, first + cols) of inputs [from, from + n); zeros beyond the matrix. */
+static void read_square(union square *to, const struct packing *p, int64_t first, int64_t from, int64_t n) {
+    const struct cpu_linear *l = p->linear;
+    int64_t there = least(n, l->base.in_features - from);
+    memset(to, 0, sizeof *to);
+    for (int64_t j = 0; j < p->cols; j++) {
+        enum dtype dtype;
+        const char *row = row_of(p->parts, p->count, first + j, &dtype);
+        if (!row) continue;
+        row += (size_t)from * dtype_size(dtype);
+        if (l->kind == PRODUCT_F32) {
+            floats_from(to->f32[j], row, dtype, (size_t)there);
+        } else if (dtype == DTYPE_BF16) {
+            memcpy(to->bf16[j], row, (size_t)there * sizeof **to->bf16);
+        } else {
+            float numbers[SQUARE];
+            floats_from(numbers, row, dtype, (size_t)there);
+            for (int64_t k = 0; k < there; k++) to->bf16[j][k] = bf16_from_float(numbers[k]);
+        }
+    }
+}
+
+static void write_square(const struct packing *p, int64_t panel, const union square *in, int64_t from, int64_t n) {
+    const struct cpu_linear *l = p->linear;
+    int64_t cols = p->cols, at = (panel * l->depth + from) * cols;
+    if (l->kind == PRODUCT_F32) {
+        float *out = (float *)l->packed + at;
+        for (int64_t k = 0; k < n; k++)
+            for (int64_t j = 0; j < cols; j++) *out++ = in->f32[j][k];
+        return;
+    }
+    uint16_t *out = (uint16_t *)l->packed + at;
+    int64_t group = l->kind == PRODUCT_BF16 ? 2 : 1; /* numbers of one feature side by side */
+    for (int64_t k = 0; k < n; k += group)
+        for (int64_t j = 0; j < cols; j++)
+            for (int64_t i = 0; i < group; i++) *out++ = in->bf16[j][k + i];
+}
+
+static void pack_panel(void *arg, size_t panel, int worker) {
+    (void)worker;
+    const struct packing *p = arg;
+    union square square;
+    for (int64_t from = 0; from < p->linear->depth; from += SQUARE) {
+        int64_t n = least(SQUARE, p->linear->depth - from);
+        read_square(&square, p, (int64_t)panel * p->cols, from, n);
+        write_square(p, (int64_t)panel, &square, from, n);
+    }
+}
+
+static enum product_kind kind_for(const struct kernels *k, const struct matrix *parts, size_t count, bool exact) {
+    bool all_bf16 = true;
+    for (size_t i = 0; i < count; i++) all_bf16 = all_bf16 && parts[i].dtype == DTYPE_BF16;
+    if (!exact && k->product_bf16) return PRODUCT_BF16;
+    return all_bf16 ? PRODUCT_BF16_WEIGHTS : PRODUCT_F32;
+}
+
+static size_t packed_bytes(const struct cpu_linear *l, int cols) {
+    return (size_t)(l->panels * l->depth * cols) * (l->kind == PRODUCT_F32 ? 4 : 2);
+}
+
+enum status cpu_pack_linear(struct compute *c, struct linear **out, const struct matrix *parts, size_t count,
+                            const float *bias, bool exact, struct error *err) {
+    *out = NULL;
+    struct cpu *cpu = cpu_of(c);
+    int cols = cpu->kernels->cols;
+    struct cpu_linear *l = calloc(1, sizeof *l);
+    if (!l) return fail(err, STATUS_NO_MEMORY, "no memory for a layer");
+    l->base.compute = c;
+    l->base.in_features = parts[0].cols;
+    for (size_t i = 0; i < count; i++) l->base.out_features += parts[i].rows;
+    l->kind = kind_for(cpu->kernels, parts, count, exact);
+    l->panels = (l->base.out_features + cols - 1) / cols;
+    l->depth = l->kind == PRODUCT_BF16 ? (int64_t)round_up((size_t)l->base.in_features, 2) : l->base.in_features;
+
+    size_t bytes = packed_bytes(l, cols), bias_bytes = (size_t)(l->panels * cols) * sizeof(float);
+    l->base.bytes = bytes + bias_bytes;
+    *out = &l->base;
+    if (c->plan_only) return STATUS_OK;
+    l->packed = cpu_allocate(c, bytes);
+    l->bias = calloc(1, bias_bytes);
+    if (!l->packed || !l->bias) {
+        *out = NULL;
+        cpu_linear_destroy(&l->base);
+        return fail(err, STATUS_NO_MEMORY, "no memory for a layer's %zu bytes of weights", bytes);
+    }
+    if (bias) memcpy(l->bias, bias, (size_t)l->base.out_features * sizeof *bias);
+    struct packing p = {parts, count, l, cols};
+    pool_run(cpu->pool, (size_t)l->panels, pack_panel, &p);
+    return STATUS_OK;
+}
+
+void cpu_linear_destroy(struct linear *base) {
+    struct cpu_linear *l = (struct cpu_linear *)base;
+    cpu_release(base->compute, l->packed, packed_bytes(l, cpu_of(base->compute)->kernels->cols));
+    free(l->bias);
+    free(l);
+}
+
+static size_t conv_bytes(const struct cpu_conv *v, int cols) {
+    return (size_t)v->base.size * (size_t)v->base.size * (size_t)v->panels * (size_t)v->base.in_channels *
+           (size_t)cols * sizeof(float);
+}
+
+enum status cpu_pack_conv(struct compute *c, struct conv **out, const float *weight, const float *bias,
+                          int64_t out_channels, int64_t in_channels, int size, struct error *err) {
+    *out = NULL;
+    int64_t cols = cpu_of(c)->kernels->cols, taps = (int64_t)size * size;
+    struct cpu_conv *v = calloc(1, sizeof *v);
+    if (!v) return fail(err, STATUS_NO_MEMORY, "no memory for a convolution");
+    v->base = (struct conv){c, out_channels, in_channels, size, 0};
+    v->panels = (out_channels + cols - 1) / cols;
+    size_t bytes = conv_bytes(v, (int)cols), bias_bytes = (size_t)(v->panels * cols) * sizeof(float);
+    v->base.bytes = bytes + bias_bytes;
+    *out = &v->base;
+    if (c->plan_only) return STATUS_OK;
+    v->packed = cpu_allocate(c, bytes);
+    v->bias = calloc(1, bias_bytes);
+    if (!v->packed || !v->bias) {
+        *out = NULL;
+        cpu_conv_destroy(&v->base);
+        return fail(err, STATUS_NO_MEMORY, "no memory for a convolution's %zu bytes of weights", bytes);
+    }
+    if (bias) memcpy(v->bias, bias, (size_t)out_channels * sizeof *bias);
+    float *to = v->packed;
+    for (int64_t tap = 0; tap < taps; tap++)
+        for (int64_t panel = 0; panel < v->panels; panel++)
+            for (int64_t k = 0; k < in_channels; k++)
+                for (int64_t j = panel * cols; j < (panel + 1) * cols; j++)
+                    *to++ = j < out_channels ? weight[(j * in_channels + k) * taps + tap] : 0.0f;
+    return STATUS_OK;
+}
+
+void cpu_conv_destroy(struct conv *base) {
+    struct cpu_conv *v = (struct cpu_conv *)base;
+    cpu_release(base->compute, v->packed, conv_bytes(v, cpu_of(base->compute)->kernels->cols));
+    free(v->bias);
+    free(v);
+}

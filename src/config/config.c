@@ -1,0 +1,151 @@
+/*
+ * Gathers the values of every option from the three sources, in order of precedence, and lets the
+ * table check them.  A source only counts if its value is not empty: `PORT= firered serve` is the
+ * same as PORT not set.
+ */
+#include "config/config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config/env_file.h"
+#include "config/options.h"
+#include "config/values.h"
+
+struct sources {
+    unsigned command;
+    const struct args *args;
+    const struct env_file *file;
+};
+
+static void set_initial(struct config *c) {
+    *c = (struct config){.default_guidance = -1.0, .log_json = !isatty(STDERR_FILENO)};
+}
+
+/* A list-valued flag given several times adds up: --lora a --lora b is --lora a,b. */
+static enum status set_from_flags(struct config *c, const struct option *o, const struct args *args,
+                                  bool *found, struct error *err) {
+    char flag[OPTION_FLAG_ROOM], source[OPTION_FLAG_ROOM + 2];
+    struct buffer list = {0};
+    const char *value = NULL;
+    enum status s = STATUS_OK;
+    option_flag(o, flag);
+    for (size_t i = 0; i < args->count && s == STATUS_OK; i++) {
+        const struct arg *a = &args->list[i];
+        if (strcmp(a->flag, flag) != 0 && (!o->alias || strcmp(a->flag, o->alias) != 0)) continue;
+        snprintf(source, sizeof source, "--%s", a->flag);
+        value = a->value;
+        if (o->kind == OPTION_LORAS && *value)
+            s = buffer_printf(&list, "%s%s", list.size ? "," : "", value);
+    }
+    if (s != STATUS_OK) s = fail(err, s, "no memory for the settings");
+    if (s == STATUS_OK && o->kind == OPTION_LORAS && list.size) value = list.data;
+    *found = value && *value;
+    if (s == STATUS_OK && *found) s = option_set(c, o, value, source, err);
+    buffer_free(&list);
+    return s;
+}
+
+static enum status set_from_environment(struct config *c, const struct option *o,
+                                        const struct env_file *file, bool *found,
+                                        struct error *err) {
+    const char *value = getenv(o->variable);
+    char source[64];
+    *found = value && *value;
+    if (*found) return option_set(c, o, value, NULL, err);
+    const struct env_entry *e = env_file_find(file, o->variable);
+    *found = e && *e->value;
+    if (!*found) return STATUS_OK;
+    snprintf(source, sizeof source, ".env, line %d", e->line);
+    return option_set(c, o, e->value, source, err);
+}
+
+static enum status set_option(struct config *c, const struct option *o, const struct sources *from,
+                              struct error *err) {
+    bool found = false;
+    enum status s = STATUS_OK;
+    if (o->commands & from->command) {
+        s = set_from_flags(c, o, from->args, &found, err);
+        if (s == STATUS_OK && !found) s = set_from_environment(c, o, from->file, &found, err);
+    }
+    if (s == STATUS_OK && !found && o->value) s = option_set(c, o, o->value, "the default", err);
+    return s;
+}
+
+static enum status check_together(const struct config *c, unsigned command, struct error *err) {
+    if ((command & OPTION_SERVE) && c->default_steps > c->max_steps)
+        return fail(err, STATUS_INVALID, "DEFAULT_STEPS=%d: must be at most MAX_STEPS, which is %d",
+                    c->default_steps, c->max_steps);
+    return STATUS_OK;
+}
+
+enum status config_read(struct config *out, unsigned command, const struct args *args,
+                        struct error *err) {
+    struct env_file file;
+    set_initial(out);
+    enum status s = env_file_read(&file, ".env", err);
+    struct sources from = {command, args, &file};
+    for (size_t i = 0; i < option_count && s == STATUS_OK; i++)
+        s = set_option(out, &option_table[i], &from, err);
+    if (s == STATUS_OK) s = check_together(out, command, err);
+    env_file_free(&file);
+    if (s != STATUS_OK) config_free(out);
+    return s;
+}
+
+enum status config_load(struct config *out, int argc, char **argv, struct error *err) {
+    struct args args = {0};
+    size_t count;
+    *out = (struct config){0};
+    struct arg_spec *specs = option_specs(OPTION_SERVE, 0, &count);
+    if (!specs) return fail(err, STATUS_NO_MEMORY, "no memory for the settings");
+    enum status s = args_parse(&args, argc, argv, specs, count, err);
+    if (s == STATUS_OK) s = config_read(out, OPTION_SERVE, &args, err);
+    args_free(&args);
+    free(specs);
+    return s;
+}
+
+static const char *choice_name(const char *variable, int value) {
+    for (size_t i = 0; i < option_count; i++)
+        if (strcmp(option_table[i].variable, variable) == 0)
+            for (const struct option_choice *c = option_table[i].choices; c && c->name; c++)
+                if (c->value == value) return c->name;
+    return "";
+}
+
+void config_log(const struct config *c, const struct log *log) {
+    log_event(
+        log, LOG_INFO, "configuration", LOG_STR("model_id", c->model_id ? c->model_id : "(unset)"),
+        LOG_INT("max_concurrent_jobs", c->max_concurrent_jobs),
+        LOG_REAL("timeout_seconds", c->timeout_seconds), LOG_INT("default_steps", c->default_steps),
+        LOG_REAL("default_guidance", c->default_guidance), LOG_STR("host", c->host),
+        LOG_INT("port", c->port), LOG_INT("max_queue", c->max_queue),
+        LOG_INT("max_upload_mb", c->max_upload_mb),
+        LOG_INT("max_image_pixels", c->max_image_pixels), LOG_INT("max_steps", c->max_steps),
+        LOG_STR("api_key", c->api_key ? "set" : "none"),
+        LOG_STR("device", choice_name("DEVICE", (int)c->device)),
+        LOG_STR("dtype", choice_name("DTYPE", (int)c->dtype)), LOG_INT("threads", c->threads),
+        LOG_STR("seed_generator", choice_name("SEED_GENERATOR", (int)c->seed_generator)),
+        LOG_STR("log_level", choice_name("LOG_LEVEL", (int)c->log_level)),
+        LOG_STR("cors_origins", c->cors_origins ? c->cors_origins : "none"),
+        LOG_INT("loras", c->lora_count), LOG_STR("negative_prompt", c->negative_prompt),
+        LOG_STR("hf_home", c->hf_home ? c->hf_home : "default"),
+        LOG_STR("hf_token", c->hf_token ? "set" : "none"),
+        LOG_STR("hf_endpoint", c->hf_endpoint ? "set" : "default"));
+}
+
+void config_free(struct config *c) {
+    free(c->model_id);
+    free(c->host);
+    free(c->api_key);
+    free(c->cors_origins);
+    free(c->negative_prompt);
+    free(c->hf_home);
+    free(c->hf_token);
+    free(c->hf_endpoint);
+    loras_free(c->loras, c->lora_count);
+    *c = (struct config){0};
+}

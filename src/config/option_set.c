@@ -1,0 +1,202 @@
+/*
+ * From text to a field of struct config.  The sentence for a bad value is made in one place, from
+ * what is allowed, so that each of them names the variable, the value, where it came from and what
+ * would be right.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utf8proc.h>
+
+#include "config/options.h"
+#include "config/values.h"
+
+/* "a whole number from 1 to 256" */
+static void describe_allowed(const struct option *o, char *out, size_t room) {
+    size_t n = 0;
+    switch (o->kind) {
+    case OPTION_INT:
+    case OPTION_INT64:
+        snprintf(out, room, "a whole number from %.0f to %.0f", o->min, o->max);
+        break;
+    case OPTION_REAL: snprintf(out, room, "a number from %g to %.9g", o->min, o->max); break;
+    case OPTION_CHOICE:
+        for (const struct option_choice *c = o->choices; c->name && n < room; c++)
+            n += (size_t)snprintf(out + n, room - n, "%s%s", n ? (c[1].name ? ", " : " or ") : "",
+                                  c->name);
+        break;
+    case OPTION_LORAS: snprintf(out, room, "FILE[:SCALE], comma-separated"); break;
+    case OPTION_PATH: snprintf(out, room, "at most 4096 bytes without control characters"); break;
+    case OPTION_TEXT: snprintf(out, room, "UTF-8 text of at most 65536 bytes"); break;
+    case OPTION_SECRET: snprintf(out, room, "1 to 4096 visible ASCII characters"); break;
+    case OPTION_HOST: snprintf(out, room, "a host name or an IP address"); break;
+    case OPTION_ORIGINS:
+        snprintf(out, room, "*, or origins like https://example.org, comma-separated");
+        break;
+    case OPTION_URL: snprintf(out, room, "a URL that starts with https:// or http://"); break;
+    }
+}
+
+static enum status refuse(const struct option *o, const char *value, const char *source,
+                          struct error *err) {
+    char allowed[128];
+    struct shown_value shown;
+    describe_allowed(o, allowed, sizeof allowed);
+    value_show(&shown, o->kind == OPTION_SECRET ? "(not shown)" : value);
+    return fail(err, STATUS_INVALID, "%s=%s (from %s): must be %s", o->variable, shown.text,
+                source ? source : "the environment", allowed);
+}
+
+static bool has_control(const char *value) {
+    for (; *value; value++)
+        if ((unsigned char)*value < 0x20 || *value == 0x7f) return true;
+    return false;
+}
+
+static bool is_utf8(const char *value) {
+    const utf8proc_uint8_t *p = (const utf8proc_uint8_t *)value;
+    while (*p) {
+        utf8proc_int32_t c;
+        utf8proc_ssize_t n = utf8proc_iterate(p, -1, &c);
+        if (n < 1 || (c < 0x20 && c != '\n' && c != '\t' && c != '\r')) return false;
+        p += n;
+    }
+    return true;
+}
+
+static bool is_visible_ascii(const char *value) {
+    for (; *value; value++)
+        if (*value <= 0x20 || *value >= 0x7f) return false;
+    return true;
+}
+
+static bool is_host(const char *value) {
+    static const char allowed[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:%";
+    return strlen(value) <= 255 && value[strspn(value, allowed)] == '\0';
+}
+
+/* scheme://host[:port], and nothing after it: that is what browsers send in Origin. */
+static bool is_origin(const char *value, size_t length) {
+    size_t scheme = strncmp(value, "https://", 8) == 0  ? 8
+                    : strncmp(value, "http://", 7) == 0 ? 7
+                                                        : 0;
+    if (!scheme || length <= scheme) return false;
+    for (size_t i = scheme; i < length; i++)
+        if (value[i] <= 0x20 || value[i] >= 0x7f || strchr("/?#*,\"\\", value[i])) return false;
+    return true;
+}
+
+static bool is_origins(const char *value) {
+    if (strcmp(value, "*") == 0) return true;
+    for (;;) {
+        value += strspn(value, " ");
+        size_t length = strcspn(value, ","), end = length;
+        while (end > 0 && value[end - 1] == ' ') end--;
+        if (!is_origin(value, end)) return false;
+        if (!value[length]) return true;
+        value += length + 1;
+    }
+}
+
+static bool is_url(const char *value) {
+    size_t scheme = strncmp(value, "https://", 8) == 0  ? 8
+                    : strncmp(value, "http://", 7) == 0 ? 7
+                                                        : 0;
+    return scheme && value[scheme] && value[scheme] != '/' && is_visible_ascii(value);
+}
+
+static bool is_string_of(enum option_kind kind, const char *value) {
+    size_t length = strlen(value);
+    switch (kind) {
+    case OPTION_PATH: return length <= 4096 && !has_control(value);
+    case OPTION_TEXT: return length <= 65536 && is_utf8(value);
+    case OPTION_SECRET: return length <= 4096 && is_visible_ascii(value);
+    case OPTION_HOST: return is_host(value);
+    case OPTION_ORIGINS: return length <= 65536 && is_origins(value);
+    case OPTION_URL: return length <= 4096 && is_url(value);
+    default: return false;
+    }
+}
+
+static enum status set_string(char **field, const char *value, struct error *err) {
+    char *copy = strdup(value);
+    if (!copy) return fail(err, STATUS_NO_MEMORY, "no memory for the settings");
+    free(*field);
+    *field = copy;
+    return STATUS_OK;
+}
+
+static enum status append_lora(struct config *c, const char *text, size_t length,
+                               struct error *err) {
+    struct firered_lora *loras = realloc(c->loras, (c->lora_count + 1) * sizeof *loras);
+    if (loras) c->loras = loras;
+    char *one = strndup(text, length);
+    enum status s = STATUS_OK;
+    if (!loras || !one)
+        s = fail(err, STATUS_NO_MEMORY, "no memory for the settings");
+    else
+        s = value_lora(one, &c->loras[c->lora_count], err);
+    if (s == STATUS_OK) c->lora_count++;
+    free(one);
+    return s;
+}
+
+/* Replaces the adapters in *c by those of a comma-separated list. */
+static enum status set_loras(struct config *c, const char *value, const char *source,
+                             struct error *err) {
+    loras_free(c->loras, c->lora_count);
+    c->loras = NULL;
+    c->lora_count = 0;
+    for (;;) {
+        struct error why;
+        size_t length = strcspn(value, ",");
+        enum status s = append_lora(c, value, length, &why);
+        if (s != STATUS_OK)
+            return fail(err, s, "LORA (from %s): %.400s", source ? source : "the environment",
+                        why.text);
+        if (!value[length]) return STATUS_OK;
+        value += length + 1;
+    }
+}
+
+static bool set_choice(void *field, const struct option *o, const char *value) {
+    for (const struct option_choice *c = o->choices; c->name; c++) {
+        if (strcmp(c->name, value) != 0) continue;
+        if (o->offset == offsetof(struct config, log_json))
+            *(bool *)field = c->value;
+        else
+            memcpy(field, &c->value, sizeof c->value); /* an enum is as wide as an int here */
+        return true;
+    }
+    return false;
+}
+_Static_assert(sizeof(enum firered_device) == sizeof(int), "set_choice stores ints into enums");
+
+enum status option_set(struct config *c, const struct option *o, const char *value,
+                       const char *source, struct error *err) {
+    void *field = (char *)c + o->offset;
+    int64_t whole;
+    double real;
+    switch (o->kind) {
+    case OPTION_INT:
+    case OPTION_INT64:
+        if (!value_int(value, (int64_t)o->min, (int64_t)o->max, &whole))
+            return refuse(o, value, source, err);
+        if (o->kind == OPTION_INT)
+            *(int *)field = (int)whole;
+        else
+            *(int64_t *)field = whole;
+        return STATUS_OK;
+    case OPTION_REAL:
+        if (!value_real(value, o->min, o->max, &real)) return refuse(o, value, source, err);
+        *(double *)field = real;
+        return STATUS_OK;
+    case OPTION_CHOICE:
+        return set_choice(field, o, value) ? STATUS_OK : refuse(o, value, source, err);
+    case OPTION_LORAS: return set_loras(c, value, source, err);
+    default:
+        if (!is_string_of(o->kind, value)) return refuse(o, value, source, err);
+        return set_string(field, value, err);
+    }
+}

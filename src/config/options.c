@@ -1,0 +1,93 @@
+/*
+ * The table.  Numbers have limits that no sensible use meets; they are there to catch a slip of
+ * the keyboard before it becomes a machine that swaps.
+ */
+#include "config/options.h"
+
+#include <ctype.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct option_choice devices[] = {
+    {"auto", FIRERED_DEVICE_AUTO}, {"cpu", FIRERED_DEVICE_CPU}, {"cuda", FIRERED_DEVICE_CUDA}, {0}};
+static const struct option_choice dtypes[] = {{"auto", FIRERED_DTYPE_AUTO},
+                                              {"float32", FIRERED_DTYPE_FLOAT32},
+                                              {"bfloat16", FIRERED_DTYPE_BFLOAT16},
+                                              {0}};
+static const struct option_choice generators[] = {
+    {"cpu", FIRERED_GENERATOR_CPU}, {"cuda", FIRERED_GENERATOR_CUDA}, {0}};
+static const struct option_choice log_formats[] = {{"text", false}, {"json", true}, {0}};
+static const struct option_choice log_levels[] = {
+    {"debug", LOG_DEBUG}, {"info", LOG_INFO}, {"warn", LOG_WARN}, {"error", LOG_ERROR}, {0}};
+
+#define FIELD(name) offsetof(struct config, name)
+
+const struct option option_table[] = {
+    {"MODEL_ID", "model", OPTION_PATH, OPTION_MODEL, FIELD(model_id),
+     .shown = "FireRedTeam/FireRed-Image-Edit-1.0", .takes = "ID|FOLDER|demo",
+     .help = "the model: a hub id, a folder in diffusers layout, or demo; unset and not in the "
+             "cache: demo"},
+    {"MAX_CONCURRENT_JOBS", NULL, OPTION_INT, OPTION_SERVE, FIELD(max_concurrent_jobs), "2",
+     .min = 1, .max = 256, .help = "edits that run at the same time"},
+    {"TIMEOUT_SECONDS", NULL, OPTION_REAL, OPTION_SERVE, FIELD(timeout_seconds), "120",
+     .min = 0.001, .max = 86400,
+     .help = "from a request's arrival to the end of inference, waiting in the queue included"},
+    {"DEFAULT_STEPS", NULL, OPTION_INT, OPTION_SERVE | OPTION_EDIT_DEFAULTS, FIELD(default_steps),
+     .shown = "28", .min = 1, .max = 1000,
+     .help = "steps when the request has none; unset: the model's own default, else 28"},
+    {"DEFAULT_GUIDANCE", NULL, OPTION_REAL, OPTION_SERVE | OPTION_EDIT_DEFAULTS,
+     FIELD(default_guidance), .shown = "7.0", .min = 0, .max = 30,
+     .help = "guidance_scale when the request has none; unset: the model's own default, else 7.0"},
+    {"HOST", NULL, OPTION_HOST, OPTION_SERVE | OPTION_HEALTH, FIELD(host), "0.0.0.0",
+     .help = "the address to listen on"},
+    {"PORT", NULL, OPTION_INT, OPTION_SERVE | OPTION_HEALTH, FIELD(port), "7000", .min = 0,
+     .max = 65535, .help = "the port to listen on; 0: any that is free"},
+    {"MAX_QUEUE", NULL, OPTION_INT, OPTION_SERVE, FIELD(max_queue), "64", .min = 0, .max = 100000,
+     .help = "edits that may wait; one more is refused with 503 queue_full"},
+    {"MAX_UPLOAD_MB", NULL, OPTION_INT, OPTION_SERVE, FIELD(max_upload_mb), "32", .min = 1,
+     .max = 4096, .help = "largest request body, in MiB"},
+    {"MAX_IMAGE_PIXELS", NULL, OPTION_INT64, OPTION_RUN, FIELD(max_image_pixels), "64000000",
+     .min = 1, .max = 4294967296.0,
+     .help = "largest picture, width x height, checked before any pixel is decoded"},
+    {"MAX_STEPS", NULL, OPTION_INT, OPTION_SERVE, FIELD(max_steps), "100", .min = 1, .max = 1000,
+     .help = "most steps that a request may ask for"},
+    {"API_KEY", NULL, OPTION_SECRET, OPTION_SERVE, FIELD(api_key), .shown = "none", .takes = "KEY",
+     .help =
+         "when set, requests need it as Authorization: Bearer KEY or X-API-Key: KEY (others on the "
+         "machine can see flags: better set the variable)"},
+    {"DEVICE", NULL, OPTION_CHOICE, OPTION_DEVICE, FIELD(device), "auto", .choices = devices,
+     .help = "where the networks run"},
+    {"DTYPE", NULL, OPTION_CHOICE, OPTION_DEVICE, FIELD(dtype), "auto", .choices = dtypes,
+     .help = "the arithmetic; auto: what the hardware does fastest"},
+    {"THREADS", NULL, OPTION_INT, OPTION_DEVICE, FIELD(threads), .shown = "all cores", .min = 0,
+     .max = 4096, .help = "cores to use; 0: all that the process may use"},
+    {"SEED_GENERATOR", NULL, OPTION_CHOICE, OPTION_RUN, FIELD(seed_generator), "cpu",
+     .choices = generators,
+     .help = "whose random numbers a seed draws: torch's on the CPU, or torch's on CUDA (Philox)"},
+    {"LOG_FORMAT", NULL, OPTION_CHOICE, OPTION_SERVE, FIELD(log_json),
+     .shown = "text on a terminal, else json", .choices = log_formats,
+     .help = "how events are logged, one line each"},
+    {"LOG_LEVEL", NULL, OPTION_CHOICE, OPTION_SERVE, FIELD(log_level), "info",
+     .choices = log_levels, .help = "the least important events that are logged"},
+    {"CORS_ORIGINS", NULL, OPTION_ORIGINS, OPTION_SERVE, FIELD(cors_origins), .shown = "none",
+     .takes = "*|ORIGIN,...", .help = "web pages that may call the service from a browser"},
+    {"LORA", NULL, OPTION_LORAS, OPTION_RUN, FIELD(loras), .shown = "none",
+     .takes = "FILE[:SCALE],...", .help = "adapters merged into the model at load"},
+    {"NEGATIVE_PROMPT", NULL, OPTION_TEXT, OPTION_RUN, FIELD(negative_prompt), " ",
+     .shown = "one space", .help = "what guidance leads away from, when the request has none"},
+    {"HF_HOME", NULL, OPTION_PATH, OPTION_MODEL, FIELD(hf_home), .shown = "~/.cache/huggingface",
+     .takes = "FOLDER", .help = "where the hub's cache is (models are in its folder hub/)"},
+    {"HF_TOKEN", NULL, OPTION_SECRET, OPTION_MODEL, FIELD(hf_token), .shown = "none",
+     .takes = "TOKEN", .help = "access to models that need it"},
+    {"HF_ENDPOINT", NULL, OPTION_URL, OPTION_MODEL, FIELD(hf_endpoint),
+     .shown = "https://huggingface.co", .takes = "URL", .help = "a mirror of the hub"},
+};
+const size_t option_count = sizeof option_table / sizeof option_table[0];
+
+void option_flag(const struct option *o, char out[OPTION_FLAG_ROOM]) {
+    size_t n = 0;
+    for (; o->variable[n] && n < OPTION_FLAG_ROOM - 1; n++)
+        out[n] = o->variable[n] == '_' ? '-' : (char)tolower((unsigned char)o->variable[n]);
+    out[n] = '\0';
+}

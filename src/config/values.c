@@ -1,0 +1,81 @@
+#include "config/values.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+bool value_int(const char *text, int64_t min, int64_t max, int64_t *out) {
+    if (!is_digit(text[text[0] == '-'])) return false;
+    char *end;
+    errno = 0;
+    long long n = strtoll(text, &end, 10);
+    if (errno || *end || n < min || n > max) return false;
+    *out = n;
+    return true;
+}
+
+bool value_uint64(const char *text, uint64_t *out) {
+    if (!is_digit(text[0])) return false;
+    char *end;
+    errno = 0;
+    unsigned long long n = strtoull(text, &end, 10);
+    if (errno || *end) return false;
+    *out = n;
+    return true;
+}
+
+bool value_real(const char *text, double min, double max, double *out) {
+    /* strtod also reads hexadecimal, "inf" and "nan": only let through what a decimal number is
+     * made of. */
+    if (!*text || text[strspn(text, "0123456789.eE+-")] || *text == '+') return false;
+    char *end;
+    errno = 0;
+    double x = strtod(text, &end);
+    if (*end || !isfinite(x) || x < min || x > max) return false;
+    *out = x;
+    return true;
+}
+
+enum status value_lora(const char *text, struct firered_lora *out, struct error *err) {
+    const char *colon = strrchr(text, ':');
+    double scale = 1.0;
+    bool scaled = colon && value_real(colon + 1, -INFINITY, INFINITY, &scale);
+    size_t length = scaled ? (size_t)(colon - text) : strlen(text);
+    struct shown_value shown;
+    value_show(&shown, text);
+    if (length == 0)
+        return fail(err, STATUS_INVALID, "'%s' names no adapter file: it must be FILE[:SCALE]",
+                    shown.text);
+    if (scale < -100 || scale > 100)
+        return fail(err, STATUS_INVALID, "the scale of adapter '%s' must be from -100 to 100",
+                    shown.text);
+    char *path = strndup(text, length);
+    if (!path) return fail(err, STATUS_NO_MEMORY, "no memory for the name of an adapter");
+    *out = (struct firered_lora){.path = path, .scale = scale};
+    return STATUS_OK;
+}
+
+void loras_free(struct firered_lora *loras, size_t count) {
+    for (size_t i = 0; i < count; i++) free((char *)loras[i].path);
+    free(loras);
+}
+
+void value_show(struct shown_value *out, const char *value) {
+    size_t n = 0, room = sizeof out->text - 4;
+    for (; value[n] && n < room; n++) {
+        unsigned char c = (unsigned char)value[n];
+        out->text[n] = c < 0x20 || c == 0x7f ? '?' : (char)c;
+    }
+    if (value[n]) {
+        while (n > 0 && ((unsigned char)value[n] & 0xc0) == 0x80)
+            n--; /* not inside a UTF-8 sequence */
+        memcpy(out->text + n, "...", 3);
+        n += 3;
+    }
+    out->text[n] = '\0';
+}

@@ -1,0 +1,34 @@
+/*
+ * values.h - strict reading of the values that people write: numbers, adapters.
+ *
+ * Strict means that the whole text is the value: `12abc`, ` 12`, `0x10`, `1e999`, `nan` and the
+ * empty text are refused.  Each returns whether the text is such a value; the caller, who knows
+ * where it came from, says what is wrong.
+ */
+#ifndef CONFIG_VALUES_H
+#define CONFIG_VALUES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "firered.h"
+
+bool value_int(const char *text, int64_t min, int64_t max, int64_t *out);
+bool value_uint64(const char *text, uint64_t *out); /* 0 .. 2^64-1 */
+bool value_real(const char *text, double min, double max,
+                double *out); /* decimal, exponent allowed */
+
+/* `FILE[:SCALE]`.  A path may contain ':': what follows the last one is the scale only if it is a
+ * number, from -100 to 100; so "a:1" is the file "a" at scale 1, and "C:adapter" is a file.
+ * out->path is malloc'ed, the caller's. */
+enum status value_lora(const char *text, struct firered_lora *out, struct error *err);
+void loras_free(struct firered_lora *loras, size_t count); /* the array and its paths */
+
+/* A value as it may stand in a message: one line, no control characters, cut where it is long. */
+struct shown_value {
+    char text[96];
+};
+void value_show(struct shown_value *out, const char *value);
+
+#endif

@@ -1,0 +1,36 @@
+#include "http/auth.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* Looks at every byte of what was given, however early it differs. */
+static bool equals(const char *key, const char *given) {
+    size_t key_size = strlen(key), given_size = strlen(given);
+    volatile unsigned char differs = key_size != given_size;
+    for (size_t i = 0; i < given_size; i++)
+        differs |= (unsigned char)(given[i] ^ key[key_size ? i % key_size : 0]);
+    return !differs;
+}
+
+bool auth_allows(const char *key, const char *authorization, const char *x_api_key) {
+    if (!key) return true;
+    bool allowed = x_api_key && equals(key, x_api_key);
+    if (authorization && strncasecmp(authorization, "Bearer ", 7) == 0) {
+        const char *token = authorization + 7;
+        allowed |= equals(key, token + strspn(token, " "));
+    }
+    return allowed;
+}
+
+const char *cors_allows(const char *origins, const char *origin) {
+    if (!origins || !origin) return NULL;
+    size_t n = strlen(origin);
+    for (const char *p = origins; *p;) {
+        p += strspn(p, ", \t");
+        size_t item = strcspn(p, ", \t");
+        if (item == 1 && *p == '*') return "*";
+        if (item == n && n > 0 && memcmp(p, origin, n) == 0) return origin;
+        p += item;
+    }
+    return NULL;
+}

@@ -1,0 +1,212 @@
+/*
+ * An edit waits and runs while its connection is suspended: it costs no thread.  The worker that
+ * ends it resumes the connection, and the library then calls edit_end once more, which finds the
+ * outcome.
+ */
+#include "http/edit_route.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "http/edit_form.h"
+#include "http/form.h"
+#include "service/clock.h"
+
+struct edit_request {
+    struct request *request;
+    struct edit_form *form;
+    struct edit_job job;
+    bool submitted;
+    atomic_bool done;
+    char seed[24];       /* for the log, which has no unsigned numbers */
+    size_t prompt_bytes; /* the order's strings are gone by then */
+};
+
+static void refuse_answer(struct request *r, enum service_answer a) {
+    char detail[128];
+    switch (a) {
+    case SERVICE_NOT_LOADED:
+        snprintf(detail, sizeof detail, "the model is still loading (%.0f%%); try again later",
+                 service_loading_share(r->server->service) * 100);
+        request_refuse(r, HTTP_MODEL_LOADING, detail);
+        break;
+    case SERVICE_QUEUE_FULL:
+        request_refuse(r, HTTP_QUEUE_FULL, "as many edits wait as may wait; try again later");
+        break;
+    default: request_refuse(r, HTTP_SHUTTING_DOWN, "the server is shutting down; try again later");
+    }
+}
+
+static uint64_t most_body(const struct request *r) {
+    return (uint64_t)r->server->config->max_upload_mb << 20;
+}
+
+static void refuse_size(struct request *r) {
+    char detail[128];
+    snprintf(detail, sizeof detail, "the request's body is over %d MB; send a smaller picture",
+             r->server->config->max_upload_mb);
+    request_refuse(r, HTTP_PAYLOAD_TOO_LARGE, detail);
+}
+
+void edit_begin(struct request *r) {
+    const char *length = request_header(r, "Content-Length");
+    uint64_t size;
+    enum service_answer a = service_would_accept(r->server->service);
+    if (a == SERVICE_NOT_LOADED || a == SERVICE_SHUTTING_DOWN) {
+        refuse_answer(r, a);
+        return;
+    }
+    if (length &&
+        (!form_unsigned(length, strlen(length), UINT64_MAX, &size) || size > most_body(r))) {
+        refuse_size(r);
+        return;
+    }
+    struct problem problem;
+    struct edit_request *e = calloc(1, sizeof *e);
+    if (!e) {
+        request_refuse(r, HTTP_GPU_OOM,
+                       "memory does not suffice for another request; try again later");
+        return;
+    }
+    r->edit = e;
+    e->request = r;
+    e->job.service = r->server->service;
+    e->job.request_id = r->id;
+    e->job.deadline = r->arrival + (int64_t)(r->server->config->timeout_seconds * 1e9);
+    if (!edit_form_create(&e->form, r->server->service, request_header(r, "Content-Type"),
+                          &problem))
+        request_refuse(r, problem.code, problem.why.text);
+    else if (a == SERVICE_QUEUE_FULL)
+        refuse_answer(r, a);
+}
+
+void edit_body(struct request *r, const char *bytes, size_t size) {
+    struct edit_request *e = r->edit;
+    struct problem problem;
+    if (r->body_bytes > most_body(r))
+        refuse_size(r);
+    else if (clock_now() >= e->job.deadline)
+        request_refuse(
+            r, HTTP_TIMEOUT,
+            "the request took as long to arrive as the server allows for the whole edit");
+    else if (!edit_form_feed(e->form, bytes, size, &problem))
+        request_refuse(r, problem.code, problem.why.text);
+    if (!r->reply.status) return;
+    edit_form_destroy(e->form); /* the rest of the body is read over: let go of what came */
+    e->form = NULL;
+}
+
+static void on_gone(void *arg) {
+    service_cancel(&((struct edit_request *)arg)->job);
+}
+
+/* From a worker, the watcher or whoever closes the queue. */
+static void on_done(struct edit_job *job) {
+    struct edit_request *e =
+        (struct edit_request *)((char *)job - offsetof(struct edit_request, job));
+    struct MHD_Connection *connection = e->request->connection;
+    atomic_store(&e->done, true);
+    MHD_resume_connection(connection); /* e may be gone once this returns */
+}
+
+static void submit(struct request *r) {
+    struct edit_request *e = r->edit;
+    e->job.done = on_done;
+    e->submitted = true;
+    client_allow(r->client, 0);
+    /* In this order: the job may end, and resume, before service_submit returns. */
+    MHD_suspend_connection(r->connection);
+    enum service_answer a = service_submit(r->server->service, &e->job);
+    if (a == SERVICE_ACCEPTED) {
+        client_watch(r->client, on_gone, e);
+        return;
+    }
+    e->submitted = false;
+    refuse_answer(r, a);
+    MHD_resume_connection(r->connection);
+}
+
+static void answer_picture(struct request *r) {
+    struct edit_job *job = &r->edit->job;
+    struct edit_outcome *o = &job->outcome;
+    reply_body(&r->reply, 200, picture_format_mime(job->order.format), &o->file);
+    reply_header(&r->reply, "X-Seed", "%llu", (unsigned long long)job->order.seed);
+    reply_header(&r->reply, "X-Steps", "%d", o->steps);
+    reply_header(&r->reply, "X-Guidance-Scale", "%.15g", o->guidance_scale);
+    reply_header(&r->reply, "X-Model", "%s", service_model_name(r->server->service));
+    reply_header(&r->reply, "Server-Timing",
+                 "queue;dur=%.1f, encode;dur=%.1f, denoise;dur=%.1f, decode;dur=%.1f",
+                 o->queue_seconds * 1e3, o->encode_seconds * 1e3, o->denoise_seconds * 1e3,
+                 o->decode_seconds * 1e3);
+}
+
+static void answer(struct request *r) {
+    static const enum http_error errors[] = {
+        [EDIT_INVALID_FILE] = HTTP_INVALID_FILE,       [EDIT_INVALID_IMAGE] = HTTP_INVALID_IMAGE,
+        [EDIT_INVALID_REQUEST] = HTTP_INVALID_REQUEST, [EDIT_NO_MEMORY] = HTTP_GPU_OOM,
+        [EDIT_FAILED] = HTTP_INFERENCE_ERROR,          [EDIT_TIMED_OUT] = HTTP_TIMEOUT,
+        [EDIT_SHUT_DOWN] = HTTP_SHUTTING_DOWN,
+    };
+    const struct edit_outcome *o = &r->edit->job.outcome;
+    if (o->end == EDIT_DONE)
+        answer_picture(r);
+    else
+        request_refuse(r, errors[o->end], o->detail);
+}
+
+bool edit_end(struct request *r) {
+    struct edit_request *e = r->edit;
+    struct problem problem;
+    if (e->submitted) {
+        if (!atomic_load(&e->done)) return false; /* still suspended */
+        client_unwatch(r->client);
+        if (e->job.outcome.end == EDIT_CANCELLED)
+            r->gone = true;
+        else
+            answer(r);
+        return true;
+    }
+    if (!edit_form_finish(e->form, &e->job.order, &problem)) {
+        request_refuse(r, problem.code, problem.why.text);
+        return true;
+    }
+    snprintf(e->seed, sizeof e->seed, "%llu", (unsigned long long)e->job.order.seed);
+    e->prompt_bytes = strlen(e->job.order.prompt);
+    submit(r);
+    return false; /* suspended, even when refused: the answer goes out when the library comes back
+                   */
+}
+
+void edit_free(struct request *r) {
+    struct edit_request *e = r->edit;
+    if (!e) return;
+    edit_form_destroy(e->form);
+    edit_job_free(&e->job);
+    free(e);
+    r->edit = NULL;
+}
+
+int edit_log_fields(const struct request *r, struct log_field *f) {
+    const struct edit_request *e = r->edit;
+    if (!e || !e->submitted) return 0;
+    const struct edit_order *order = &e->job.order;
+    const struct edit_outcome *o = &e->job.outcome;
+    int n = 0;
+    f[n++] = LOG_STR("outcome", edit_end_name(o->end));
+    f[n++] = LOG_INT("pictures", order->file_count);
+    f[n++] = LOG_INT("prompt_bytes", e->prompt_bytes);
+    f[n++] = LOG_STR("seed", e->seed);
+    f[n++] = LOG_INT("steps", order->steps);
+    f[n++] = LOG_REAL("guidance_scale", order->guidance_scale);
+    f[n++] = LOG_REAL("queue_ms", o->queue_seconds * 1e3);
+    if (o->end != EDIT_DONE) return n;
+    f[n++] = LOG_INT("width", o->width);
+    f[n++] = LOG_INT("height", o->height);
+    f[n++] = LOG_REAL("read_ms", o->read_seconds * 1e3);
+    f[n++] = LOG_REAL("encode_ms", o->encode_seconds * 1e3);
+    f[n++] = LOG_REAL("denoise_ms", o->denoise_seconds * 1e3);
+    f[n++] = LOG_REAL("decode_ms", o->decode_seconds * 1e3);
+    f[n++] = LOG_REAL("write_ms", o->write_seconds * 1e3);
+    return n;
+}

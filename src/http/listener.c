@@ -1,0 +1,94 @@
+#include "http/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { BACKLOG = 511, FIRST_PASSED_FD = 3 };
+
+static int port_of(int fd) {
+    struct sockaddr_storage address = {0};
+    socklen_t size = sizeof address;
+    if (getsockname(fd, (struct sockaddr *)&address, &size) != 0) return 0;
+    if (address.ss_family == AF_INET) return ntohs(((struct sockaddr_in *)&address)->sin_port);
+    if (address.ss_family == AF_INET6) return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
+    return 0;
+}
+
+static bool is_passed(void) {
+    const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+    int listening = 0;
+    socklen_t size = sizeof listening;
+    return pid && count && strtol(pid, NULL, 10) == (long)getpid() &&
+           strtol(count, NULL, 10) >= 1 &&
+           getsockopt(FIRST_PASSED_FD, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 &&
+           listening;
+}
+
+static int bind_one(const struct addrinfo *a) {
+    int yes = 1;
+    int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, a->ai_protocol);
+    if (fd < 0) return -1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    if (bind(fd, a->ai_addr, a->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0) return fd;
+    int why = errno;
+    close(fd);
+    errno = why;
+    return -1;
+}
+
+enum status listener_open(int *fd, const char *host, int *port, bool *passed, struct error *err) {
+    *passed = is_passed();
+    if (*passed) {
+        *fd = FIRST_PASSED_FD;
+        fcntl(*fd, F_SETFD, FD_CLOEXEC);
+        fcntl(*fd, F_SETFL, fcntl(*fd, F_GETFL) | O_NONBLOCK);
+        *port = port_of(*fd);
+        return STATUS_OK;
+    }
+    char service[16];
+    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM},
+                    *list;
+    snprintf(service, sizeof service, "%d", *port);
+    int e = getaddrinfo(host, service, &hints, &list);
+    if (e != 0)
+        return fail(err, STATUS_INVALID, "cannot listen on HOST=%s: %s", host, gai_strerror(e));
+    *fd = -1;
+    for (const struct addrinfo *a = list; a && *fd < 0; a = a->ai_next) *fd = bind_one(a);
+    int why = errno;
+    freeaddrinfo(list);
+    if (*fd < 0 && why == EADDRINUSE)
+        return fail(err, STATUS_IO,
+                    "cannot listen on HOST=%s PORT=%d: another program has that port; stop it or "
+                    "choose another PORT",
+                    host, *port);
+    if (*fd < 0)
+        return fail(err, STATUS_IO, "cannot listen on HOST=%s PORT=%d: %s", host, *port,
+                    strerror(why));
+    *port = port_of(*fd);
+    return STATUS_OK;
+}
+
+void notify_manager(const char *state) {
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    if (!path || (*path != '/' && *path != '@') || strlen(path) >= sizeof to.sun_path) return;
+    size_t n = strlen(path);
+    memcpy(to.sun_path, path, n);
+    if (*path == '@') to.sun_path[0] = '\0'; /* an abstract name: not in the file system */
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return;
+    ssize_t sent = sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&to,
+                          (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
+    (void)sent; /* nobody listens: then nobody waits */
+    close(fd);
+}

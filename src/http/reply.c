@@ -1,0 +1,111 @@
+#include "http/reply.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+void reply_header(struct reply *r, const char *name, const char *format, ...) {
+    if (r->header_count == REPLY_MOST_HEADERS) return;
+    char *value = r->headers[r->header_count].value;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(value, REPLY_MOST_VALUE, format, args);
+    va_end(args);
+    for (char *p = value; *p; p++)
+        if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f) *p = '_';
+    r->headers[r->header_count++].name = name;
+}
+
+void reply_body(struct reply *r, int status, const char *content_type, struct buffer *body) {
+    buffer_free(&r->body);
+    r->status = status;
+    r->body = *body;
+    *body = (struct buffer){0};
+    reply_header(r, "Content-Type", "%s", content_type);
+}
+
+void reply_json(struct reply *r, int status, json_t *json) {
+    struct buffer body = {0};
+    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    json_decref(json);
+    if (text) buffer_append(&body, text, strlen(text), NULL);
+    free(text);
+    if (!body.size) /* the status still says what there is to say */
+        buffer_printf(
+            &body,
+            "{\"error\":\"gpu_oom\",\"detail\":\"no memory for the answer\",\"request_id\":\"\"}");
+    reply_body(r, status, "application/json", &body);
+}
+
+void reply_error_json(struct reply *r, enum http_error e, const char *request_id,
+                      const char *detail, json_t *json) {
+    const struct http_error_kind *kind = http_error_kind(e);
+    reply_free(r);
+    /* An object keeps its order: the three keys come first. */
+    json_t *all = json_pack("{s:s, s:s, s:s}", "error", kind->code, "detail", detail, "request_id",
+                            request_id);
+    if (all && json) json_object_update(all, json);
+    json_decref(json);
+    reply_json(r, kind->status, all);
+    if (kind->retry_after) reply_header(r, "Retry-After", "%d", kind->retry_after);
+    if (e == HTTP_UNAUTHORIZED) reply_header(r, "WWW-Authenticate", "Bearer realm=\"firered\"");
+}
+
+void reply_error(struct reply *r, enum http_error e, const char *request_id, const char *detail) {
+    reply_error_json(r, e, request_id, detail, NULL);
+}
+
+enum MHD_Result reply_queue(struct reply *r, struct MHD_Connection *connection) {
+    struct MHD_Response *response =
+        r->body.size
+            ? MHD_create_response_from_buffer(r->body.size, r->body.data, MHD_RESPMEM_MUST_FREE)
+            : MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT);
+    if (!response) return MHD_NO;
+    if (r->body.size) r->body = (struct buffer){0}; /* the response's now */
+    for (int i = 0; i < r->header_count; i++)
+        MHD_add_response_header(response, r->headers[i].name, r->headers[i].value);
+    enum MHD_Result queued = MHD_queue_response(connection, (unsigned)r->status, response);
+    MHD_destroy_response(response);
+    return queued;
+}
+
+static const char *reason(int status) {
+    switch (status) {
+    case 200: return "OK";
+    case 400: return "Bad Request";
+    case 401: return "Unauthorized";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 413: return "Content Too Large";
+    case 503: return "Service Unavailable";
+    case 504: return "Gateway Timeout";
+    default: return "Error";
+    }
+}
+
+void reply_write(struct reply *r, int fd, bool with_body) {
+    struct buffer out = {0};
+    char date[64];
+    struct tm utc;
+    time_t now = time(NULL);
+    gmtime_r(&now, &utc);
+    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &utc);
+    buffer_printf(&out,
+                  "HTTP/1.1 %d %s\r\nDate: %s\r\nConnection: close\r\nContent-Length: %zu\r\n",
+                  r->status, reason(r->status), date, r->body.size);
+    for (int i = 0; i < r->header_count; i++)
+        buffer_printf(&out, "%s: %s\r\n", r->headers[i].name, r->headers[i].value);
+    buffer_append(&out, "\r\n", 2, NULL);
+    if (with_body) buffer_append(&out, r->body.data, r->body.size, NULL);
+    ssize_t wrote = out.data ? send(fd, out.data, out.size, MSG_NOSIGNAL | MSG_DONTWAIT) : 0;
+    (void)wrote; /* nobody is left to be told */
+    buffer_free(&out);
+}
+
+void reply_free(struct reply *r) {
+    buffer_free(&r->body);
+    *r = (struct reply){0};
+}

@@ -1,0 +1,315 @@
+#include "model/loader.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+
+enum status loader_start(struct loader *l, struct error *err) {
+    l->err = err;
+    l->status = STATUS_OK;
+    l->prefix = "";
+    l->used = calloc(weights_count(l->weights) + 1, sizeof *l->used);
+    if (!l->used) return l->status = fail(err, STATUS_NO_MEMORY, "no memory to load the %s", l->component);
+    l->all_16_bit = true;
+    for (size_t i = 0; i < weights_count(l->weights); i++)
+        if (weights_at(l->weights, i)->dtype == DTYPE_F32) l->all_16_bit = false;
+    return STATUS_OK;
+}
+
+void loader_set_prefix(struct loader *l, const char *prefix) {
+    l->prefix = prefix;
+}
+
+enum status loader_finish(struct loader *l) {
+    for (size_t i = 0; l->status == STATUS_OK && i < weights_count(l->weights); i++)
+        if (!l->used[i])
+            log_event(l->log, LOG_DEBUG, "unused tensor", LOG_STR("component", l->component),
+                      LOG_STR("name", weights_at(l->weights, i)->name));
+    free(l->used);
+    l->used = NULL;
+    return l->status;
+}
+
+bool loader_has(const struct loader *l, const char *name) {
+    char full[LOADER_NAME_MAX];
+    int n = snprintf(full, sizeof full, "%s%s", l->prefix, name);
+    return n > 0 && n < LOADER_NAME_MAX && weights_find(l->weights, full) != NULL;
+}
+
+/* ---- looking up ---- */
+
+static void format_name(char *name, const char *format, va_list args) {
+    if (vsnprintf(name, LOADER_NAME_MAX, format, args) >= LOADER_NAME_MAX) name[0] = '\0'; /* found nowhere */
+}
+
+/* Writes a function's own variable arguments into `name`. */
+#define FORMAT_NAME(name, format)                                                                                      \
+    do {                                                                                                               \
+        va_list args;                                                                                                  \
+        va_start(args, format);                                                                                        \
+        format_name(name, format, args);                                                                               \
+        va_end(args);                                                                                                  \
+    } while (0)
+
+static void print_shape(char *text, size_t size, const int64_t *shape, int rank) {
+    size_t at = (size_t)snprintf(text, size, "[");
+    for (int i = 0; i < rank && at < size; i++)
+        at += (size_t)snprintf(text + at, size - at, i ? ", %lld" : "%lld", (long long)shape[i]);
+    if (at < size) snprintf(text + at, size - at, "]");
+}
+
+static bool same_shape(const struct weight *w, const int64_t *shape, int rank) {
+    if (w->rank != rank) return false;
+    for (int i = 0; i < rank; i++)
+        if (w->shape[i] != shape[i]) return false;
+    return true;
+}
+
+static void wrong_shape(struct loader *l, const struct weight *w, const int64_t *shape, int rank) {
+    char expected[128], there[128];
+    print_shape(expected, sizeof expected, shape, rank);
+    print_shape(there, sizeof there, w->shape, w->rank);
+    l->status = fail(l->err, STATUS_INVALID,
+                     "%s: tensor %s in %s has shape %s, but the model's config asks for %s", l->component, w->name,
+                     w->file, there, expected);
+}
+
+/* Marks the tensor as used. */
+static const struct weight *look_up(struct loader *l, const char *name) {
+    char full[LOADER_NAME_MAX * 2];
+    snprintf(full, sizeof full, "%s%s", l->prefix, name);
+    const struct weight *w = weights_find(l->weights, full);
+    if (!w) return NULL;
+    size_t low = 0, high = weights_count(l->weights);
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(weights_at(l->weights, middle)->name, full) < 0) low = middle + 1;
+        else high = middle;
+    }
+    if (!l->used[low]) {
+        l->used[low] = true;
+        l->tensors++;
+        l->parameters += (uint64_t)w->count;
+    }
+    return w;
+}
+
+/* The tensor of that name and shape, or NULL and the loader has failed. */
+static const struct weight *need(struct loader *l, const char *name, const int64_t *shape, int rank) {
+    const struct weight *w = look_up(l, name);
+    if (!w) {
+        char expected[128];
+        print_shape(expected, sizeof expected, shape, rank);
+        l->status = fail(l->err, STATUS_INVALID, "%s: tensor %s%s, expected with shape %s, is missing", l->component,
+                         l->prefix, name, expected);
+        return NULL;
+    }
+    if (!same_shape(w, shape, rank)) {
+        wrong_shape(l, w, shape, rank);
+        return NULL;
+    }
+    return w;
+}
+
+static void done_with(struct loader *l, const struct weight *w) {
+    if (!w) return;
+    weights_release(l->weights, w);
+    if (l->progress) l->progress(l->progress_arg, (uint64_t)w->count * dtype_size(w->dtype));
+}
+
+static bool failed(const struct loader *l) {
+    return l->status != STATUS_OK;
+}
+
+/* Whether numbers are read, not only names and shapes. */
+static bool reads(const struct loader *l) {
+    return !failed(l) && !compute_is_plan_only(l->compute);
+}
+
+static void *take(struct loader *l, size_t n, size_t size) {
+    void *memory = malloc(n * size + 1);
+    if (!memory) l->status = fail(l->err, STATUS_NO_MEMORY, "no memory to load the %s", l->component);
+    return memory;
+}
+
+/* The tensor's numbers as float32; the caller frees them.  NULL when the loader has failed or reads nothing. */
+static float *floats_of(struct loader *l, const struct weight *w) {
+    if (!reads(l)) return NULL;
+    float *f = take(l, (size_t)w->count, sizeof *f);
+    if (f) floats_from(f, w->data, w->dtype, (size_t)w->count);
+    return f;
+}
+
+/* ---- linear layers ---- */
+
+/* If an adapter has something for this layer, its weight with that added, as float32; else NULL.  Adapters name layers as
+ * the model does, without a prefix. */
+static float *merged(struct loader *l, const char *name, const struct weight *w) {
+    bool any = false;
+    for (size_t i = 0; i < l->lora_count && reads(l); i++) any = any || lora_has(l->loras[i], name);
+    float *weight = any ? floats_of(l, w) : NULL;
+    for (size_t i = 0; weight && i < l->lora_count && !failed(l); i++) {
+        bool touched = false;
+        l->status = lora_merge(l->loras[i], name, weight, w->shape[0], w->shape[1], &touched, l->err);
+    }
+    return weight;
+}
+
+static void load_stack(struct loader *l, struct linear **to, char names[][LOADER_NAME_MAX], const int64_t *out,
+                       size_t count, int64_t in, enum load_bias has_bias) {
+    const struct weight *weights[LOADER_MAX_PARTS] = {0}, *biases[LOADER_MAX_PARTS] = {0};
+    float *merges[LOADER_MAX_PARTS] = {0};
+    struct matrix parts[LOADER_MAX_PARTS];
+    int64_t total = 0;
+    for (size_t i = 0; i < count && !failed(l); i++) {
+        char name[LOADER_NAME_MAX + 8];
+        snprintf(name, sizeof name, "%s.weight", names[i]);
+        weights[i] = need(l, name, (int64_t[]){out[i], in}, 2);
+        snprintf(name, sizeof name, "%s.bias", names[i]);
+        if (has_bias == LOAD_BIAS && !failed(l)) biases[i] = need(l, name, (int64_t[]){out[i]}, 1);
+        total += out[i];
+    }
+    if (failed(l)) return;
+
+    float *bias = has_bias == LOAD_BIAS && reads(l) ? take(l, (size_t)total, sizeof *bias) : NULL;
+    int64_t at = 0;
+    for (size_t i = 0; i < count && !failed(l); i++) {
+        merges[i] = merged(l, names[i], weights[i]);
+        parts[i] = (struct matrix){weights[i]->dtype, out[i], in, weights[i]->data};
+        if (merges[i]) parts[i] = (struct matrix){DTYPE_F32, out[i], in, merges[i]};
+        if (bias) floats_from(bias + at, biases[i]->data, biases[i]->dtype, (size_t)out[i]);
+        at += out[i];
+    }
+    if (!failed(l))
+        l->status = compute_pack_linear(l->compute, to, parts, count, bias, l->exact, l->err);
+    for (size_t i = 0; i < count; i++) {
+        free(merges[i]);
+        done_with(l, weights[i]);
+        done_with(l, biases[i]);
+    }
+    free(bias);
+}
+
+void load_linear(struct loader *l, struct linear **to, int64_t out, int64_t in, enum load_bias bias, const char *format,
+                 ...) {
+    *to = NULL;
+    if (failed(l)) return;
+    char name[1][LOADER_NAME_MAX];
+    FORMAT_NAME(name[0], format);
+    load_stack(l, to, name, &out, 1, in, bias);
+}
+
+static void indexed_name(char *name, const char *format, ...) {
+    FORMAT_NAME(name, format);
+}
+
+void load_linear_stack(struct loader *l, struct linear **to, const char *const *formats, const int64_t *out,
+                       size_t count, int64_t in, enum load_bias bias, int index) {
+    *to = NULL;
+    if (failed(l)) return;
+    char names[LOADER_MAX_PARTS][LOADER_NAME_MAX];
+    for (size_t i = 0; i < count; i++) indexed_name(names[i], formats[i], index);
+    load_stack(l, to, names, out, count, in, bias);
+}
+
+/* ---- everything else ---- */
+
+void load_vector(struct loader *l, struct vector **to, int64_t n, const char *format, ...) {
+    *to = NULL;
+    if (failed(l)) return;
+    char name[LOADER_NAME_MAX];
+    FORMAT_NAME(name, format);
+    const struct weight *w = look_up(l, name);
+    bool fits = w && w->rank >= 1 && w->shape[0] == n && w->count == n;
+    if (!fits) w = need(l, name, &n, 1); /* says what is wrong */
+    if (!w) return;
+    float *data = floats_of(l, w);
+    if (!failed(l)) l->status = compute_pack_vector(l->compute, to, data, n, l->err);
+    free(data);
+    done_with(l, w);
+}
+
+/* NAME.weight of a convolution, of rank 4 or 5, with only its last slice in time, as [out, in, size, size]; NULL when the
+ * loader failed or reads nothing.  *bias as stored. */
+static float *conv_weight(struct loader *l, const char *layer, int64_t out, int64_t in, int size, int rank, int time,
+                          float **bias) {
+    char name[LOADER_NAME_MAX + 8];
+    int64_t shape4[] = {out, in, size, size}, shape5[] = {out, in, time, size, size};
+    *bias = NULL;
+    snprintf(name, sizeof name, "%s.weight", layer);
+    const struct weight *w = need(l, name, rank == 4 ? shape4 : shape5, rank);
+    snprintf(name, sizeof name, "%s.bias", layer);
+    const struct weight *b = failed(l) ? NULL : need(l, name, &out, 1);
+    if (!reads(l)) return NULL;
+
+    size_t area = (size_t)size * (size_t)size;
+    size_t slices = rank == 5 ? (size_t)time : 1, item = dtype_size(w->dtype);
+    float *weight = take(l, (size_t)(out * in) * area, sizeof *weight);
+    *bias = failed(l) ? NULL : floats_of(l, b);
+    for (size_t i = 0; !failed(l) && i < (size_t)(out * in); i++)
+        floats_from(weight + i * area, (const char *)w->data + (i * slices + slices - 1) * area * item, w->dtype, area);
+    done_with(l, w);
+    done_with(l, b);
+    return weight;
+}
+
+void load_conv(struct loader *l, struct conv **to, int64_t out, int64_t in, int size, int rank, int time,
+               const char *format, ...) {
+    *to = NULL;
+    if (failed(l)) return;
+    char name[LOADER_NAME_MAX];
+    FORMAT_NAME(name, format);
+    float *bias, *weight = conv_weight(l, name, out, in, size, rank, time, &bias);
+    if (!failed(l)) l->status = compute_pack_conv(l->compute, to, weight, bias, out, in, size, l->err);
+    free(weight);
+    free(bias);
+}
+
+void load_pointwise(struct loader *l, struct linear **to, int64_t out, int64_t in, int rank, const char *format, ...) {
+    *to = NULL;
+    if (failed(l)) return;
+    char name[LOADER_NAME_MAX];
+    FORMAT_NAME(name, format);
+    float *bias, *weight = conv_weight(l, name, out, in, 1, rank, 1, &bias);
+    struct matrix m = {DTYPE_F32, out, in, weight};
+    if (!failed(l)) l->status = compute_pack_linear(l->compute, to, &m, 1, bias, l->exact, l->err);
+    free(weight);
+    free(bias);
+}
+
+void load_flattened(struct loader *l, struct linear **to, int64_t out, const int64_t *in_shape, int in_rank,
+                    const char *format, ...) {
+    *to = NULL;
+    if (failed(l)) return;
+    char name[LOADER_NAME_MAX];
+    FORMAT_NAME(name, format);
+    int64_t shape[TENSOR_MAX_RANK] = {out}, in = 1;
+    for (int i = 0; i < in_rank; i++) {
+        shape[i + 1] = in_shape[i];
+        in *= in_shape[i];
+    }
+    const struct weight *w = need(l, name, shape, in_rank + 1);
+    if (!w) return;
+    struct matrix m = {w->dtype, out, in, w->data};
+    l->status = compute_pack_linear(l->compute, to, &m, 1, NULL, l->exact, l->err);
+    done_with(l, w);
+}
+
+void load_table(struct loader *l, const struct weight **to, int64_t rows, int64_t cols, const char *format, ...) {
+    *to = NULL;
+    if (failed(l)) return;
+    char name[LOADER_NAME_MAX];
+    FORMAT_NAME(name, format);
+    *to = need(l, name, (int64_t[]){rows, cols}, 2);
+}
+
+void load_nothing(struct loader *l, const int64_t *shape, int rank, const char *format, ...) {
+    if (failed(l)) return;
+    char name[LOADER_NAME_MAX];
+    FORMAT_NAME(name, format);
+    const struct weight *w = look_up(l, name);
+    if (w && !same_shape(w, shape, rank)) wrong_shape(l, w, shape, rank);
+}

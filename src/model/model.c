@@ -1,0 +1,159 @@
+#include "model/model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum status model_config_load(struct model_config *out, const char *folder, struct error *err) {
+    enum status s = transformer_config_load(&out->transformer, folder, err);
+    if (s == STATUS_OK) s = text_encoder_config_load(&out->language, &out->vision, folder, err);
+    if (s == STATUS_OK) s = vae_config_load(&out->vae, folder, err);
+    if (s == STATUS_OK) s = edit_config_load(&out->edit, folder, err);
+    if (s != STATUS_OK) return s;
+    if (out->transformer.text_width != out->language.hidden)
+        return fail(err, STATUS_INVALID,
+                    "the transformer takes prompts of width %lld (joint_attention_dim), but the text encoder's "
+                    "hidden_size is %lld",
+                    (long long)out->transformer.text_width, (long long)out->language.hidden);
+    if (out->transformer.in_channels != 4 * out->vae.z)
+        return fail(err, STATUS_INVALID, "the transformer's in_channels is %lld, but 4 times the VAE's z_dim is %lld",
+                    (long long)out->transformer.in_channels, (long long)(4 * out->vae.z));
+    return STATUS_OK;
+}
+
+/* ---- checkpoint ---- */
+
+static enum status open_component(struct weights **out, const char *folder, const char *component, const char *stem,
+                                  struct error *err) {
+    char path[4096];
+    if (snprintf(path, sizeof path, "%s/%s", folder, component) >= (int)sizeof path)
+        return fail(err, STATUS_INVALID, "the model folder's path is too long");
+    struct error why; /* names the file, but two components have files of the same name */
+    enum status s = weights_open(out, path, stem, &why);
+    return s == STATUS_OK ? s : fail(err, s, "%s: %s", component, why.text);
+}
+
+enum status checkpoint_open(struct checkpoint *out, const char *folder, struct error *err) {
+    *out = (struct checkpoint){0};
+    enum status s = open_component(&out->transformer, folder, "transformer", "diffusion_pytorch_model", err);
+    if (s == STATUS_OK) s = open_component(&out->text_encoder, folder, "text_encoder", "model", err);
+    if (s == STATUS_OK) s = open_component(&out->vae, folder, "vae", "diffusion_pytorch_model", err);
+    if (s != STATUS_OK) checkpoint_close(out);
+    return s;
+}
+
+void checkpoint_close(struct checkpoint *c) {
+    weights_close(c->transformer);
+    weights_close(c->text_encoder);
+    weights_close(c->vae);
+    *c = (struct checkpoint){0};
+}
+
+bool checkpoint_is_16_bit(const struct checkpoint *c) {
+    for (size_t i = 0; i < weights_count(c->transformer); i++)
+        if (weights_at(c->transformer, i)->dtype == DTYPE_F32) return false;
+    return true;
+}
+
+static uint64_t stored_bytes(const struct weights *w) {
+    uint64_t bytes = 0;
+    for (size_t i = 0; w && i < weights_count(w); i++)
+        bytes += (uint64_t)weights_at(w, i)->count * dtype_size(weights_at(w, i)->dtype);
+    return bytes;
+}
+
+uint64_t checkpoint_bytes(const struct checkpoint *c) {
+    return stored_bytes(c->transformer) + stored_bytes(c->text_encoder) + stored_bytes(c->vae);
+}
+
+/* ---- loading ---- */
+
+struct loading {
+    const struct model_options *options;
+    uint64_t done, total;
+};
+
+static void count_progress(void *arg, uint64_t bytes) {
+    struct loading *l = arg;
+    l->done += bytes;
+    if (l->options->loading) l->options->loading(l->options->loading_arg, (double)l->done / (double)l->total);
+}
+
+static struct loader loader_for(struct loading *loading, const char *component, const struct weights *weights) {
+    return (struct loader){.component = component,
+                           .weights = weights,
+                           .compute = loading->options->compute,
+                           .log = loading->options->log,
+                           .progress = count_progress,
+                           .progress_arg = loading};
+}
+
+static void take_counts(struct model *m, const struct loader *l) {
+    m->parameters += l->parameters;
+    m->tensors += l->tensors;
+}
+
+/* Vision tower and language model share a folder.  Their names have one of two layouts. */
+static enum status load_text_encoder(struct model *m, struct loading *loading, struct error *err) {
+    struct loader l = loader_for(loading, "text_encoder", m->text_weights);
+    bool nested = weights_find(m->text_weights, "model.language_model.embed_tokens.weight") != NULL;
+    enum status s = loader_start(&l, err);
+    loader_set_prefix(&l, nested ? "model.visual." : "visual.");
+    if (s == STATUS_OK) s = vision_load(&m->vision, &m->config.vision, &l, err);
+    loader_set_prefix(&l, nested ? "model.language_model." : "model.");
+    if (s == STATUS_OK) s = language_load(&m->language, &m->config.language, &l, err);
+    loader_set_prefix(&l, "");
+    if (s == STATUS_OK)
+        load_nothing(&l, (const int64_t[]){m->config.language.vocabulary, m->config.language.hidden}, 2, "lm_head.weight");
+    enum status finished = loader_finish(&l);
+    take_counts(m, &l);
+    return s == STATUS_OK ? finished : s;
+}
+
+static enum status load_transformer(struct model *m, const struct weights *weights, struct loading *loading,
+                                    struct lora *const *loras, struct error *err) {
+    struct loader l = loader_for(loading, "transformer", weights);
+    l.loras = loras;
+    l.lora_count = loading->options->lora_count;
+    enum status s = transformer_load(&m->transformer, &m->config.transformer, &l, err);
+    take_counts(m, &l);
+    for (size_t i = 0; i < l.lora_count && s == STATUS_OK; i++) s = lora_check_all_used(loras[i], err);
+    return s;
+}
+
+/* The VAE is small and its arithmetic visible in the picture: always in float32. */
+static enum status load_vae(struct model *m, const struct weights *weights, struct loading *loading, struct error *err) {
+    struct loader l = loader_for(loading, "vae", weights);
+    l.exact = true;
+    enum status s = vae_load(&m->vae, &m->config.vae, &l, err);
+    take_counts(m, &l);
+    return s;
+}
+
+enum status model_load(struct model *out, const struct model_config *config, struct checkpoint *checkpoint,
+                       const struct model_options *options, struct error *err) {
+    *out = (struct model){.config = *config};
+    struct loading loading = {.options = options, .total = checkpoint_bytes(checkpoint) + 1};
+    struct lora **loras = calloc(options->lora_count + 1, sizeof(struct lora *));
+    if (!loras) return fail(err, STATUS_NO_MEMORY, "no memory to load the adapters");
+    enum status s = STATUS_OK;
+    for (size_t i = 0; i < options->lora_count && s == STATUS_OK; i++)
+        s = lora_open(&loras[i], options->loras[i].path, options->loras[i].scale, err);
+    out->text_weights = checkpoint->text_encoder;
+    checkpoint->text_encoder = NULL;
+    if (s == STATUS_OK) s = load_transformer(out, checkpoint->transformer, &loading, loras, err);
+    if (s == STATUS_OK) s = load_text_encoder(out, &loading, err);
+    if (s == STATUS_OK) s = load_vae(out, checkpoint->vae, &loading, err);
+    for (size_t i = 0; i < options->lora_count; i++) lora_close(loras[i]);
+    free(loras);
+    if (s != STATUS_OK) model_unload(out);
+    return s;
+}
+
+void model_unload(struct model *m) {
+    transformer_destroy(m->transformer);
+    vision_destroy(m->vision);
+    language_destroy(m->language);
+    vae_destroy(m->vae);
+    weights_close(m->text_weights);
+    *m = (struct model){0};
+}

@@ -1,0 +1,451 @@
+/*
+ * The story of an edit, as diffusers' QwenImageEditPlusPipeline tells it.  Read edit_run first, at the end.
+ *
+ * The stages are written once and run twice: first in a dry workspace, which only counts memory, then in one of that size.
+ */
+#include "pipeline/edit.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "image/resize.h"
+#include "pipeline/latents.h"
+#include "pipeline/noise.h"
+
+/* What an edit holds in host memory while it runs.  A dry run has none of it. */
+struct host {
+    struct picture condition[FIRERED_MAX_PICTURES]; /* resized for the vision tower */
+    struct picture vae[FIRERED_MAX_PICTURES];       /* resized for the VAE */
+    float *pixel_values;  /* [patches, patch numbers] */
+    float *vision_embeds; /* [picture tokens of the prompt, hidden] */
+    float *latents;       /* packed: the noise, then the pictures */
+    float *velocity, *negative_velocity;
+    float *pixels; /* the largest picture as floats */
+    float *map;    /* the largest latent map */
+};
+
+struct run {
+    const struct firered *engine;
+    const struct firered_edit *edit;
+    const struct plan *plan;
+    const struct model_config *config;
+    const struct trace *trace; /* NULL in a dry run */
+    struct workspace *w;
+    struct host host;
+    struct firered_result *result; /* costs are written here; NULL in a dry run */
+    double phase_start, phase_flops;
+};
+
+static double seconds_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static void tell(const struct run *r, enum firered_stage stage, int step) {
+    if (!r->edit->progress || workspace_is_dry(r->w)) return;
+    struct firered_progress now = {stage, step, r->plan->steps};
+    r->edit->progress(r->edit->arg, &now);
+}
+
+/* What was spent since the last call goes to `phase`. */
+static void charge(struct run *r, enum firered_phase phase) {
+    double now = seconds_now(), flops = workspace_flops(r->w);
+    if (r->result) r->result->phases[phase] = (struct firered_cost){now - r->phase_start, flops - r->phase_flops};
+    r->phase_start = now;
+    r->phase_flops = flops;
+}
+
+/* ---- host memory ---- */
+
+static int64_t largest_pixels(const struct plan *p) {
+    int64_t most = (int64_t)p->output.width * p->output.height;
+    for (size_t i = 0; i < p->pictures; i++) {
+        int64_t n = (int64_t)p->vae[i].width * p->vae[i].height;
+        if (n > most) most = n;
+    }
+    return most;
+}
+
+static void host_free(struct host *h) {
+    for (size_t i = 0; i < FIRERED_MAX_PICTURES; i++) {
+        picture_free(&h->condition[i]);
+        picture_free(&h->vae[i]);
+    }
+    free(h->pixel_values);
+    free(h->vision_embeds);
+    free(h->latents);
+    free(h->velocity);
+    free(h->negative_velocity);
+    free(h->pixels);
+    free(h->map);
+    *h = (struct host){0};
+}
+
+static enum status host_create(struct host *h, const struct plan *p, const struct model_config *c, struct error *err) {
+    int64_t patches = 0, scale = vae_scale(&c->vae), channels = c->transformer.in_channels;
+    for (size_t i = 0; i < p->pictures; i++) patches += p->patches[i].height * p->patches[i].width;
+    int64_t tokens = patches / (c->vision.merge * c->vision.merge), pixels = largest_pixels(p);
+    struct {
+        float **to;
+        int64_t n;
+    } wanted[] = {
+        {&h->pixel_values, patches * vision_patch_numbers(&c->vision)},
+        {&h->vision_embeds, tokens * c->vision.out_hidden},
+        {&h->latents, (p->noise_tokens + p->picture_tokens) * channels},
+        {&h->velocity, p->noise_tokens * channels},
+        {&h->negative_velocity, p->noise_tokens * channels},
+        {&h->pixels, pixels * 3},
+        {&h->map, pixels / (scale * scale) * c->vae.z},
+    };
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        *wanted[i].to = malloc((size_t)wanted[i].n * sizeof(float));
+        if (!*wanted[i].to) return fail(err, STATUS_NO_MEMORY, "no memory for this edit's pictures");
+    }
+    return STATUS_OK;
+}
+
+/* ---- preparing pictures ---- */
+
+/* The reference pipeline resizes twice for the vision tower: by area with LANCZOS, then its image processor to whole
+ * patches with BICUBIC. */
+static enum status resize_pictures(struct run *r, struct error *err) {
+    const struct plan *p = r->plan;
+    struct host *h = &r->host;
+    float *patches = h->pixel_values;
+    enum status s = STATUS_OK;
+    for (size_t i = 0; i < p->pictures && s == STATUS_OK; i++) {
+        const struct picture *in = &r->edit->pictures[i];
+        struct picture half_way = {0};
+        s = picture_resize(&half_way, in, p->condition[i].width, p->condition[i].height, RESAMPLE_LANCZOS, err);
+        if (s == STATUS_OK)
+            s = picture_resize(&h->condition[i], &half_way, p->vision[i].width, p->vision[i].height,
+                               RESAMPLE_BICUBIC_TORCH, err);
+        picture_free(&half_way);
+        if (s == STATUS_OK)
+            s = picture_resize(&h->vae[i], in, p->vae[i].width, p->vae[i].height, RESAMPLE_LANCZOS, err);
+        if (s != STATUS_OK) break;
+        vision_patches(patches, &r->config->vision, &h->condition[i]);
+        patches += p->patches[i].height * p->patches[i].width * vision_patch_numbers(&r->config->vision);
+    }
+    return s;
+}
+
+/* ---- encoding the prompts ---- */
+
+/* Embeddings of a prompt's tokens from `first` on, with the pictures' embeddings in the places kept for them. */
+static enum status embed_prompt(const struct run *r, float *out, const struct plan_prompt *prompt, int64_t first,
+                                struct error *err) {
+    const struct token_ids *ids = &prompt->text.ids;
+    int32_t image_pad = tokenizer_token_id(r->engine->tokenizer, "<|image_pad|>");
+    int64_t hidden = r->config->language.hidden, picture = 0;
+    enum status s = language_embed(r->engine->model.language, out, ids->ids + first, (int64_t)ids->count - first, err);
+    for (size_t i = 0; i < ids->count && s == STATUS_OK; i++) {
+        if (ids->ids[i] != image_pad) continue;
+        if ((int64_t)i >= first)
+            memcpy(out + ((int64_t)i - first) * hidden, r->host.vision_embeds + picture * hidden,
+                   (size_t)hidden * sizeof *out);
+        picture++;
+    }
+    return s;
+}
+
+/* Hidden states of tokens `first` and on; those before are in the cache. */
+static enum status read_prompt(struct run *r, struct tensor hidden, const struct plan_prompt *prompt, int64_t first,
+                               struct language_cache *cache, const struct trace *trace, struct error *err) {
+    const struct language *language = r->engine->model.language;
+    int64_t count = (int64_t)prompt->text.ids.count, rest = count - first;
+    struct tensor out = tensor_rows(hidden, first, rest);
+    if (workspace_is_dry(r->w))
+        return language_forward(language, r->w, out, NULL, NULL, first, cache, NULL, "", err);
+    float *embeds = malloc((size_t)(rest * r->config->language.hidden) * sizeof *embeds);
+    int32_t *positions = malloc((size_t)(3 * rest) * sizeof *positions);
+    enum status s = embeds && positions ? embed_prompt(r, embeds, prompt, first, err)
+                                        : fail(err, STATUS_NO_MEMORY, "no memory for a prompt of %lld tokens", (long long)count);
+    for (int64_t axis = 0; axis < 3 && s == STATUS_OK; axis++)
+        memcpy(positions + axis * rest, prompt->positions + axis * count + first, (size_t)rest * sizeof *positions);
+    if (s == STATUS_OK)
+        s = language_forward(language, r->w, out, embeds, positions, first, cache, trace, "cond", err);
+    free(embeds);
+    free(positions);
+    return s;
+}
+
+/* Runs the vision tower once and the language model over both prompts, the second from where they part.
+ * positive, negative: [tokens, hidden], every token's. */
+static enum status encode_prompts(struct run *r, struct tensor positive, struct tensor negative, struct error *err) {
+    const struct plan *p = r->plan;
+    const struct model *m = &r->engine->model;
+    enum status s = vision_forward(m->vision, r->w, r->host.vision_embeds, r->host.pixel_values, p->patches,
+                                   (int64_t)p->pictures, err);
+    if (s != STATUS_OK) return s;
+    charge(r, FIRERED_PHASE_VISION);
+    int64_t tokens = vision_tokens(&r->config->vision, p->patches, (int64_t)p->pictures);
+    if (r->trace) r->trace->floats(r->trace->arg, "cond.vision_embeds", r->host.vision_embeds, tokens, positive.cols);
+    if (r->trace && p->guided) /* the same: the tower does not see the prompt */
+        r->trace->floats(r->trace->arg, "uncond.vision_embeds", r->host.vision_embeds, tokens, positive.cols);
+    size_t mark = workspace_mark(r->w);
+    struct language_cache cache;
+    int64_t room = positive.rows > negative.rows ? positive.rows : negative.rows;
+    s = language_cache_create(&cache, m->language, r->w, room, err);
+    if (s == STATUS_OK) s = read_prompt(r, positive, &p->positive, 0, &cache, r->trace, err);
+    if (s == STATUS_OK && p->guided) {
+        op_copy(r->w, tensor_rows(negative, 0, p->shared), tensor_rows(positive, 0, p->shared));
+        s = read_prompt(r, negative, &p->negative, p->shared, &cache, NULL, err);
+    }
+    language_cache_destroy(&cache);
+    workspace_release(r->w, mark);
+    return s;
+}
+
+/* ---- encoding the pictures, decoding the result ---- */
+
+static void trace_planes(const struct trace *t, const char *format, size_t i, const float *map, int64_t pixels,
+                         int64_t channels) {
+    char name[64];
+    float *planes = t ? malloc((size_t)(pixels * channels) * sizeof *planes) : NULL;
+    if (!planes) return;
+    for (int64_t k = 0; k < pixels; k++)
+        for (int64_t c = 0; c < channels; c++) planes[c * pixels + k] = map[k * channels + c];
+    snprintf(name, sizeof name, format, (int)i);
+    t->floats(t->arg, name, planes, channels, pixels);
+    free(planes);
+}
+
+/* The pictures' normalised, packed latents, behind the noise. */
+static enum status encode_pictures(struct run *r, struct error *err) {
+    const struct plan *p = r->plan;
+    const struct vae_config *c = &r->config->vae;
+    bool dry = workspace_is_dry(r->w);
+    float *packed = dry ? NULL : r->host.latents + p->noise_tokens * r->config->transformer.in_channels;
+    enum status s = STATUS_OK;
+    for (size_t i = 0; i < p->pictures && s == STATUS_OK; i++) {
+        int64_t height = p->vae[i].height, width = p->vae[i].width, scale = vae_scale(c);
+        int64_t latent_pixels = height / scale * (width / scale);
+        if (!dry) pixels_to_floats(r->host.pixels, &r->host.vae[i]);
+        if (!dry) trace_planes(r->trace, "vae_input%d", i, r->host.pixels, height * width, 3);
+        s = vae_encode(r->engine->model.vae, r->w, r->host.map, r->host.pixels, height, width, err);
+        if (dry || s != STATUS_OK) continue;
+        trace_planes(r->trace, "vae_mean%d", i, r->host.map, latent_pixels, c->z);
+        latents_normalise(r->host.map, latent_pixels, c);
+        latents_pack(packed, r->host.map, height / scale, width / scale, c->z);
+        packed += latent_pixels * c->z;
+    }
+    return s;
+}
+
+static enum status decode_latents(struct run *r, struct error *err) {
+    const struct vae_config *c = &r->config->vae;
+    const struct edit_size size = r->plan->output;
+    int64_t height = size.height / vae_scale(c), width = size.width / vae_scale(c);
+    bool dry = workspace_is_dry(r->w);
+    if (!dry) {
+        latents_unpack(r->host.map, r->host.latents, height, width, c->z);
+        latents_denormalise(r->host.map, height * width, c);
+        trace_planes(r->trace, "vae_decode_input", 0, r->host.map, height * width, c->z);
+    }
+    enum status s = vae_decode(r->engine->model.vae, r->w, r->host.pixels, r->host.map, height, width, err);
+    if (dry || s != STATUS_OK) return s;
+    int64_t pixels = (int64_t)size.height * size.width;
+    trace_planes(r->trace, "vae_decode_output", 0, r->host.pixels, pixels, 3);
+    if (!all_finite(r->host.pixels, (size_t)pixels * 3))
+        return fail(err, STATUS_NOT_FINITE, "the VAE decoded something that is not a number; its weights may be damaged");
+    struct picture *out = &r->result->picture;
+    *out = (struct picture){size.width, size.height, malloc((size_t)pixels * 3)};
+    if (!out->rgb) return fail(err, STATUS_NO_MEMORY, "no memory for the edited picture");
+    pixels_from_floats(out, r->host.pixels);
+    return STATUS_OK;
+}
+
+/* ---- denoising ---- */
+
+static void draw_noise(struct run *r) {
+    const struct vae_config *c = &r->config->vae;
+    int64_t height = r->plan->grids[0].height * 2, width = r->plan->grids[0].width * 2;
+    enum noise_generator g = r->engine->generator == FIRERED_GENERATOR_CUDA ? NOISE_TORCH_CUDA : NOISE_TORCH_CPU;
+    noise_fill(r->host.map, (size_t)(c->z * height * width), r->edit->seed, g, r->engine->dtype == FIRERED_DTYPE_BFLOAT16);
+    latents_pack_planes(r->host.latents, r->host.map, height, width, c->z);
+    if (r->trace)
+        r->trace->floats(r->trace->arg, "noise", r->host.latents, r->plan->noise_tokens, r->config->transformer.in_channels);
+}
+
+static double length_of(const float *x, int64_t n) {
+    double s = 0;
+    for (int64_t i = 0; i < n; i++) s += (double)x[i] * x[i];
+    return sqrt(s);
+}
+
+/* True classifier-free guidance: towards the prompt and away from the negative one, at each token rescaled to the length
+ * that the prompt's own prediction has. */
+static void guide(float *velocity, const float *negative, double scale, int64_t tokens, int64_t channels) {
+    for (int64_t t = 0; t < tokens; t++, velocity += channels, negative += channels) {
+        double before = length_of(velocity, channels);
+        for (int64_t i = 0; i < channels; i++) velocity[i] = negative[i] + (float)scale * (velocity[i] - negative[i]);
+        double after = length_of(velocity, channels);
+        if (after == 0) continue;
+        for (int64_t i = 0; i < channels; i++) velocity[i] *= (float)(before / after);
+    }
+}
+
+struct denoiser {
+    struct transformer_text positive, negative;
+    struct modulation modulation;
+    struct tensor latents, velocity;
+};
+
+static enum status predict(struct run *r, const struct denoiser *d, const struct transformer_text *text, float *out,
+                           int step, const char *tag, struct error *err) {
+    const struct trace *blocks = text == &d->positive && step == 0 ? r->trace : NULL;
+    enum status s = transformer_forward(r->engine->model.transformer, r->w, d->velocity, d->latents, text, &d->modulation,
+                                        step, blocks, err);
+    if (s != STATUS_OK) return s;
+    trace_tensor(r->trace, r->w, d->velocity, "step%d.noise_pred_%s", step, tag);
+    tensor_download(r->w, out, d->velocity);
+    return STATUS_OK;
+}
+
+static enum status denoise_step(struct run *r, const struct denoiser *d, int step, struct error *err) {
+    const struct plan *p = r->plan;
+    int64_t channels = r->config->transformer.in_channels;
+    tensor_upload(r->w, d->latents, r->host.latents);
+    enum status s = predict(r, d, &d->positive, r->host.velocity, step, "cond", err);
+    if (s == STATUS_OK && p->guided) s = predict(r, d, &d->negative, r->host.negative_velocity, step, "uncond", err);
+    if (s != STATUS_OK || workspace_is_dry(r->w)) return s;
+    if (p->guided) guide(r->host.velocity, r->host.negative_velocity, p->guidance_scale, p->noise_tokens, channels);
+    size_t numbers = (size_t)(p->noise_tokens * channels);
+    scheduler_step(r->host.latents, r->host.velocity, numbers, p->sigmas[step], p->sigmas[step + 1]);
+    if (!all_finite(r->host.latents, numbers))
+        return fail(err, STATUS_NOT_FINITE, "step %d gave something that is not a number; the weights or an adapter may be damaged",
+                    step + 1);
+    trace_tensor(r->trace, r->w, (struct tensor){r->host.latents, p->noise_tokens, channels, channels}, "step%d.latents", step);
+    tell(r, FIRERED_STAGE_DENOISE, step + 1);
+    return STATUS_OK;
+}
+
+/* What every step needs.  The prompts' embeddings leave out the template's first tokens, as the reference does. */
+static enum status prepare_denoiser(struct run *r, struct denoiser *d, struct tensor positive, struct tensor negative,
+                                    struct error *err) {
+    const struct plan *p = r->plan;
+    const struct transformer *t = r->engine->model.transformer;
+    int64_t drop = (int64_t)p->positive.text.drop, grids = 1 + (int64_t)p->pictures;
+    int64_t channels = r->config->transformer.in_channels;
+    struct tensor embeds = tensor_rows(positive, drop, positive.rows - drop);
+    trace_tensor(r->trace, r->w, embeds, "prompt_embeds");
+    enum status s = transformer_text_create(&d->positive, t, r->w, embeds, p->grids, grids, err);
+    if (s == STATUS_OK && p->guided) {
+        embeds = tensor_rows(negative, drop, negative.rows - drop);
+        trace_tensor(r->trace, r->w, embeds, "negative_prompt_embeds");
+        s = transformer_text_create(&d->negative, t, r->w, embeds, p->grids, grids, err);
+    }
+    if (s == STATUS_OK) s = modulation_create(&d->modulation, t, r->w, p->timesteps, p->steps, err);
+    d->latents = tensor_take(r->w, p->noise_tokens + p->picture_tokens, channels);
+    d->velocity = tensor_take(r->w, p->noise_tokens, channels);
+    if (r->trace && s == STATUS_OK)
+        r->trace->floats(r->trace->arg, "packed_input", r->host.latents, d->latents.rows, channels);
+    return s;
+}
+
+static enum status denoise(struct run *r, struct tensor positive, struct tensor negative, struct error *err) {
+    struct denoiser d = {0};
+    size_t mark = workspace_mark(r->w);
+    enum status s = prepare_denoiser(r, &d, positive, negative, err);
+    int steps = workspace_is_dry(r->w) ? 1 : r->plan->steps; /* all steps take the same memory */
+    for (int step = 0; step < steps && s == STATUS_OK; step++) s = denoise_step(r, &d, step, err);
+    modulation_destroy(&d.modulation);
+    workspace_release(r->w, mark);
+    return s;
+}
+
+/* ---- the story ---- */
+
+static enum status compute_stages(struct run *r, struct error *err) {
+    const struct plan *p = r->plan;
+    int64_t hidden = r->config->language.hidden;
+    size_t mark = workspace_mark(r->w);
+    struct tensor positive = tensor_take(r->w, (int64_t)p->positive.text.ids.count, hidden);
+    struct tensor negative = tensor_take(r->w, (int64_t)p->negative.text.ids.count, hidden);
+    r->phase_start = seconds_now();
+
+    tell(r, FIRERED_STAGE_ENCODE, 0);
+    enum status s = encode_prompts(r, positive, negative, err);
+    charge(r, FIRERED_PHASE_TEXT);
+    if (s == STATUS_OK) s = encode_pictures(r, err);
+    charge(r, FIRERED_PHASE_VAE_ENCODE);
+
+    if (s == STATUS_OK) tell(r, FIRERED_STAGE_DENOISE, 0);
+    if (s == STATUS_OK) s = denoise(r, positive, negative, err);
+    workspace_release(r->w, mark);
+    charge(r, FIRERED_PHASE_DENOISE);
+
+    if (s == STATUS_OK) tell(r, FIRERED_STAGE_DECODE, p->steps);
+    if (s == STATUS_OK) s = decode_latents(r, err);
+    charge(r, FIRERED_PHASE_VAE_DECODE);
+    return s;
+}
+
+enum status edit_memory(const struct firered *engine, const struct firered_edit *edit, const struct plan *plan,
+                        size_t *bytes, struct error *err) {
+    struct run r = {.engine = engine, .edit = edit, .plan = plan, .config = &engine->model.config};
+    enum status s = workspace_create_dry(&r.w, engine->compute, err);
+    if (s != STATUS_OK) return s;
+    s = compute_stages(&r, err);
+    *bytes = workspace_peak(r.w);
+    workspace_destroy(r.w);
+    return s;
+}
+
+static void trace_plan(const struct trace *t, const struct plan *p, const struct host *h, const struct model_config *c) {
+    if (!t) return;
+    int64_t patches = 0, n = (int64_t)p->positive.text.ids.count, m = (int64_t)p->negative.text.ids.count;
+    int32_t grids[FIRERED_MAX_PICTURES * 3];
+    for (size_t i = 0; i < p->pictures; i++) {
+        patches += p->patches[i].height * p->patches[i].width;
+        grids[i * 3] = 1;
+        grids[i * 3 + 1] = (int32_t)p->patches[i].height;
+        grids[i * 3 + 2] = (int32_t)p->patches[i].width;
+    }
+    t->integers(t->arg, "image_grid_thw", grids, (int64_t)p->pictures, 3);
+    t->integers(t->arg, "cond.input_ids", p->positive.text.ids.ids, 1, n);
+    t->integers(t->arg, "cond.position_ids", p->positive.positions, 3, n);
+    if (p->guided) t->integers(t->arg, "uncond.input_ids", p->negative.text.ids.ids, 1, m);
+    if (p->guided) t->integers(t->arg, "uncond.position_ids", p->negative.positions, 3, m);
+    t->floats(t->arg, "pixel_values", h->pixel_values, patches, vision_patch_numbers(&c->vision));
+    t->floats(t->arg, "sigmas", p->sigmas, 1, p->steps + 1);
+    t->floats(t->arg, "timesteps", p->timesteps, 1, p->steps);
+}
+
+enum status edit_run(const struct firered *engine, const struct firered_edit *edit, struct firered_result *result,
+                     const struct trace *trace, struct error *err) {
+    *result = (struct firered_result){0};
+    struct plan plan;
+    struct run r = {.engine = engine, .edit = edit, .plan = &plan, .config = &engine->model.config, .result = result, .trace = trace};
+    size_t bytes = 0;
+    enum status s = plan_edit(&plan, engine, edit, err);
+    if (s == STATUS_OK) s = edit_memory(engine, edit, &plan, &bytes, err);
+    if (s == STATUS_OK) s = workspace_create(&r.w, engine->compute, bytes, edit->cancelled, edit->arg, err);
+    if (s == STATUS_OK) s = host_create(&r.host, &plan, r.config, err);
+    if (s == STATUS_OK) s = resize_pictures(&r, err);
+    if (s == STATUS_OK) {
+        trace_plan(trace, &plan, &r.host, r.config);
+        draw_noise(&r);
+        s = compute_stages(&r, err);
+    }
+    result->steps = plan.steps;
+    result->guidance_scale = plan.guidance_scale;
+    const struct firered_cost *phases = result->phases;
+    result->encode_seconds = phases[FIRERED_PHASE_VISION].seconds + phases[FIRERED_PHASE_TEXT].seconds +
+                             phases[FIRERED_PHASE_VAE_ENCODE].seconds;
+    result->denoise_seconds = phases[FIRERED_PHASE_DENOISE].seconds;
+    result->decode_seconds = phases[FIRERED_PHASE_VAE_DECODE].seconds;
+    if (s != STATUS_OK) {
+        picture_free(&result->picture);
+        *result = (struct firered_result){0};
+    }
+    host_free(&r.host);
+    workspace_destroy(r.w);
+    plan_free(&plan);
+    return s;
+}

@@ -1,0 +1,142 @@
+/*
+ * The library's public face: opening a model, describing it, editing with it.
+ */
+#include "pipeline/engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "pipeline/edit.h"
+#include "pipeline/plan.h"
+
+enum { DEFAULT_STEPS = 28 };
+static const double DEFAULT_GUIDANCE_SCALE = 7.0;
+
+/* The folder's last component. */
+static char *name_of(const char *folder) {
+    size_t end = strlen(folder);
+    while (end > 1 && folder[end - 1] == '/') end--;
+    size_t from = end;
+    while (from > 0 && folder[from - 1] != '/') from--;
+    return strndup(folder + from, end - from);
+}
+
+enum status engine_open_device(struct firered *e, const struct firered_options *o, const struct checkpoint *checkpoint,
+                               bool plan_only, struct error *err) {
+    bool stored_16_bit = checkpoint_is_16_bit(checkpoint);
+    e->dtype = o->dtype != FIRERED_DTYPE_AUTO ? o->dtype
+               : stored_16_bit                ? FIRERED_DTYPE_BFLOAT16
+                                              : FIRERED_DTYPE_FLOAT32;
+    e->generator = o->generator;
+    const char *kernels = getenv("FIRERED_KERNELS");
+    if (o->device == FIRERED_DEVICE_CUDA)
+        return fail(err, STATUS_INVALID, "this build has no CUDA backend; use the device cpu or auto");
+    struct compute_options options = {.threads = o->threads,
+                                      .low_precision = e->dtype == FIRERED_DTYPE_BFLOAT16,
+                                      .kernels = kernels && *kernels ? kernels : NULL,
+                                      .plan_only = plan_only};
+    return compute_create_cpu(&e->compute, &options, err);
+}
+
+static enum status open_text_and_schedule(struct firered *e, const char *folder, struct error *err) {
+    char path[4096];
+    if (snprintf(path, sizeof path, "%s/tokenizer", folder) >= (int)sizeof path)
+        return fail(err, STATUS_INVALID, "the model folder's path is too long");
+    enum status s = scheduler_config_load(&e->scheduler, folder, err);
+    return s == STATUS_OK ? tokenizer_open(&e->tokenizer, path, err) : s;
+}
+
+/* Weights take about as much memory packed as they do stored; better to say now that they cannot fit than to be killed
+ * when half of them are loaded. */
+static enum status check_memory(const struct firered *e, const struct checkpoint *c, struct error *err) {
+    uint64_t need = checkpoint_bytes(c), available = memory_available();
+    if (need <= available) return STATUS_OK;
+    return fail(err, STATUS_NO_MEMORY,
+                "the weights of %s take %.1f GB of memory, but only %.1f GB are free; free some, or choose a smaller model",
+                e->name, (double)need / 1e9, (double)available / 1e9);
+}
+
+enum status firered_open(struct firered **out, const struct firered_options *o, struct error *err) {
+    *out = NULL;
+    struct checkpoint checkpoint = {0};
+    struct model_config config;
+    struct firered *e = calloc(1, sizeof *e);
+    if (!e || !(e->name = name_of(o->model))) {
+        free(e);
+        return fail(err, STATUS_NO_MEMORY, "no memory to open a model");
+    }
+    enum status s = model_config_load(&config, o->model, err);
+    if (s == STATUS_OK) s = open_text_and_schedule(e, o->model, err);
+    if (s == STATUS_OK) s = checkpoint_open(&checkpoint, o->model, err);
+    if (s == STATUS_OK) s = check_memory(e, &checkpoint, err);
+    if (s == STATUS_OK) s = engine_open_device(e, o, &checkpoint, false, err);
+    if (s == STATUS_OK) {
+        struct model_options options = {e->compute, o->loras, o->lora_count, o->log, o->loading, o->loading_arg};
+        s = model_load(&e->model, &config, &checkpoint, &options, err);
+    }
+    checkpoint_close(&checkpoint);
+    if (s != STATUS_OK) {
+        firered_close(e);
+        return s;
+    }
+    *out = e;
+    return STATUS_OK;
+}
+
+void firered_close(struct firered *e) {
+    if (!e) return;
+    model_unload(&e->model);
+    tokenizer_close(e->tokenizer);
+    compute_destroy(e->compute);
+    free(e->name);
+    free(e);
+}
+
+void firered_describe(const struct firered *e, struct firered_info *out) {
+    const struct edit_config *c = &e->model.config.edit;
+    *out = (struct firered_info){
+        .model = e->name,
+        .device = compute_device(e->compute),
+        .dtype = e->dtype == FIRERED_DTYPE_BFLOAT16 ? "bfloat16" : "float32",
+        .kernels = compute_kernels(e->compute),
+        .threads = compute_threads(e->compute),
+        .default_steps = c->default_steps ? (int)c->default_steps : DEFAULT_STEPS,
+        .default_guidance_scale = c->distilled               ? 1.0
+                                  : c->default_guidance >= 0 ? c->default_guidance
+                                                             : DEFAULT_GUIDANCE_SCALE,
+        .has_default_steps = c->default_steps != 0,
+        .has_default_guidance = c->default_guidance >= 0,
+        .distilled = c->distilled,
+        .output_area = c->output_area,
+        .weight_bytes = compute_weight_bytes(e->compute),
+        .parameters = (int64_t)e->model.parameters,
+    };
+}
+
+void firered_edit_defaults(const struct firered *e, struct firered_edit *edit) {
+    struct firered_info info;
+    firered_describe(e, &info);
+    edit->steps = info.default_steps;
+    edit->guidance_scale = info.default_guidance_scale;
+    edit->negative_prompt = " ";
+}
+
+enum status firered_edit_plan(const struct firered *e, const struct firered_edit *edit, int *width, int *height,
+                              uint64_t *bytes, struct error *err) {
+    struct plan plan;
+    size_t peak = 0;
+    enum status s = plan_edit(&plan, e, edit, err);
+    if (s == STATUS_OK) s = edit_memory(e, edit, &plan, &peak, err);
+    *width = plan.output.width;
+    *height = plan.output.height;
+    *bytes = peak;
+    plan_free(&plan);
+    return s;
+}
+
+enum status firered_edit_run(struct firered *e, const struct firered_edit *edit, struct firered_result *result,
+                             struct error *err) {
+    return edit_run(e, edit, result, NULL, err);
+}

@@ -1,0 +1,26 @@
+/*
+ * engine.h - what a `struct firered` is: a device, a model on it, and what the pipeline reads beside the weights.
+ */
+#ifndef PIPELINE_ENGINE_H
+#define PIPELINE_ENGINE_H
+
+#include "firered.h"
+#include "model/model.h"
+#include "pipeline/scheduler.h"
+#include "text/tokenizer.h"
+
+struct firered {
+    char *name; /* the model folder's own name */
+    struct compute *compute;
+    struct model model;
+    struct tokenizer *tokenizer;
+    struct scheduler_config scheduler;
+    enum firered_dtype dtype; /* FLOAT32 or BFLOAT16, never AUTO */
+    enum firered_generator generator;
+};
+
+/* Settles the dtype and makes the device, from the options and how the checkpoint is stored. */
+enum status engine_open_device(struct firered *e, const struct firered_options *o, const struct checkpoint *checkpoint,
+                               bool plan_only, struct error *err);
+
+#endif

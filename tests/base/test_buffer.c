@@ -1,0 +1,112 @@
+#include "base/buffer.h" /* before cmocka, whose `fail` is a macro */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static void test_append(void **state) {
+    (void)state;
+    struct buffer b = {0};
+    assert_int_equal(buffer_append(&b, NULL, 0, NULL), STATUS_OK);
+    assert_int_equal(b.size, 0);
+    for (int i = 0; i < 10000; i++) {
+        assert_int_equal(buffer_append(&b, "ab\0c", 4, NULL), STATUS_OK);
+        assert_int_equal(b.size, 4 * (i + 1));
+        assert_true(b.room > b.size && b.data[b.size] == '\0');
+    }
+    for (size_t i = 0; i < b.size; i++) assert_int_equal(b.data[i], "ab\0c"[i % 4]);
+    buffer_free(&b);
+    assert_true(!b.data && b.size == 0 && b.room == 0);
+    buffer_free(&b);
+}
+
+static void test_printf(void **state) {
+    (void)state;
+    struct buffer b = {0};
+    char want[4096] = "";
+    for (int i = 0; i < 200; i++) {
+        assert_int_equal(buffer_printf(&b, "%d-%s;", i, i % 2 ? "odd" : ""), STATUS_OK);
+        snprintf(want + strlen(want), sizeof want - strlen(want), "%d-%s;", i, i % 2 ? "odd" : "");
+        assert_string_equal(b.data, want);
+        assert_int_equal(b.size, strlen(want));
+    }
+    assert_int_equal(buffer_printf(&b, "%s", ""), STATUS_OK);
+    assert_string_equal(b.data, want);
+    buffer_free(&b);
+}
+
+/* Sizes that no memory has leave the buffer as it was; the data, which is not that long, is not touched. */
+static void test_too_much(void **state) {
+    (void)state;
+    static const size_t sizes[] = {SIZE_MAX, SIZE_MAX - 1, SIZE_MAX / 2, SIZE_MAX / 2 - 4};
+    struct buffer b = {0};
+    assert_int_equal(buffer_append(&b, "kept", 4, NULL), STATUS_OK);
+    for (int i = 0; i < 4; i++) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+        if (i == 3) continue; /* a sanitizer's realloc ends the program instead of failing */
+#endif
+        struct error err = {{0}};
+        assert_int_equal(buffer_append(&b, "x", sizes[i], &err), STATUS_NO_MEMORY);
+        assert_true(strlen(err.text) > 0);
+        assert_int_equal(b.size, 4);
+        assert_string_equal(b.data, "kept");
+    }
+    buffer_free(&b);
+}
+
+static void write_file(const char *path, const char *bytes, size_t n) {
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(bytes, 1, n, f), n);
+    fclose(f);
+}
+
+static void test_read_file(void **state) {
+    (void)state;
+    char folder[] = "/tmp/firered-buffer-XXXXXX", path[128];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/file", folder);
+    size_t n = 200001;
+    char *bytes = malloc(n);
+    assert_non_null(bytes);
+    for (size_t i = 0; i < n; i++) bytes[i] = (char)(i * 7 + i / 256);
+
+    struct buffer b = {0};
+    struct error err = {{0}};
+    write_file(path, bytes, n);
+    assert_int_equal(buffer_read_file(&b, path, n, &err), STATUS_OK);
+    assert_int_equal(b.size, n);
+    assert_memory_equal(b.data, bytes, n);
+    buffer_free(&b);
+    assert_int_equal(buffer_read_file(&b, path, n - 1, &err), STATUS_INVALID);
+    assert_null(b.data);
+    assert_non_null(strstr(err.text, path));
+    assert_int_equal(buffer_read_file(&b, path, 0, &err), STATUS_INVALID);
+
+    write_file(path, "", 0);
+    assert_int_equal(buffer_read_file(&b, path, 0, &err), STATUS_OK);
+    assert_int_equal(b.size, 0);
+    buffer_free(&b);
+    assert_int_equal(buffer_read_file(&b, folder, 100, &err), STATUS_INVALID);
+    unlink(path);
+    assert_int_equal(buffer_read_file(&b, path, 100, &err), STATUS_IO);
+    /* A pipe without a writer must be refused, not waited for. */
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(buffer_read_file(&b, path, 100, &err), STATUS_INVALID);
+    unlink(path);
+    rmdir(folder);
+    free(bytes);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_append), cmocka_unit_test(test_printf),
+                                       cmocka_unit_test(test_too_much), cmocka_unit_test(test_read_file)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

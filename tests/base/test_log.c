@@ -1,0 +1,160 @@
+/*
+ * Log lines stay one line and one object, whatever the network sends: no forged lines, no broken JSON, no invalid UTF-8.
+ */
+#include "base/log.h"
+
+#include <fcntl.h>
+#include <jansson.h>
+#include <limits.h>
+#include <math.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <utf8proc.h>
+
+#include <cmocka.h>
+
+static struct log log_to_file(enum log_level least, bool json) {
+    char path[] = "/tmp/firered-log-XXXXXX";
+    struct log log = {least, json, mkstemp(path)};
+    assert_true(log.fd >= 0);
+    unlink(path);
+    fcntl(log.fd, F_SETFL, O_APPEND);
+    return log;
+}
+
+/* All that was written so far, which the caller frees; the file is closed. */
+static char *text_of(struct log *log) {
+    off_t size = lseek(log->fd, 0, SEEK_END);
+    char *text = calloc(1, (size_t)size + 1);
+    assert_non_null(text);
+    assert_int_equal(pread(log->fd, text, (size_t)size, 0), size);
+    close(log->fd);
+    return text;
+}
+
+static int lines_of(const char *text) {
+    int n = 0;
+    for (; *text; text++) n += *text == '\n';
+    return n;
+}
+
+static bool valid_utf8(const char *s) {
+    utf8proc_int32_t c;
+    utf8proc_ssize_t n;
+    for (const utf8proc_uint8_t *p = (const utf8proc_uint8_t *)s; *p; p += n)
+        if ((n = utf8proc_iterate(p, -1, &c)) < 1) return false;
+    return true;
+}
+
+static void test_formats(void **state) {
+    (void)state;
+    struct log log = log_to_file(LOG_INFO, false);
+    log_event(&log, LOG_DEBUG, "not written", LOG_INT("n", 1));
+    log_event(&log, LOG_INFO, "edit finished", LOG_STR("id", "ab-12"), LOG_INT("steps", INT64_MIN), LOG_REAL("seconds", 3.25));
+    log_event(&log, LOG_ERROR, "x", LOG_STR("a", NULL), LOG_STR("b", "two words"), LOG_STR("c", "1=2"));
+    log_fields(&log, LOG_WARN, "no fields", NULL, 0);
+    log_event(NULL, LOG_ERROR, "nowhere", LOG_INT("n", 1));
+    char *text = text_of(&log), *line = text;
+    assert_int_equal(lines_of(text), 3);
+    assert_true(line[4] == '-' && line[10] == 'T' && line[19] == '.' && line[23] == 'Z');
+    assert_memory_equal(line + 24, " info  edit finished id=ab-12 steps=-9223372036854775808 seconds=3.25\n", 70);
+    line = strchr(line, '\n') + 1;
+    assert_memory_equal(line + 24, " error x a=\"\" b=\"two words\" c=\"1=2\"\n", 36);
+    free(text);
+}
+
+static const char *const hostile[] = {
+    "a\nb", "a\r\n2026-01-01T00:00:00.000Z info  forged", "\x1b[2K\x1b[1A", "\"}\n{\"level\":\"info\"", "\\", "\\\"", "\"",
+    "\x7f", "\xc2\x85", "\xc2\x9b" "31m", "\xe2\x80\xa8", "\xe2\x80\xa9", "\xff\xfe", "\xc0\x8a", "\xe2\x80", "\xf0\x9f\x98",
+    "\xed\xa0\x80", "\xf4\x90\x80\x80", "\x80", "ok\xc3", "\xf0\x9f\x98\x80 \xc3\xa9", "\b\f\t\v", "=", "a b=c", "",
+};
+enum { HOSTILE = sizeof hostile / sizeof *hostile };
+
+static void test_hostile_text(void **state) {
+    (void)state;
+    struct log log = log_to_file(LOG_DEBUG, false);
+    for (int i = 0; i < HOSTILE; i++)
+        log_event(&log, LOG_INFO, hostile[i], LOG_STR("value", hostile[i]), LOG_REAL("x", NAN));
+    char *text = text_of(&log);
+    assert_int_equal(lines_of(text), HOSTILE);
+    assert_true(valid_utf8(text));
+    for (const char *p = text; *p; p++) assert_true(*p == '\n' || ((unsigned char)*p >= ' ' && *p != 0x7f));
+    assert_null(strstr(text, "\xe2\x80\xa8"));
+    assert_null(strstr(text, "\xc2\x9b"));
+    assert_non_null(strstr(text, "value=\"a b=c\"")); /* a value cannot make up a field */
+    free(text);
+}
+
+static void test_hostile_json(void **state) {
+    (void)state;
+    static const double reals[] = {NAN, INFINITY, -INFINITY, 0, -0.0, 1e300, 1e-300, 5, 0.1, 123456789};
+    struct log log = log_to_file(LOG_DEBUG, true);
+    for (int i = 0; i < HOSTILE; i++)
+        log_event(&log, LOG_WARN, hostile[i], LOG_STR("value", hostile[i]), LOG_INT("n", INT64_MAX), LOG_REAL("x", reals[i % 10]));
+    char *text = text_of(&log), *line = text;
+    assert_int_equal(lines_of(text), HOSTILE);
+    for (int i = 0; i < HOSTILE; i++) {
+        char *end = strchr(line, '\n');
+        json_error_t why;
+        json_t *j = json_loadb(line, (size_t)(end - line), JSON_REJECT_DUPLICATES, &why);
+        if (!j) fail_msg("no JSON: %.*s: %s", (int)(end - line), line, why.text);
+        assert_int_equal(json_object_size(j), 6);
+        assert_string_equal(json_string_value(json_object_get(j, "level")), "warn");
+        assert_true(json_integer_value(json_object_get(j, "n")) == INT64_MAX);
+        const char *value = json_string_value(json_object_get(j, "value"));
+        assert_non_null(value);
+        if (valid_utf8(hostile[i])) assert_string_equal(value, hostile[i]); /* nothing is lost */
+        else assert_non_null(strstr(value, "\xef\xbf\xbd"));
+        assert_string_equal(json_string_value(json_object_get(j, "event")), value);
+        json_t *x = json_object_get(j, "x");
+        if (isfinite(reals[i % 10])) assert_true(fabs(json_number_value(x) - reals[i % 10]) <= 1e-5 * fabs(reals[i % 10]));
+        else assert_true(json_is_null(x));
+        json_decref(j);
+        line = end + 1;
+    }
+    free(text);
+}
+
+static void *write_lines(void *arg) {
+    for (int i = 0; i < 200; i++) log_event(arg, LOG_INFO, "from a thread", LOG_INT("i", i), LOG_STR("s", "\"\n\""));
+    return NULL;
+}
+
+static void test_threads(void **state) {
+    (void)state;
+    struct log log = log_to_file(LOG_INFO, true);
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++) assert_int_equal(pthread_create(&threads[i], NULL, write_lines, &log), 0);
+    for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+    char *text = text_of(&log), *line = text;
+    assert_int_equal(lines_of(text), 800);
+    for (char *end; (end = strchr(line, '\n')); line = end + 1) {
+        json_t *j = json_loadb(line, (size_t)(end - line), 0, NULL);
+        assert_non_null(j);
+        json_decref(j);
+    }
+    free(text);
+}
+
+/* A log that cannot be written does not stop anybody. */
+static void test_closed(void **state) {
+    (void)state;
+    struct log log = {LOG_INFO, true, -1};
+    log_event(&log, LOG_ERROR, "lost", LOG_INT("n", 1));
+    log.fd = open("/dev/full", O_WRONLY);
+    log_event(&log, LOG_ERROR, "lost", LOG_INT("n", 1));
+    if (log.fd >= 0) close(log.fd);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_formats),      cmocka_unit_test(test_hostile_text), cmocka_unit_test(test_hostile_json),
+        cmocka_unit_test(test_threads),      cmocka_unit_test(test_closed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,145 @@
+#include "cli/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <pty.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "config/options.h"
+
+enum { MOST_WORDS = 40 };
+
+static void become(const char *program, const char *const *words) {
+    char *argv[MOST_WORDS + 2] = {(char *)program};
+    int argc = 1;
+    for (; *words && argc <= MOST_WORDS; words++) argv[argc++] = (char *)*words;
+    execv(program, argv);
+    _exit(127);
+}
+
+static double seconds_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static void redirect(int fd, const char *path) {
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    if (file < 0 || dup2(file, fd) < 0) _exit(126);
+    close(file);
+}
+
+void child_start(struct child *c, const char *program, const char *const *words) {
+    memset(c, 0, sizeof *c);
+    c->started = seconds_now();
+    c->pid = fork();
+    if (c->pid != 0) return;
+    redirect(STDOUT_FILENO, "child.out");
+    redirect(STDERR_FILENO, "child.err");
+    become(program, words);
+}
+
+bool text_from_file(const char *path, char *out, size_t room) {
+    FILE *f = fopen(path, "rb");
+    out[0] = '\0';
+    if (!f) return false;
+    size_t n = fread(out, 1, room - 1, f);
+    out[n] = '\0';
+    fclose(f);
+    return true;
+}
+
+static void set_status(struct child *c, int status) {
+    c->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    c->pid = 0;
+}
+
+void child_wait(struct child *c) {
+    int status = 0;
+    struct rusage usage;
+    if (c->pid && wait4(c->pid, &status, 0, &usage) == c->pid) {
+        set_status(c, status);
+        c->peak_bytes = (int64_t)usage.ru_maxrss * 1024;
+        c->seconds = seconds_now() - c->started;
+    }
+    text_from_file("child.out", c->out, sizeof c->out);
+    text_from_file("child.err", c->err, sizeof c->err);
+}
+
+bool child_ended(struct child *c) {
+    int status = 0;
+    if (c->pid && waitpid(c->pid, &status, WNOHANG) == c->pid) set_status(c, status);
+    return c->pid == 0;
+}
+
+void child_run_on_terminal(struct child *c, const char *program, const char *const *words) {
+    int terminal, status = 0;
+    memset(c, 0, sizeof *c);
+    c->pid = forkpty(&terminal, NULL, NULL, NULL);
+    if (c->pid == 0) become(program, words);
+    size_t size = 0;
+    ssize_t n;
+    while ((n = read(terminal, c->out + size, sizeof c->out - 1 - size)) > 0) size += (size_t)n;
+    c->out[size] = '\0';
+    close(terminal);
+    if (waitpid(c->pid, &status, 0) == c->pid) set_status(c, status);
+}
+
+bool wait_for_text(const char *path, const char *text, double seconds) {
+    char content[16384];
+    for (int i = 0; i < seconds * 100; i++) {
+        if (text_from_file(path, content, sizeof content) && strstr(content, text)) return true;
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    }
+    return false;
+}
+
+static char scene[] = "/tmp/firered-cli-XXXXXX";
+
+static int make_models(void) {
+    static const char *const folders[] = {"m", "slow", "broken", "models", "models/demo"};
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++)
+        if (mkdir(folders[i], 0700) != 0) return -1;
+    FILE *f = fopen("models/demo/model_index.json", "w");
+    return f && fclose(f) == 0 ? 0 : -1;
+}
+
+int scene_enter(void **state) {
+    (void)state;
+    if (!mkdtemp(scene) || chdir(scene) != 0 || make_models() != 0) return -1;
+    setenv("HF_HOME", scene, 1);
+    return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *where) {
+    (void)st;
+    (void)kind;
+    (void)where;
+    return remove(path);
+}
+
+int scene_reset(void **state) {
+    (void)state;
+    for (size_t i = 0; i < option_count; i++)
+        if (strcmp(option_table[i].variable, "HF_HOME") != 0) unsetenv(option_table[i].variable);
+    unsetenv("HF_HUB_CACHE");
+    nftw("out", remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    unlink("report");
+    unlink(".env");
+    setenv("FAKE_REPORT", "report", 1);
+    return mkdir("out", 0700);
+}
+
+int scene_leave(void **state) {
+    (void)state;
+    if (chdir("/") != 0) return -1;
+    return nftw(scene, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}

@@ -1,0 +1,39 @@
+/*
+ * child.h - runs the program as its users do: a process with arguments, an environment, and an
+ * exit status.
+ */
+#ifndef TESTS_CLI_CHILD_H
+#define TESTS_CLI_CHILD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct child {
+    pid_t pid;
+    int status; /* exit status; 128 + signal where it died of one */
+    int64_t peak_bytes; /* most memory that was resident */
+    double started, seconds; /* when it was started, and how long it took */
+    char out[16384], err[16384];
+};
+
+/* Starts `program` with the words, NULL ends them; its output goes to files in the working
+ * directory. */
+void child_start(struct child *c, const char *program, const char *const *words);
+void child_wait(struct child *c); /* and fills in status, out, err */
+bool child_ended(struct child *c);
+
+/* Runs to the end on a terminal; out holds all that was written there. */
+void child_run_on_terminal(struct child *c, const char *program, const char *const *words);
+
+/* cmocka's set-ups: a fresh folder as the working directory, with model folders m, slow and
+ * broken, and models/demo; before each test none of the program's variables is set, and no picture
+ * or report is left from the one before. */
+int scene_enter(void **state);
+int scene_reset(void **state);
+int scene_leave(void **state);
+
+bool text_from_file(const char *path, char *out, size_t room); /* false: no such file */
+bool wait_for_text(const char *path, const char *text, double seconds);
+
+#endif

@@ -1,0 +1,229 @@
+/*
+ * The program's commands from outside: exit status, and the one sentence that a mistake gets.
+ */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "cli/child.h"
+
+#include <cmocka.h> /* last: its macro fail() would hide ours */
+
+static struct child c;
+
+static void run(const char *const *words) {
+    child_start(&c, FAKE_PROGRAM, words);
+    child_wait(&c);
+}
+#define RUN(...) run((const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
+
+static void assert_has(const char *text, const char *part) {
+    if (!strstr(text, part)) fail_msg("no \"%s\" in: %s", part, text);
+}
+
+static void assert_refused(int status, const char *sentence) {
+    assert_string_equal(c.err, sentence);
+    assert_int_equal(c.status, status);
+    assert_string_equal(c.out, "");
+}
+
+static const char *report(void) {
+    static char text[16384];
+    text_from_file("report", text, sizeof text);
+    return text;
+}
+
+static void test_front(void **state) {
+    (void)state;
+    RUN("--help");
+    assert_int_equal(c.status, 0);
+    assert_has(c.out, "usage: firered COMMAND");
+    RUN("--version");
+    assert_int_equal(c.status, 0);
+    assert_string_equal(c.out, "firered " FIRERED_VERSION "\n");
+    RUN(NULL);
+    assert_int_equal(c.status, 2);
+    assert_has(c.err, "usage: firered COMMAND");
+    RUN("sreve");
+    assert_refused(
+        2, "firered: unknown command 'sreve': did you mean serve? (firered --help lists all)\n");
+    RUN("--sreve");
+    assert_int_equal(c.status, 2);
+    RUN("draw");
+    assert_refused(2, "firered: unknown command 'draw': firered --help lists all\n");
+    RUN("");
+    assert_refused(2, "firered: unknown command '': firered --help lists all\n");
+}
+
+static void test_helps(void **state) {
+    (void)state;
+    static const char *const commands[] = {"serve", "edit", "info", "health"};
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        char usage[64];
+        snprintf(usage, sizeof usage, "usage: firered %s", commands[i]);
+        RUN(commands[i], "--help");
+        assert_int_equal(c.status, 0);
+        assert_has(c.out, usage);
+        assert_string_equal(c.err, "");
+        RUN(commands[i], "-h");
+        assert_int_equal(c.status, 0);
+        RUN(commands[i], "--frobnicate");
+        assert_int_equal(c.status, 2);
+        assert_has(c.err, "unknown flag --frobnicate: ");
+        RUN(commands[i], "stray");
+        assert_int_equal(c.status, 2);
+        assert_has(c.err, "unexpected argument 'stray': ");
+    }
+}
+
+static void test_serve(void **state) {
+    (void)state;
+    setenv("API_KEY", "sesame", 1);
+    RUN("serve", "--model", "m", "--port", "8123");
+    assert_int_equal(c.status, 0);
+    assert_string_equal(report(), "serve model=m name=m host=0.0.0.0 port=8123 key=sesame\n");
+    assert_has(c.err, "\"event\":\"configuration\"");
+    assert_null(strstr(c.err, "sesame"));
+    assert_null(strstr(c.err, "demo"));
+}
+
+static void test_serve_refuses(void **state) {
+    (void)state;
+    RUN("serve", "--port", "70000");
+    assert_refused(
+        2, "firered serve: PORT=70000 (from --port): must be a whole number from 0 to 65535\n");
+    setenv("DTYPE", "int8", 1);
+    RUN("serve");
+    assert_refused(
+        2, "firered serve: DTYPE=int8 (from the environment): must be auto, float32 or bfloat16\n");
+    unsetenv("DTYPE");
+    RUN("serve", "--model", "m", "--port", "1");
+    assert_int_equal(c.status, 1);
+    assert_has(c.err, "firered serve: port 1 is taken\n");
+    assert_string_equal(c.out, "");
+}
+
+static void test_model_rule(void **state) {
+    (void)state;
+    RUN("serve");
+    assert_int_equal(c.status, 0);
+    assert_has(report(), "name=demo ");
+    assert_has(c.err, "running the small demo model");
+    assert_has(c.err, "FireRedTeam/FireRed-Image-Edit-1.0 is not in the local cache");
+
+    unlink("report");
+    RUN("serve", "--model", "demo"); /* asked for: nothing to explain */
+    assert_has(report(), "name=demo ");
+    assert_null(strstr(c.err, "running the small"));
+
+    unlink("report");
+    RUN("serve", "--model", "Some/Other-Model"); /* never replaced by another one */
+    assert_int_equal(c.status, 1);
+    assert_string_equal(report(), "");
+    assert_has(c.err, "firered serve: ");
+    assert_has(c.err, "Some/Other-Model");
+
+    setenv("MODEL_ID", "./m/", 1);
+    RUN("serve");
+    assert_has(report(), "name=m ");
+}
+
+static void test_default_model_in_cache(void **state) {
+    (void)state;
+    const char *snapshot =
+        "mkdir -p hub/models--FireRedTeam--FireRed-Image-Edit-1.0/snapshots/main";
+    assert_int_equal(system(snapshot), 0);
+    RUN("serve", "--hf-home", ".");
+    assert_int_equal(c.status, 0);
+    assert_has(report(), "snapshots/main name=FireRedTeam/FireRed-Image-Edit-1.0 ");
+    assert_null(strstr(c.err, "demo"));
+    assert_int_equal(system("rm -r hub"), 0);
+}
+
+static void test_info(void **state) {
+    (void)state;
+    RUN("info", "--model", "m");
+    assert_int_equal(c.status, 0);
+    assert_string_equal(c.out, "a fake report\n");
+    assert_string_equal(c.err, "");
+    RUN("info");
+    assert_int_equal(c.status, 0);
+    assert_has(c.err, "running the small demo model");
+    RUN("info", "--model", "./broken");
+    assert_refused(1, "firered info: transformer/config.json is missing from the model folder\n");
+    RUN("info", "--model", "/nowhere");
+    assert_int_equal(c.status, 1);
+    RUN("info", "--port", "1");
+    assert_int_equal(c.status, 2);
+}
+
+/* A server that answers one request with `reply`; returns the process, and its port. */
+static pid_t serve_once(const char *reply, int *port) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    *port = ntohs(address.sin_port);
+    pid_t pid = fork();
+    if (pid == 0) {
+        char request[512];
+        int client = accept(fd, NULL, NULL);
+        ssize_t n = recv(client, request, sizeof request, 0);
+        if (n > 0) n = send(client, reply, strlen(reply), 0);
+        close(client);
+        _exit(n > 0 ? 0 : 1);
+    }
+    close(fd);
+    return pid;
+}
+
+static void check_health(const char *reply, int status) {
+    char text[16];
+    int port;
+    struct child server = {.pid = serve_once(reply, &port)};
+    snprintf(text, sizeof text, "%d", port);
+    RUN("health", "--port", text);
+    assert_int_equal(c.status, status);
+    child_wait(&server);
+    assert_int_equal(server.status, 0);
+}
+
+static void test_health(void **state) {
+    (void)state;
+    check_health("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 0);
+    check_health("HTTP/1.1 503 Service Unavailable\r\n\r\n", 1);
+    check_health("HTTP", 1);
+    RUN("health", "--host", "127.0.0.1", "--port", "1");
+    assert_refused(1, "firered health: no service at 127.0.0.1 port 1: Connection refused\n");
+}
+
+static void test_env_file(void **state) {
+    (void)state;
+    assert_int_equal(system("echo 'PORT=\"80' > .env"), 0);
+    RUN("serve");
+    assert_refused(2, "firered serve: .env, line 1: the quote is not closed on its line\n");
+    assert_int_equal(system("echo 'PORT=8200 # here' > .env"), 0);
+    RUN("serve", "--model", "m");
+    assert_has(report(), "port=8200 ");
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup(name, scene_reset)
+    const struct CMUnitTest tests[] = {
+        TEST(test_front),         TEST(test_helps),      TEST(test_serve),
+        TEST(test_serve_refuses), TEST(test_model_rule), TEST(test_default_model_in_cache),
+        TEST(test_info),          TEST(test_health),     TEST(test_env_file),
+    };
+#undef TEST
+    return cmocka_run_group_tests(tests, scene_enter, scene_leave);
+}

@@ -1,0 +1,321 @@
+/*
+ * Working memory: what a dry run tells is what a real run takes, nothing is written beyond it, sizes that no machine has
+ * are refused, and shapes that do not belong together stop the edit instead of reaching a kernel.
+ */
+#include "compute/plain.h" /* before cmocka, whose `fail` is a macro */
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct compute *create(void) {
+    struct compute *c;
+    assert_int_equal(compute_create_cpu(&c, &(struct compute_options){.threads = 2}, NULL), STATUS_OK);
+    assert_string_equal(compute_device(c), "cpu");
+    return c;
+}
+
+static struct workspace *dry(struct compute *c) {
+    struct workspace *w;
+    assert_int_equal(workspace_create_dry(&w, c, NULL), STATUS_OK);
+    assert_true(workspace_is_dry(w));
+    return w;
+}
+
+static struct workspace *real(struct compute *c, size_t bytes) {
+    struct workspace *w;
+    assert_int_equal(workspace_create(&w, c, bytes, NULL, NULL, NULL), STATUS_OK);
+    assert_false(workspace_is_dry(w));
+    return w;
+}
+
+static struct linear *linear_of(struct compute *c, int64_t out, int64_t in) {
+    float *weight = random_floats((size_t)(out * in), 1);
+    struct linear *l;
+    assert_int_equal(compute_pack_linear(c, &l, &(struct matrix){DTYPE_F32, out, in, weight}, 1, NULL, true, NULL), STATUS_OK);
+    free(weight);
+    return l;
+}
+
+static void test_stack(void **state) {
+    (void)state;
+    struct compute *c = create();
+    struct workspace *plan = dry(c);
+    struct tensor a = tensor_take(plan, 3, 5);
+    assert_null(a.data);
+    assert_null(tensor_rows(a, 1, 2).data);
+    assert_null(tensor_cols(a, 1, 2).data);
+    size_t mark = workspace_mark(plan);
+    assert_true(mark >= 60 && mark % 64 == 0);
+    tensor_take(plan, 100, 100);
+    workspace_release(plan, mark);
+    tensor_take(plan, 10, 10);
+    assert_int_equal(workspace_peak(plan), mark + 40000);
+
+    struct workspace *w = real(c, workspace_peak(plan));
+    a = tensor_take(w, 3, 5);
+    struct tensor b = tensor_take(w, 100, 100);
+    assert_true(a.data && (uintptr_t)a.data % 64 == 0 && b.data && (uintptr_t)b.data % 64 == 0);
+    memset(a.data, 1, 60);
+    memset(b.data, 2, 40000); /* to the last byte: the address sanitizer watches */
+    struct tensor view = tensor_cols(tensor_rows(b, 3, 4), 5, 6);
+    assert_true(view.data == b.data + 305 && view.rows == 4 && view.cols == 6 && view.stride == 100);
+    assert_int_equal(workspace_check(w, NULL), STATUS_OK);
+    workspace_destroy(w);
+    workspace_destroy(plan);
+    workspace_destroy(NULL);
+    compute_destroy(c);
+}
+
+/* One number more than planned: no memory, no computing, and the next check says so. */
+static void test_beyond_the_plan(void **state) {
+    (void)state;
+    struct compute *c = create();
+    struct linear *l = linear_of(c, 8, 8);
+    struct workspace *w = real(c, 1024);
+    struct error err = {{0}};
+    assert_non_null(tensor_take(w, 16, 8).data);
+    struct tensor rest = tensor_take(w, 8, 16);
+    assert_non_null(rest.data);
+    rest.data[127] = 7.0f;
+    assert_int_equal(workspace_check(w, &err), STATUS_OK);
+    assert_null(tensor_take(w, 1, 1).data);
+    op_silu(w, rest, rest); /* must not run any more */
+    op_linear(w, tensor_cols(rest, 0, 8), tensor_cols(rest, 8, 8), l, NULL);
+    assert_true(rest.data[127] == 7.0f);
+    assert_int_equal(workspace_check(w, &err), STATUS_INTERNAL);
+    assert_true(strlen(err.text) > 0);
+    workspace_destroy(w);
+
+    /* An operation whose scratch does not fit must not run either. */
+    w = real(c, 1024);
+    struct tensor x = tensor_take(w, 8, 8), y = tensor_take(w, 8, 8);
+    memset(y.data, 0, 256);
+    op_linear(w, y, x, l, NULL);
+    for (int i = 0; i < 64; i++) assert_true(y.data[i] == 0);
+    assert_int_equal(workspace_check(w, NULL), STATUS_INTERNAL);
+    workspace_destroy(w);
+    linear_destroy(l);
+    compute_destroy(c);
+}
+
+/* Products of sizes that wrap around must not come out small. */
+static void test_overflow(void **state) {
+    (void)state;
+    static const int64_t sizes[][2] = {{INT64_MAX, INT64_MAX}, {INT64_MAX, 4},         {(int64_t)1 << 32, (int64_t)1 << 32},
+                                       {(int64_t)1 << 62, 1},  {(int64_t)1 << 31, (int64_t)1 << 31}, {-1, 5},
+                                       {5, -1},                {-3, -7},               {INT64_MIN, 2}};
+    struct compute *c = create();
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (int map = 0; map < 2; map++)
+            for (int planning = 0; planning < 2; planning++) {
+                struct workspace *w = planning ? dry(c) : real(c, 4096);
+                struct error err = {{0}};
+                if (map) assert_null(feature_map_take(w, sizes[i][0], sizes[i][1], 2).t.data);
+                else assert_null(tensor_take(w, sizes[i][0], sizes[i][1]).data);
+                assert_true(workspace_check(w, &err) != STATUS_OK);
+                assert_true(strlen(err.text) > 0);
+                assert_true(workspace_peak(w) <= 4096);
+                workspace_destroy(w);
+            }
+    /* Many large ones that only together are too much. */
+    struct workspace *w = dry(c);
+    for (int i = 0; i < 100; i++) tensor_take(w, (int64_t)1 << 40, 1);
+    assert_int_equal(workspace_check(w, NULL), STATUS_NO_MEMORY);
+    workspace_destroy(w);
+    compute_destroy(c);
+}
+
+static void test_absurd_size(void **state) {
+    (void)state;
+    static const size_t sizes[] = {SIZE_MAX, SIZE_MAX - 4096, SIZE_MAX / 2, (size_t)1 << 50};
+    struct compute *c = create();
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct workspace *w;
+        struct error err = {{0}};
+        assert_int_equal(workspace_create(&w, c, sizes[i], NULL, NULL, &err), STATUS_NO_MEMORY);
+        assert_null(w);
+        assert_true(strlen(err.text) > 0);
+    }
+    workspace_destroy(real(c, 0)); /* an edit of nothing needs nothing */
+    compute_destroy(c);
+}
+
+/* On a machine whose memory ends at 1 GB: in a child, because the limit cannot be raised again. */
+static void test_limited_memory(void **state) {
+    (void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    skip(); /* sanitizers reserve terabytes of addresses */
+#else
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct compute *c;
+        struct workspace *w;
+        struct error err;
+        setrlimit(RLIMIT_AS, &(struct rlimit){1 << 30, 1 << 30});
+        if (compute_create_cpu(&c, &(struct compute_options){.threads = 1}, &err) != STATUS_OK) _exit(2);
+        if (workspace_create(&w, c, (size_t)2 << 30, NULL, NULL, &err) != STATUS_NO_MEMORY) _exit(3);
+        if (workspace_create(&w, c, (size_t)16 << 20, NULL, NULL, &err) != STATUS_OK) _exit(4);
+        workspace_destroy(w);
+        compute_destroy(c);
+        _exit(0);
+    }
+    int ended;
+    assert_int_equal(waitpid(child, &ended, 0), child);
+    assert_true(WIFEXITED(ended));
+    assert_int_equal(WEXITSTATUS(ended), 0);
+#endif
+}
+
+static bool after_two(void *arg) {
+    return ++*(int *)arg > 2;
+}
+
+static void test_cancellation(void **state) {
+    (void)state;
+    struct compute *c = create();
+    struct workspace *w;
+    struct error err = {{0}};
+    int asked = 0;
+    assert_int_equal(workspace_create(&w, c, 1024, after_two, &asked, NULL), STATUS_OK);
+    assert_int_equal(workspace_check(w, &err), STATUS_OK);
+    assert_int_equal(workspace_check(w, &err), STATUS_OK);
+    assert_int_equal(workspace_check(w, &err), STATUS_CANCELLED);
+    assert_true(strlen(err.text) > 0);
+    assert_int_equal(workspace_check(w, NULL), STATUS_CANCELLED);
+    workspace_destroy(w);
+    compute_destroy(c);
+}
+
+static void test_weight_bytes(void **state) {
+    (void)state;
+    struct compute *c = create();
+    float *x = random_floats(64 * 9 * 64, 1);
+    struct linear *l = linear_of(c, 33, 65);
+    uint64_t one = compute_weight_bytes(c);
+    assert_true(one >= 33 * 65 * 4);
+    struct conv *v;
+    struct vector *n;
+    assert_int_equal(compute_pack_conv(c, &v, x, x, 64, 64, 3, NULL), STATUS_OK);
+    uint64_t two = compute_weight_bytes(c);
+    assert_true(two >= one + 64 * 64 * 9 * 4);
+    assert_int_equal(compute_pack_vector(c, &n, x, 100, NULL), STATUS_OK);
+    assert_int_equal(compute_weight_bytes(c), two + 400);
+    linear_destroy(l);
+    assert_int_equal(compute_weight_bytes(c), two - one + 400);
+    vector_destroy(n);
+    conv_destroy(v);
+    assert_int_equal(compute_weight_bytes(c), 0);
+    linear_destroy(NULL);
+    vector_destroy(NULL);
+    conv_destroy(NULL);
+    compute_destroy(c);
+    compute_destroy(NULL);
+    free(x);
+}
+
+static void test_refused_weights(void **state) {
+    (void)state;
+    struct compute *c = create();
+    float x[12] = {0};
+    struct linear *l;
+    struct conv *v;
+    struct error err = {{0}};
+    struct matrix unequal[] = {{DTYPE_F32, 2, 3, x}, {DTYPE_F32, 3, 2, x}}, empty = {DTYPE_F32, 3, 0, x};
+    assert_int_equal(compute_pack_linear(c, &l, unequal, 2, NULL, false, &err), STATUS_INVALID);
+    assert_null(l);
+    assert_int_equal(compute_pack_linear(c, &l, &empty, 1, NULL, false, &err), STATUS_INVALID);
+    assert_int_equal(compute_pack_linear(c, &l, NULL, 0, NULL, false, &err), STATUS_INVALID);
+    assert_int_equal(compute_pack_conv(c, &v, x, NULL, 1, 1, 2, &err), STATUS_INVALID);
+    assert_null(v);
+    assert_int_equal(compute_pack_conv(c, &v, x, NULL, 0, 1, 1, &err), STATUS_INVALID);
+    assert_int_equal(compute_weight_bytes(c), 0);
+    compute_destroy(c);
+}
+
+static void test_unknown_kernels(void **state) {
+    (void)state;
+    struct compute *c;
+    struct error err = {{0}};
+    assert_int_equal(compute_create_cpu(&c, &(struct compute_options){.kernels = "none"}, &err), STATUS_INVALID);
+    assert_null(c);
+    assert_non_null(strstr(err.text, "none"));
+    assert_int_equal(compute_create_cpu(&c, &(struct compute_options){.threads = 1}, NULL), STATUS_OK);
+    assert_string_not_equal(compute_kernels(c), "avx512-bf16"); /* nobody asked for less than float32 */
+    compute_destroy(c);
+}
+
+/* Shapes that do not belong together are a defect of the network's code, or of a file that got past its checks: the dry run
+ * finds them, before any kernel could read past the end of anything. */
+static void test_shapes(void **state) {
+    (void)state;
+    struct compute *c = create();
+    float x[4096] = {0};
+    struct linear *l = linear_of(c, 8, 6);
+    struct conv *v;
+    struct vector *n;
+    assert_int_equal(compute_pack_conv(c, &v, x, x, 4, 4, 3, NULL), STATUS_OK);
+    assert_int_equal(compute_pack_vector(c, &n, x, 8, NULL), STATUS_OK);
+    static const int32_t backwards[] = {0, 5, 3, 10}, short_of[] = {0, 5}, whole[] = {0, 4, 10}, late[] = {1, 10};
+    const struct attention good = {2, 1, 4, 1, false, whole, 2};
+    const struct conv_options plain = {.stride = 1, .pad_top_left = 1};
+    for (int n_case = 0; n_case < 24; n_case++) {
+        struct workspace *w = dry(c);
+        struct tensor a = tensor_take(w, 10, 8), b = tensor_take(w, 10, 6), d = tensor_take(w, 9, 8), k = tensor_take(w, 10, 4);
+        struct feature_map p = feature_map_take(w, 4, 4, 4), q = feature_map_take(w, 4, 4, 3);
+        struct attention at = good;
+        struct epilogue e = {.residual = &d};
+        struct conv_options o = plain;
+        bool fits = false;
+        switch (n_case) {
+        case 0: op_linear(w, a, b, l, NULL); fits = true; break;
+        case 1: op_linear(w, b, a, l, NULL); break;
+        case 2: op_linear(w, d, b, l, NULL); break;
+        case 3: op_linear(w, a, b, l, &e); break;
+        case 4: op_rms_norm(w, a, a, n, 0); fits = true; break;
+        case 5: op_rms_norm(w, b, b, n, 0); break;
+        case 6: op_rms_norm(w, a, d, n, 0); break;
+        case 7: op_channel_norm(w, b, b, n, false); break;
+        case 8: op_silu(w, a, b); break;
+        case 9: op_silu_mul(w, a, a, d); break;
+        case 10: op_norm_rotary(w, a, 4, NULL, 0, k, ROTARY_HALVES); fits = true; break;
+        case 11: op_norm_rotary(w, b, 4, NULL, 0, k, ROTARY_HALVES); break;
+        case 12: op_norm_rotary(w, a, 4, n, 0, k, ROTARY_HALVES); break;
+        case 13: op_norm_rotary(w, a, 4, NULL, 0, tensor_rows(k, 0, 9), ROTARY_HALVES); break;
+        case 14: op_attention(w, a, a, k, k, &at); fits = true; break;
+        case 15: at.segments = backwards, at.segment_count = 3; op_attention(w, a, a, k, k, &at); break;
+        case 16: at.segments = short_of, at.segment_count = 1; op_attention(w, a, a, k, k, &at); break;
+        case 17: at.segments = late, at.segment_count = 1; op_attention(w, a, a, k, k, &at); break;
+        case 18: at.kv_heads = 2; op_attention(w, a, a, k, k, &at); break;
+        case 19: at.segments = NULL, at.causal = true; op_attention(w, a, a, tensor_rows(k, 0, 9), tensor_rows(k, 0, 9), &at); break;
+        case 20: op_conv(w, p, p, v, &plain); fits = true; break;
+        case 21: op_conv(w, p, q, v, &plain); break;
+        case 22: op_conv(w, q, p, v, &plain); break;
+        default: o.residual = &a; op_conv(w, p, p, v, &o); break;
+        }
+        if (workspace_check(w, NULL) != (fits ? STATUS_OK : STATUS_INTERNAL)) fail_msg("case %d", n_case);
+        workspace_destroy(w);
+    }
+    linear_destroy(l);
+    conv_destroy(v);
+    vector_destroy(n);
+    compute_destroy(c);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_stack),          cmocka_unit_test(test_beyond_the_plan), cmocka_unit_test(test_overflow),
+        cmocka_unit_test(test_absurd_size),    cmocka_unit_test(test_limited_memory),  cmocka_unit_test(test_cancellation),
+        cmocka_unit_test(test_weight_bytes),   cmocka_unit_test(test_refused_weights), cmocka_unit_test(test_unknown_kernels),
+        cmocka_unit_test(test_shapes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

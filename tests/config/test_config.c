@@ -1,0 +1,579 @@
+/*
+ * Every variable by name, good and bad; which source wins; and that the documents say what the
+ * table says.
+ *
+ * FIRERED_UPDATE=1 in the environment rewrites .env.example and the README's list instead of
+ * comparing them.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "config/config.h"
+#include "config/options.h"
+#include "config/values.h"
+
+#include <cmocka.h> /* last: its macro fail() would hide ours */
+
+static char folder[] = "/tmp/firered-config-XXXXXX";
+
+/* Every test starts with no variable set and in an empty folder. */
+static int set_up(void **state) {
+    (void)state;
+    for (size_t i = 0; i < option_count; i++) unsetenv(option_table[i].variable);
+    unlink(".env");
+    return 0;
+}
+
+static int enter_folder(void **state) {
+    (void)state;
+    return mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;
+}
+
+static int leave_folder(void **state) {
+    (void)state;
+    unlink(".env");
+    return chdir("/") == 0 && rmdir(folder) == 0 ? 0 : -1;
+}
+
+static void write_env(const char *text) {
+    FILE *f = fopen(".env", "w");
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+}
+
+enum { MOST_WORDS = 8 };
+
+static enum status load(struct config *c, struct error *err, const char *const *words) {
+    char *argv[MOST_WORDS + 2] = {(char *)"serve"};
+    int argc = 1;
+    for (; words && *words; words++) argv[argc++] = (char *)*words;
+    err->text[0] = '\0';
+    return config_load(c, argc, argv, err);
+}
+#define LOAD(c, err, ...) load(c, err, (const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
+
+static void load_good(struct config *c) {
+    struct error err;
+    if (load(c, &err, NULL) != STATUS_OK) fail_msg("refused: %s", err.text);
+}
+
+static void test_defaults(void **state) {
+    (void)state;
+    struct config c;
+    load_good(&c);
+    assert_null(c.model_id);
+    assert_int_equal(c.max_concurrent_jobs, 2);
+    assert_true(c.timeout_seconds == 120.0);
+    assert_int_equal(c.default_steps, 0);
+    assert_true(c.default_guidance < 0);
+    assert_string_equal(c.host, "0.0.0.0");
+    assert_int_equal(c.port, 7000);
+    assert_int_equal(c.max_queue, 64);
+    assert_int_equal(c.max_upload_mb, 32);
+    assert_int_equal(c.max_image_pixels, 64000000);
+    assert_int_equal(c.max_steps, 100);
+    assert_null(c.api_key);
+    assert_int_equal(c.device, FIRERED_DEVICE_AUTO);
+    assert_int_equal(c.dtype, FIRERED_DTYPE_AUTO);
+    assert_int_equal(c.threads, 0);
+    assert_int_equal(c.seed_generator, FIRERED_GENERATOR_CPU);
+    assert_int_equal(c.log_level, LOG_INFO);
+    assert_null(c.cors_origins);
+    assert_int_equal(c.lora_count, 0);
+    assert_string_equal(c.negative_prompt, " ");
+    assert_null(c.hf_home);
+    config_free(&c);
+    config_free(&c); /* empty already */
+}
+
+struct good {
+    const char *variable, *value;
+    int64_t whole; /* or a choice */
+    double real;
+    const char *text; /* NULL: the value itself, for strings */
+};
+
+static const struct good good_values[] = {
+    {"MODEL_ID", "demo", 0, 0, NULL},
+    {"MODEL_ID", "/models/a b", 0, 0, NULL},
+    {"MAX_CONCURRENT_JOBS", "1", 1, 0, NULL},
+    {"MAX_CONCURRENT_JOBS", "256", 256, 0, NULL},
+    {"TIMEOUT_SECONDS", "0.5", 0, 0.5, NULL},
+    {"TIMEOUT_SECONDS", "86400", 0, 86400, NULL},
+    {"TIMEOUT_SECONDS", "1e2", 0, 100, NULL},
+    {"DEFAULT_STEPS", "1", 1, 0, NULL},
+    {"DEFAULT_STEPS", "100", 100, 0, NULL},
+    {"DEFAULT_GUIDANCE", "0", 0, 0, NULL},
+    {"DEFAULT_GUIDANCE", "30", 0, 30, NULL},
+    {"DEFAULT_GUIDANCE", "4.5", 0, 4.5, NULL},
+    {"HOST", "127.0.0.1", 0, 0, NULL},
+    {"HOST", "::1", 0, 0, NULL},
+    {"HOST", "localhost", 0, 0, NULL},
+    {"PORT", "0", 0, 0, NULL},
+    {"PORT", "65535", 65535, 0, NULL},
+    {"MAX_QUEUE", "0", 0, 0, NULL},
+    {"MAX_QUEUE", "100000", 100000, 0, NULL},
+    {"MAX_UPLOAD_MB", "1", 1, 0, NULL},
+    {"MAX_UPLOAD_MB", "4096", 4096, 0, NULL},
+    {"MAX_IMAGE_PIXELS", "1", 1, 0, NULL},
+    {"MAX_IMAGE_PIXELS", "4294967296", 4294967296, 0, NULL},
+    {"MAX_STEPS", "1000", 1000, 0, NULL},
+    {"API_KEY", "s3cret-_.~", 0, 0, NULL},
+    {"DEVICE", "cpu", FIRERED_DEVICE_CPU, 0, NULL},
+    {"DEVICE", "cuda", FIRERED_DEVICE_CUDA, 0, NULL},
+    {"DTYPE", "float32", FIRERED_DTYPE_FLOAT32, 0, NULL},
+    {"DTYPE", "bfloat16", FIRERED_DTYPE_BFLOAT16, 0, NULL},
+    {"THREADS", "0", 0, 0, NULL},
+    {"THREADS", "96", 96, 0, NULL},
+    {"SEED_GENERATOR", "cuda", FIRERED_GENERATOR_CUDA, 0, NULL},
+    {"LOG_LEVEL", "debug", LOG_DEBUG, 0, NULL},
+    {"LOG_LEVEL", "error", LOG_ERROR, 0, NULL},
+    {"CORS_ORIGINS", "*", 0, 0, NULL},
+    {"CORS_ORIGINS", "https://a.example, http://localhost:3000", 0, 0, NULL},
+    {"NEGATIVE_PROMPT", "blurry, 低画质", 0, 0, NULL},
+    {"HF_HOME", "/var/cache/hf", 0, 0, NULL},
+    {"HF_TOKEN", "hf_abc", 0, 0, NULL},
+    {"HF_ENDPOINT", "https://mirror.example", 0, 0, NULL},
+};
+
+static const struct option *option_named(const char *variable) {
+    for (size_t i = 0; i < option_count; i++)
+        if (strcmp(option_table[i].variable, variable) == 0) return &option_table[i];
+    fail_msg("no option %s", variable);
+    return NULL;
+}
+
+static void check_field(const struct config *c, const struct good *g) {
+    const struct option *o = option_named(g->variable);
+    const void *field = (const char *)c + o->offset;
+    switch (o->kind) {
+    case OPTION_INT:
+    case OPTION_CHOICE: assert_int_equal(*(const int *)field, g->whole); break;
+    case OPTION_INT64: assert_int_equal(*(const int64_t *)field, g->whole); break;
+    case OPTION_REAL: assert_true(*(const double *)field == g->real); break;
+    default: assert_string_equal(*(char *const *)field, g->value);
+    }
+}
+
+/* The same value has to arrive from each of the three sources. */
+static void test_good_values(void **state) {
+    for (size_t i = 0; i < sizeof good_values / sizeof good_values[0]; i++) {
+        const struct good *g = &good_values[i];
+        char flag[OPTION_FLAG_ROOM], word[OPTION_FLAG_ROOM + 256], line[512];
+        struct config c;
+        struct error err;
+
+        set_up(state);
+        setenv(g->variable, g->value, 1);
+        if (load(&c, &err, NULL) != STATUS_OK) fail_msg("%s", err.text);
+        check_field(&c, g);
+        config_free(&c);
+
+        set_up(state);
+        snprintf(line, sizeof line, "%s=\"%s\"\n", g->variable, g->value);
+        write_env(line);
+        if (load(&c, &err, NULL) != STATUS_OK) fail_msg("%s", err.text);
+        check_field(&c, g);
+        config_free(&c);
+
+        set_up(state);
+        option_flag(option_named(g->variable), flag);
+        snprintf(word, sizeof word, "--%s=%s", flag, g->value);
+        if (LOAD(&c, &err, word) != STATUS_OK) fail_msg("%s", err.text);
+        check_field(&c, g);
+        config_free(&c);
+    }
+}
+
+static void test_every_option_is_tested(void **state) {
+    (void)state;
+    for (size_t i = 0; i < option_count; i++) {
+        bool found = strcmp(option_table[i].variable, "LORA") == 0 ||
+                     strcmp(option_table[i].variable, "LOG_FORMAT") == 0;
+        for (size_t j = 0; j < sizeof good_values / sizeof good_values[0]; j++)
+            found |= strcmp(option_table[i].variable, good_values[j].variable) == 0;
+        if (!found) fail_msg("%s has no test", option_table[i].variable);
+    }
+}
+
+static void test_bad_values(void **state) {
+    static const struct {
+        const char *variable, *value, *message;
+    } bad[] = {
+        {"MODEL_ID", "a\nb",
+         "MODEL_ID=a?b (from the environment): must be at most 4096 bytes without "
+         "control characters"},
+        {"MAX_CONCURRENT_JOBS", "0",
+         "MAX_CONCURRENT_JOBS=0 (from the environment): must be a whole number from 1 to 256"},
+        {"MAX_CONCURRENT_JOBS", "257",
+         "MAX_CONCURRENT_JOBS=257 (from the environment): must be a whole number from 1 to 256"},
+        {"MAX_CONCURRENT_JOBS", "2.0",
+         "MAX_CONCURRENT_JOBS=2.0 (from the environment): must be a whole number from 1 to 256"},
+        {"TIMEOUT_SECONDS", "0",
+         "TIMEOUT_SECONDS=0 (from the environment): must be a number from 0.001 to 86400"},
+        {"TIMEOUT_SECONDS", "nan",
+         "TIMEOUT_SECONDS=nan (from the environment): must be a number from 0.001 to 86400"},
+        {"TIMEOUT_SECONDS", "2m",
+         "TIMEOUT_SECONDS=2m (from the environment): must be a number from 0.001 to 86400"},
+        {"TIMEOUT_SECONDS", "1e999",
+         "TIMEOUT_SECONDS=1e999 (from the environment): must be a number from 0.001 to 86400"},
+        {"DEFAULT_STEPS", "0",
+         "DEFAULT_STEPS=0 (from the environment): must be a whole number from 1 to 1000"},
+        {"DEFAULT_GUIDANCE", "-1",
+         "DEFAULT_GUIDANCE=-1 (from the environment): must be a number from 0 to 30"},
+        {"DEFAULT_GUIDANCE", "inf",
+         "DEFAULT_GUIDANCE=inf (from the environment): must be a number from 0 to 30"},
+        {"DEFAULT_GUIDANCE", "0x1",
+         "DEFAULT_GUIDANCE=0x1 (from the environment): must be a number from 0 to 30"},
+        {"HOST", "a b", "HOST=a b (from the environment): must be a host name or an IP address"},
+        {"PORT", "65536",
+         "PORT=65536 (from the environment): must be a whole number from 0 to 65535"},
+        {"PORT", "-1", "PORT=-1 (from the environment): must be a whole number from 0 to 65535"},
+        {"PORT", "http",
+         "PORT=http (from the environment): must be a whole number from 0 to 65535"},
+        {"PORT", " 80", "PORT= 80 (from the environment): must be a whole number from 0 to 65535"},
+        {"PORT", "80 ", "PORT=80  (from the environment): must be a whole number from 0 to 65535"},
+        {"PORT", "99999999999999999999",
+         "PORT=99999999999999999999 (from the environment): must be a whole number from 0 to "
+         "65535"},
+        {"MAX_QUEUE", "-1",
+         "MAX_QUEUE=-1 (from the environment): must be a whole number from 0 to 100000"},
+        {"MAX_UPLOAD_MB", "0",
+         "MAX_UPLOAD_MB=0 (from the environment): must be a whole number from 1 to 4096"},
+        {"MAX_IMAGE_PIXELS", "0",
+         "MAX_IMAGE_PIXELS=0 (from the environment): must be a whole number from 1 to 4294967296"},
+        {"MAX_IMAGE_PIXELS", "4294967297",
+         "MAX_IMAGE_PIXELS=4294967297 (from the environment): must be a whole number from 1 to "
+         "4294967296"},
+        {"MAX_STEPS", "0",
+         "MAX_STEPS=0 (from the environment): must be a whole number from 1 to 1000"},
+        {"API_KEY", "two words",
+         "API_KEY=(not shown) (from the environment): must be 1 to 4096 visible ASCII characters"},
+        {"API_KEY", "schl\xc3\xbcssel",
+         "API_KEY=(not shown) (from the environment): must be 1 to 4096 visible ASCII characters"},
+        {"DEVICE", "gpu", "DEVICE=gpu (from the environment): must be auto, cpu or cuda"},
+        {"DEVICE", "CPU", "DEVICE=CPU (from the environment): must be auto, cpu or cuda"},
+        {"DTYPE", "fp16", "DTYPE=fp16 (from the environment): must be auto, float32 or bfloat16"},
+        {"THREADS", "-2",
+         "THREADS=-2 (from the environment): must be a whole number from 0 to 4096"},
+        {"SEED_GENERATOR", "auto",
+         "SEED_GENERATOR=auto (from the environment): must be cpu or cuda"},
+        {"LOG_FORMAT", "xml", "LOG_FORMAT=xml (from the environment): must be text or json"},
+        {"LOG_LEVEL", "loud",
+         "LOG_LEVEL=loud (from the environment): must be debug, info, warn or error"},
+        {"CORS_ORIGINS", "example.org",
+         "CORS_ORIGINS=example.org (from the environment): must be *, or origins like "
+         "https://example.org, "
+         "comma-separated"},
+        {"CORS_ORIGINS", "https://a.example/",
+         "CORS_ORIGINS=https://a.example/ (from the environment): must "
+         "be *, or origins like https://example.org, comma-separated"},
+        {"CORS_ORIGINS", "https://a.example,",
+         "CORS_ORIGINS=https://a.example, (from the environment): must be *, or origins like "
+         "https://example.org, comma-separated"},
+        {"CORS_ORIGINS", "https://a\r\nX: y",
+         "CORS_ORIGINS=https://a??X: y (from the environment): must be *, or origins like "
+         "https://example.org, comma-separated"},
+        {"LORA", "a.safetensors,",
+         "LORA (from the environment): '' names no adapter file: it must be FILE[:SCALE]"},
+        {"LORA", ":0.5",
+         "LORA (from the environment): ':0.5' names no adapter file: it must be FILE[:SCALE]"},
+        {"LORA", "a:101",
+         "LORA (from the environment): the scale of adapter 'a:101' must be from -100 to 100"},
+        {"NEGATIVE_PROMPT", "\xff\xfe",
+         "NEGATIVE_PROMPT=?? (from the environment): must be UTF-8 text of at most 65536 "
+         "bytes"},
+        {"HF_HOME", "a\tb",
+         "HF_HOME=a?b (from the environment): must be at most 4096 bytes without control "
+         "characters"},
+        {"HF_TOKEN", "a b",
+         "HF_TOKEN=(not shown) (from the environment): must be 1 to 4096 visible ASCII characters"},
+        {"HF_ENDPOINT", "mirror.example",
+         "HF_ENDPOINT=mirror.example (from the environment): must be a URL "
+         "that starts with https:// or http://"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct config c;
+        struct error err;
+        set_up(state);
+        setenv(bad[i].variable, bad[i].value, 1);
+        assert_int_equal(load(&c, &err, NULL), STATUS_INVALID);
+        assert_string_equal(err.text, bad[i].message);
+        assert_null(c.host);
+    }
+}
+
+static void test_precedence(void **state) {
+    (void)state;
+    struct config c;
+    struct error err;
+    write_env("PORT=1000\nMAX_QUEUE=1\nHOST=file\nMAX_STEPS=\n");
+    setenv("PORT", "2000", 1);
+    setenv("MAX_QUEUE", "", 1); /* empty is unset: the file's counts */
+    setenv("HOST", "environment", 1);
+    assert_int_equal(LOAD(&c, &err, "--port", "3000"), STATUS_OK);
+    assert_int_equal(c.port, 3000);
+    assert_int_equal(c.max_queue, 1);
+    assert_string_equal(c.host, "environment");
+    assert_int_equal(c.max_steps, 100);
+    config_free(&c);
+
+    assert_int_equal(LOAD(&c, &err, "--port=", "--host", "a", "--host", "b"), STATUS_OK);
+    assert_int_equal(c.port, 2000);
+    assert_string_equal(c.host, "b");
+    config_free(&c);
+}
+
+static void test_sources_are_named(void **state) {
+    (void)state;
+    struct config c;
+    struct error err;
+    assert_int_equal(LOAD(&c, &err, "--port", "x"), STATUS_INVALID);
+    assert_string_equal(err.text, "PORT=x (from --port): must be a whole number from 0 to 65535");
+    write_env("# two lines\nPORT=x\n");
+    assert_int_equal(LOAD(&c, &err, NULL), STATUS_INVALID);
+    assert_string_equal(err.text,
+                        "PORT=x (from .env, line 2): must be a whole number from 0 to 65535");
+    write_env("API_KEY='hidden\n");
+    assert_int_equal(LOAD(&c, &err, NULL), STATUS_INVALID);
+    assert_string_equal(err.text, ".env, line 1: the quote is not closed on its line");
+}
+
+static void test_together(void **state) {
+    (void)state;
+    struct config c;
+    struct error err;
+    assert_int_equal(LOAD(&c, &err, "--default-steps", "50", "--max-steps", "40"), STATUS_INVALID);
+    assert_string_equal(err.text, "DEFAULT_STEPS=50: must be at most MAX_STEPS, which is 40");
+}
+
+static void test_loras(void **state) {
+    (void)state;
+    struct config c;
+    struct error err;
+    setenv("LORA", "a.safetensors,b.safetensors:0.5,C:/d.safetensors:-1,e:f", 1);
+    load_good(&c);
+    assert_int_equal(c.lora_count, 4);
+    assert_string_equal(c.loras[0].path, "a.safetensors");
+    assert_true(c.loras[0].scale == 1.0);
+    assert_string_equal(c.loras[1].path, "b.safetensors");
+    assert_true(c.loras[1].scale == 0.5);
+    assert_string_equal(c.loras[2].path, "C:/d.safetensors");
+    assert_true(c.loras[2].scale == -1.0);
+    assert_string_equal(c.loras[3].path, "e:f");
+    assert_true(c.loras[3].scale == 1.0);
+    config_free(&c);
+    assert_int_equal(LOAD(&c, &err, "--lora", "x:2", "--lora=y"), STATUS_OK);
+    assert_int_equal(c.lora_count, 2);
+    assert_string_equal(c.loras[0].path, "x");
+    assert_string_equal(c.loras[1].path, "y");
+    config_free(&c);
+}
+
+static void test_log_format(void **state) {
+    (void)state;
+    struct config c;
+    setenv("LOG_FORMAT", "json", 1);
+    load_good(&c);
+    assert_true(c.log_json);
+    config_free(&c);
+    setenv("LOG_FORMAT", "text", 1);
+    load_good(&c);
+    assert_false(c.log_json);
+    config_free(&c);
+}
+
+static void test_flags(void **state) {
+    (void)state;
+    struct config c;
+    struct error err;
+    assert_int_equal(LOAD(&c, &err, "--model", "demo"), STATUS_OK);
+    assert_string_equal(c.model_id, "demo");
+    config_free(&c);
+    assert_int_equal(LOAD(&c, &err, "--prot", "1"), STATUS_INVALID);
+    assert_string_equal(
+        err.text, "unknown flag --prot: did you mean --port? (firered serve --help lists all)");
+    assert_int_equal(LOAD(&c, &err, "--frobnicate"), STATUS_INVALID);
+    assert_string_equal(err.text, "unknown flag --frobnicate: firered serve --help lists all");
+    assert_int_equal(LOAD(&c, &err, "--port"), STATUS_INVALID);
+    assert_string_equal(err.text, "--port needs a value: see --help");
+    assert_int_equal(LOAD(&c, &err, "--api-key", "--port"), STATUS_INVALID);
+    assert_string_equal(
+        err.text,
+        "--api-key needs a value: KEY (write --api-key=--port if that is meant to be it)");
+    assert_int_equal(LOAD(&c, &err, "7000"), STATUS_INVALID);
+    assert_string_equal(err.text,
+                        "unexpected argument '7000': firered serve takes flags only (see --help)");
+    assert_int_equal(LOAD(&c, &err, "-p"), STATUS_INVALID);
+    assert_int_equal(LOAD(&c, &err, "--"), STATUS_INVALID);
+    assert_int_equal(LOAD(&c, &err, "--=x"), STATUS_INVALID);
+}
+
+/* A command reads only its own options: a bad PORT does not stop `firered edit`. */
+static void test_other_commands(void **state) {
+    (void)state;
+    struct config c;
+    struct error err;
+    struct args none = {0};
+    setenv("PORT", "bad", 1);
+    assert_int_equal(config_read(&c, OPTION_EDIT, &none, &err), STATUS_OK);
+    assert_int_equal(c.port, 7000);
+    config_free(&c);
+    setenv("DEVICE", "bad", 1);
+    assert_int_equal(config_read(&c, OPTION_EDIT, &none, &err), STATUS_INVALID);
+}
+
+static void test_secrets_are_not_logged(void **state) {
+    (void)state;
+    struct config c;
+    int ends[2];
+    char text[4096];
+    setenv("API_KEY", "sesame", 1);
+    setenv("HF_TOKEN", "hf_sesame", 1);
+    load_good(&c);
+    assert_int_equal(pipe(ends), 0);
+    config_log(&c, &(struct log){.least = LOG_INFO, .json = true, .fd = ends[1]});
+    close(ends[1]);
+    ssize_t n = read(ends[0], text, sizeof text - 1);
+    close(ends[0]);
+    assert_true(n > 0);
+    text[n] = '\0';
+    assert_null(strstr(text, "sesame"));
+    assert_non_null(strstr(text, "\"api_key\":\"set\""));
+    assert_non_null(strstr(text, "\"port\":7000"));
+    config_free(&c);
+}
+
+static void test_values(void **state) {
+    (void)state;
+    int64_t whole;
+    uint64_t big;
+    double real;
+    assert_true(value_int("-5", -10, 10, &whole) && whole == -5);
+    assert_false(value_int("", 0, 10, &whole));
+    assert_false(value_int("-", -10, 10, &whole));
+    assert_false(value_int("+5", 0, 10, &whole));
+    assert_false(value_int("5abc", 0, 10, &whole));
+    assert_true(value_uint64("18446744073709551615", &big) && big == UINT64_MAX);
+    assert_false(value_uint64("18446744073709551616", &big));
+    assert_false(value_uint64("-1", &big));
+    assert_true(value_real("-1.5e1", -20, 0, &real) && real == -15.0);
+    assert_true(value_real(".5", 0, 1, &real) && real == 0.5);
+    assert_false(value_real("1.2.3", 0, 10, &real));
+    assert_false(value_real("e", 0, 10, &real));
+    assert_false(value_real("infinity", 0, 10, &real));
+
+    struct shown_value shown;
+    char longest[200];
+    memset(longest, 'x', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    value_show(&shown, longest);
+    assert_int_equal(strlen(shown.text), sizeof shown.text - 1);
+    memset(longest, '\x80', sizeof longest - 1);
+    value_show(&shown, longest);
+    assert_string_equal(shown.text, "...");
+}
+
+/* Compares what the table writes with the file, or rewrites the file. */
+static void compare_or_update(const char *path, const char *old, const char *new) {
+    if (!getenv("FIRERED_UPDATE")) {
+        if (strcmp(old, new) != 0)
+            fail_msg("%s is not what the table in src/config/options.c says: FIRERED_UPDATE=1 %s "
+                     "rewrites it",
+                     path, "test_config");
+        return;
+    }
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_true(fputs(new, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void test_env_example(void **state) {
+    (void)state;
+    const char *path = SOURCE_ROOT "/.env.example";
+    struct buffer old = {0}, new = {0};
+    struct error err;
+    if (buffer_read_file(&old, path, 1 << 20, &err) != STATUS_OK && !getenv("FIRERED_UPDATE"))
+        fail_msg("%s", err.text);
+    assert_int_equal(options_write_env(&new), STATUS_OK);
+    compare_or_update(path, old.data ? old.data : "", new.data);
+    buffer_free(&old);
+
+    /* Copied as it is, it changes nothing; with every line switched on, it is valid. */
+    struct config c;
+    write_env(new.data);
+    load_good(&c);
+    assert_null(c.model_id);
+    config_free(&c);
+    for (char *p = new.data; (p = strstr(p, "\n#"));) {
+        p++;
+        if (p[1] != ' ') *p = ' ';
+    }
+    write_env(new.data);
+    load_good(&c);
+    assert_string_equal(c.model_id, "FireRedTeam/FireRed-Image-Edit-1.0");
+    assert_int_equal(c.default_steps, 28);
+    config_free(&c);
+    buffer_free(&new);
+}
+
+static void test_readme(void **state) {
+    (void)state;
+    const char *path = SOURCE_ROOT "/README.md";
+    const char *begin = "<!-- settings: begin -->\n", *end = "<!-- settings: end -->";
+    struct buffer old = {0}, new = {0};
+    struct error err;
+    if (buffer_read_file(&old, path, 1 << 20, &err) != STATUS_OK) fail_msg("%s", err.text);
+    const char *from = strstr(old.data, begin), *to = strstr(old.data, end);
+    assert_true(from && to && from < to);
+    from += strlen(begin);
+    assert_int_equal(buffer_append(&new, old.data, (size_t)(from - old.data), NULL), STATUS_OK);
+    assert_int_equal(options_write_readme(&new), STATUS_OK);
+    assert_int_equal(buffer_append(&new, to, strlen(to), NULL), STATUS_OK);
+    compare_or_update(path, old.data, new.data);
+    buffer_free(&old);
+    buffer_free(&new);
+}
+
+static void test_help(void **state) {
+    (void)state;
+    struct buffer help = {0};
+    assert_int_equal(options_write_help(&help, OPTION_SERVE), STATUS_OK);
+    for (size_t i = 0; i < option_count; i++) {
+        char flag[OPTION_FLAG_ROOM], wanted[OPTION_FLAG_ROOM + 4];
+        option_flag(&option_table[i], flag);
+        snprintf(wanted, sizeof wanted, "--%s ", flag);
+        assert_non_null(strstr(help.data, wanted));
+        assert_non_null(strstr(help.data, option_table[i].variable));
+    }
+    for (const char *line = help.data; *line;) {
+        size_t length = strcspn(line, "\n");
+        assert_true(length <= 100);
+        line += length + 1;
+    }
+    buffer_free(&help);
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup(name, set_up)
+    const struct CMUnitTest tests[] = {
+        TEST(test_defaults),   TEST(test_good_values),    TEST(test_every_option_is_tested),
+        TEST(test_bad_values), TEST(test_precedence),     TEST(test_sources_are_named),
+        TEST(test_together),   TEST(test_loras),          TEST(test_log_format),
+        TEST(test_flags),      TEST(test_other_commands), TEST(test_secrets_are_not_logged),
+        TEST(test_values),     TEST(test_env_example),    TEST(test_readme),
+        TEST(test_help),
+    };
+#undef TEST
+    return cmocka_run_group_tests(tests, enter_folder, leave_folder);
+}

@@ -1,0 +1,382 @@
+/* POST /edit as it should go, row by row of the contract, and every way in which an edit itself may
+ * fail. */
+#include "support/unit_test.h"
+
+#include <curl/curl.h>
+#include <unistd.h>
+
+#include "firered/picture.h"
+#include "http/harness.h"
+#include "image/decode.h"
+#include "image/encode.h"
+
+static struct server_process server;
+
+static void edit_with(struct server_process *s, const char *name, const char *value,
+                      struct answer *a) {
+    struct form f;
+    form_edit(&f, "night", name, value, NULL);
+    http_post_form(s, &f, a);
+}
+
+static void check_size(const struct answer *a, int width, int height) {
+    struct picture p;
+    assert_int_equal(picture_decode(&p, a->body.data, a->body.size, 1 << 26, NULL), STATUS_OK);
+    assert_int_equal(p.width, width);
+    assert_int_equal(p.height, height);
+    picture_free(&p);
+}
+
+static void test_answer(void **state) {
+    (void)state;
+    struct form f;
+    struct answer a;
+    form_edit(&f, "make it night", "seed", "18446744073709551615", "steps", "3", "guidance_scale",
+              "2.5", NULL);
+    http_post_form(&server, &f, &a);
+    assert_int_equal(a.status, 200);
+    assert_string_equal(answer_header(&a, "Content-Type"), "image/png");
+    assert_string_equal(answer_header(&a, "X-Seed"), "18446744073709551615");
+    assert_string_equal(answer_header(&a, "X-Steps"), "3");
+    assert_string_equal(answer_header(&a, "X-Guidance-Scale"), "2.5");
+    assert_string_equal(answer_header(&a, "X-Model"), "fake-model");
+    assert_int_equal(strlen(answer_header(&a, "X-Request-ID")), 32);
+    double queue, encode, denoise, decode;
+    assert_int_equal(sscanf(answer_header(&a, "Server-Timing"),
+                            "queue;dur=%lf, encode;dur=%lf, denoise;dur=%lf, decode;dur=%lf",
+                            &queue, &encode, &denoise, &decode),
+                     4);
+    assert_true(queue >= 0 && encode >= 0 && denoise >= 0 && decode >= 0);
+    struct picture_header header;
+    assert_int_equal(picture_probe(&header, a.body.data, a.body.size, NULL), STATUS_OK);
+    assert_int_equal(header.format, PICTURE_PNG);
+    check_size(&a, 48, 32);
+    answer_free(&a);
+}
+
+static void test_seed(void **state) {
+    (void)state;
+    static const char *const random[] = {"", "-1"};
+    char first[32] = "";
+    for (int i = 0; i < 4; i++) {
+        struct answer a;
+        edit_with(&server, "seed", random[i % 2], &a);
+        assert_int_equal(a.status, 200);
+        const char *seed = answer_header(&a, "X-Seed");
+        assert_true(strlen(seed) > 0 && strspn(seed, "0123456789") == strlen(seed));
+        assert_string_not_equal(seed, first);
+        snprintf(first, sizeof first, "%s", seed);
+        answer_free(&a);
+    }
+    static const char *const given[][2] = {{"0", "0"}, {"42", "42"}, {"007", "7"}};
+    for (int i = 0; i < 3; i++) {
+        struct answer a, b;
+        edit_with(&server, "seed", given[i][0], &a);
+        edit_with(&server, "seed", given[i][1], &b);
+        assert_string_equal(answer_header(&a, "X-Seed"), given[i][1]);
+        assert_true(a.body.size == b.body.size &&
+                    memcmp(a.body.data, b.body.data, a.body.size) == 0);
+        answer_free(&a);
+        answer_free(&b);
+    }
+}
+
+static void check_header(struct server_process *s, const char *name, const char *value,
+                         const char *header, const char *wanted) {
+    struct answer a;
+    edit_with(s, name, value, &a);
+    if (a.status != 200) fail_msg("%s=%s: %d %s", name, value, a.status, a.body.data);
+    assert_string_equal(answer_header(&a, header), wanted);
+    answer_free(&a);
+}
+
+static void test_numbers_in_range(void **state) {
+    (void)state;
+    check_header(&server, "steps", "1", "X-Steps", "1");
+    check_header(&server, "steps", "100", "X-Steps", "100");
+    check_header(&server, "steps", "007", "X-Steps", "7");
+    check_header(&server, "steps", "", "X-Steps", "28");
+    check_header(&server, "guidance_scale", "0", "X-Guidance-Scale", "0");
+    check_header(&server, "guidance_scale", "30", "X-Guidance-Scale", "30");
+    check_header(&server, "guidance_scale", "30.0e0", "X-Guidance-Scale", "30");
+    check_header(&server, "guidance_scale", ".5", "X-Guidance-Scale", "0.5");
+    check_header(&server, "guidance_scale", "4.", "X-Guidance-Scale", "4");
+    check_header(&server, "guidance_scale", "", "X-Guidance-Scale", "7");
+}
+
+static void test_defaults(void **state) {
+    (void)state;
+    struct server_process s;
+    server_start_ready(&s, (const char *[]){"FAKE_STEPS=8", "FAKE_GUIDANCE=4.5", NULL});
+    check_header(&s, "seed", "1", "X-Steps", "8");
+    check_header(&s, "seed", "1", "X-Guidance-Scale", "4.5");
+    assert_int_equal(server_stop(&s, 15), 0);
+
+    server_start_ready(&s, (const char *[]){"FAKE_STEPS=8", "FAKE_GUIDANCE=4.5", "DEFAULT_STEPS=5",
+                                            "DEFAULT_GUIDANCE=3", NULL});
+    check_header(&s, "seed", "1", "X-Steps", "5");
+    check_header(&s, "seed", "1", "X-Guidance-Scale", "3");
+    check_header(&s, "steps", "6", "X-Steps", "6");
+    check_header(&s, "guidance_scale", "2", "X-Guidance-Scale", "2");
+    assert_int_equal(server_stop(&s, 15), 0);
+
+    server_start_ready(&s, (const char *[]){"FAKE_DISTILLED=1", "DEFAULT_GUIDANCE=3", NULL});
+    check_header(&s, "seed", "1", "X-Guidance-Scale", "1");
+    check_header(&s, "guidance_scale", "5", "X-Guidance-Scale", "1");
+    struct answer a;
+    edit_with(&s, "guidance_scale", "31", &a);
+    assert_error(&a, 400, "invalid_request");
+    answer_free(&a);
+    assert_int_equal(server_stop(&s, 15), 0);
+}
+
+/* What NEGATIVE_PROMPT is made of is seen in the bytes of the picture. */
+static void test_negative_prompt(void **state) {
+    (void)state;
+    struct server_process s;
+    struct form f;
+    struct answer space, ugly, given, empty;
+    form_edit(&f, "night", "seed", "1", NULL);
+    http_post_form(&server, &f, &space);
+    server_start_ready(&s, (const char *[]){"NEGATIVE_PROMPT=ugly", NULL});
+    form_edit(&f, "night", "seed", "1", NULL);
+    http_post_form(&s, &f, &ugly);
+    form_edit(&f, "night", "seed", "1", "negative_prompt", "ugly", NULL);
+    http_post_form(&server, &f, &given);
+    form_edit(&f, "night", "seed", "1", "negative_prompt", "", NULL);
+    http_post_form(&server, &f, &empty);
+    assert_memory_equal(ugly.body.data, given.body.data, ugly.body.size);
+    assert_memory_equal(space.body.data, empty.body.data, space.body.size);
+    assert_memory_not_equal(space.body.data + space.body.size / 2,
+                            ugly.body.data + space.body.size / 2, 100);
+    answer_free(&space);
+    answer_free(&ugly);
+    answer_free(&given);
+    answer_free(&empty);
+    assert_int_equal(server_stop(&s, 15), 0);
+}
+
+static void test_formats(void **state) {
+    (void)state;
+    static const struct {
+        const char *value, *type;
+        enum picture_format format;
+    } formats[] = {{"", "image/png", PICTURE_PNG},
+                   {"png", "image/png", PICTURE_PNG},
+                   {"jpeg", "image/jpeg", PICTURE_JPEG},
+                   {"webp", "image/webp", PICTURE_WEBP}};
+    for (size_t i = 0; i < 4; i++) {
+        struct answer a;
+        struct picture_header header;
+        edit_with(&server, "output_format", formats[i].value, &a);
+        assert_int_equal(a.status, 200);
+        assert_string_equal(answer_header(&a, "Content-Type"), formats[i].type);
+        assert_int_equal(picture_probe(&header, a.body.data, a.body.size, NULL), STATUS_OK);
+        assert_int_equal(header.format, formats[i].format);
+        answer_free(&a);
+    }
+}
+
+static void test_sizes(void **state) {
+    (void)state;
+    static const int sizes[][4] = {{64, 64, 64, 64}, {2048, 64, 2048, 64}, {100, 79, 96, 64}};
+    for (int i = 0; i < 3; i++) {
+        char width[16], height[16];
+        struct form f;
+        struct answer a;
+        snprintf(width, sizeof width, "%d", sizes[i][0]);
+        snprintf(height, sizeof height, "%d", sizes[i][1]);
+        form_edit(&f, "night", "width", width, "height", height, NULL);
+        http_post_form(&server, &f, &a);
+        assert_int_equal(a.status, 200);
+        check_size(&a, sizes[i][2], sizes[i][3]);
+        answer_free(&a);
+    }
+    struct form f;
+    struct answer a;
+    form_edit(&f, "night", "width", "", "height", "", NULL);
+    http_post_form(&server, &f, &a);
+    assert_int_equal(a.status, 200);
+    answer_free(&a);
+}
+
+/* One to three pictures, the last gives the size; every format, whatever name and type the part
+ * claims. */
+static void test_pictures(void **state) {
+    (void)state;
+    static const char *const files[] = {"rgb.png",  "q80-s2.jpg", "lossy.webp",
+                                        "cmyk.jpg", "gray16.png", "animated.webp"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char path[256];
+        struct buffer bytes = {0};
+        struct form f = {0};
+        struct answer a;
+        snprintf(path, sizeof path, "%s/decode/%s", TEST_DATA, files[i]);
+        assert_int_equal(buffer_read_file(&bytes, path, 1 << 24, NULL), STATUS_OK);
+        form_field(&f, "prompt", "night");
+        form_file(&f, "image", "not-a-picture.txt", bytes.data, bytes.size);
+        form_end(&f);
+        http_post_form(&server, &f, &a);
+        assert_int_equal(a.status, 200);
+        answer_free(&a);
+        buffer_free(&bytes);
+    }
+    struct buffer wide = {0}, high = {0};
+    make_png(&wide, 48, 32);
+    make_png(&high, 32, 64);
+    for (int n = 2; n <= 3; n++) {
+        struct form f = {0};
+        struct answer a;
+        for (int i = 1; i < n; i++) form_file(&f, "image", "a", wide.data, wide.size);
+        form_bytes(&f, "image", high.data, high.size); /* without a file name */
+        form_file(&f, "image", "", "", 0);             /* a file input left empty */
+        form_field(&f, "prompt", "night");
+        form_end(&f);
+        http_post_form(&server, &f, &a);
+        assert_int_equal(a.status, 200);
+        check_size(&a, 32, 64);
+        answer_free(&a);
+    }
+    buffer_free(&wide);
+    buffer_free(&high);
+}
+
+static void test_unknown_fields(void **state) {
+    (void)state;
+    struct form f = {0};
+    struct answer a;
+    struct buffer png = {0};
+    char *large = calloc(1, 1 << 20);
+    assert_non_null(large);
+    make_png(&png, 48, 32);
+    form_field(&f, "strength", "0.5");
+    form_file(&f, "mask", "mask.png", large, 1 << 20);
+    form_file(&f, "image", "a.png", png.data, png.size);
+    form_field(&f, "Prompt", "another field");
+    form_field(&f, "prompt", "Gr\xc3\xbc\xc3\x9f Gott \xf0\x9f\x8c\x99");
+    form_field(&f, "prompt[]", "");
+    form_end(&f);
+    http_post_form(&server, &f, &a);
+    assert_int_equal(a.status, 200);
+    answer_free(&a);
+    buffer_free(&png);
+    free(large);
+}
+
+static void test_failures(void **state) {
+    (void)state;
+    static const struct {
+        const char *prompt;
+        int status;
+        const char *code;
+    } rows[] = {
+        {"fail=invalid", 400, "invalid_request"},    {"fail=no-memory", 503, "gpu_oom"},
+        {"fail=not-finite", 503, "inference_error"}, {"fail=internal", 503, "inference_error"},
+        {"fail=io", 503, "inference_error"},         {"fail=path", 400, "invalid_request"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct answer a;
+        http_edit(&server, rows[i].prompt, &a);
+        assert_error(&a, rows[i].status, rows[i].code);
+        assert_null(answer_header(&a, "Retry-After"));
+        answer_free(&a);
+        http_edit(&server, "goes on", &a);
+        assert_int_equal(a.status, 200);
+        answer_free(&a);
+    }
+    struct answer a;
+    http_edit(&server, "fail=invalid", &a);
+    assert_non_null(strstr(answer_string(&a, "detail"), "1024")); /* the engine's own words */
+    answer_free(&a);
+    assert_true(
+        server_logged(&server, "/secret/source.c")); /* the log knows what the client is not told */
+}
+
+static void test_log_line(void **state) {
+    (void)state;
+    struct form f;
+    struct answer a;
+    form_edit(&f, "a secret wish", "seed", "77", "steps", "2", NULL);
+    http_request(&server, "POST", "/edit",
+                 "X-Request-ID: log.line-1\r\nContent-Type: multipart/form-data; boundary=" BOUNDARY
+                 "\r\n",
+                 f.body.data, f.body.size, &a);
+    form_free(&f);
+    assert_int_equal(a.status, 200);
+    assert_string_equal(answer_header(&a, "X-Request-ID"), "log.line-1");
+    answer_free(&a);
+    server_wait_log(&server, "request_id=log.line-1 method=POST route=/edit status=200");
+    server_wait_log(&server, "outcome=ok pictures=1 prompt_bytes=13 seed=77 steps=2");
+    assert_false(server_logged(&server, "secret wish"));
+}
+
+/* A usual client library, both ways in which it sends a form. */
+static size_t keep(char *bytes, size_t one, size_t n, void *arg) {
+    return buffer_append(arg, bytes, one * n, NULL) == STATUS_OK ? n : 0;
+}
+
+static void test_libcurl(void **state) {
+    (void)state;
+    struct buffer png = {0};
+    make_png(&png, 200, 200);
+    for (int chunked = 0; chunked < 2; chunked++) {
+        char url[64];
+        struct buffer body = {0};
+        long status = 0;
+        snprintf(url, sizeof url, "http://127.0.0.1:%d/edit", server.port);
+        CURL *curl = curl_easy_init();
+        assert_non_null(curl);
+        curl_mime *mime = curl_mime_init(curl);
+        curl_mimepart *part = curl_mime_addpart(mime);
+        curl_mime_name(part, "image");
+        curl_mime_filename(part, "photo \"1\".png");
+        curl_mime_data(part, png.data, png.size);
+        part = curl_mime_addpart(mime);
+        curl_mime_name(part, "prompt");
+        curl_mime_data(part, "night", CURL_ZERO_TERMINATED);
+        struct curl_slist *headers =
+            chunked ? curl_slist_append(NULL, "Transfer-Encoding: chunked") : NULL;
+        curl_easy_setopt(curl, CURLOPT_URL, url);
+        curl_easy_setopt(curl, CURLOPT_MIMEPOST, mime);
+        curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+        curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, keep);
+        curl_easy_setopt(curl, CURLOPT_WRITEDATA, &body);
+        curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)HANG_SECONDS);
+        assert_int_equal(curl_easy_perform(curl), CURLE_OK);
+        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+        assert_int_equal(status, 200);
+        curl_mime_free(mime);
+        curl_slist_free_all(headers);
+        curl_easy_cleanup(curl);
+        buffer_free(&body);
+    }
+    buffer_free(&png);
+}
+
+static int start(void **state) {
+    (void)state;
+    server_start_ready(&server, NULL);
+    return 0;
+}
+
+static int stop(void **state) {
+    (void)state;
+    return server_stop(&server, 15);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_answer),
+        cmocka_unit_test(test_seed),
+        cmocka_unit_test(test_numbers_in_range),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_negative_prompt),
+        cmocka_unit_test(test_formats),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_pictures),
+        cmocka_unit_test(test_unknown_fields),
+        cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_log_line),
+        cmocka_unit_test(test_libcurl),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}

@@ -1,0 +1,182 @@
+/* Memory that runs out at every possible moment, and the most that a hostile file may take. */
+#include "support/unit_test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <webp/decode.h>
+
+#include "counting_malloc.h"
+#include "image/decode.h"
+#include "image/encode.h"
+#include "image/exif.h"
+#include "image/resize.h"
+#include "nasty.h"
+
+enum { MAX_PIXELS = 64000000 };
+
+static struct buffer file_of(const char *name) {
+    struct buffer b = {0};
+    char path[512];
+    snprintf(path, sizeof path, TEST_DATA "/decode/%s", name);
+    assert_int_equal(buffer_read_file(&b, path, 1 << 24, NULL), STATUS_OK);
+    return b;
+}
+
+/* libwebp before 1.4 crashes in its lossless decoder, which also decodes alpha, when its Huffman
+ * tables get no memory (fixed upstream by "Fix next is invalid pointer when WebPSafeMalloc fails").
+ * Such a library is spared in a build where its own calls fail too. */
+static bool library_would_crash(const char *name) {
+#ifdef COUNT_OWN_CALLS_ONLY
+    (void)name;
+    return false;
+#else
+    return strstr(name, ".webp") && strcmp(name, "lossy.webp") != 0 &&
+           WebPGetDecoderVersion() < 0x010400;
+#endif
+}
+
+static void decode_without_memory(void **state) {
+    (void)state;
+    static const char *const names[] = {
+        "rgb.png",  "exif-6.png", "palette-alpha.png", "exif-6.jpg",    "q60-s1-prog.jpg",
+        "cmyk.jpg", "lossy.webp", "exif-6.webp",       "animated.webp", "lossy-alpha.webp"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (library_would_crash(names[i])) continue;
+        struct buffer file = file_of(names[i]);
+        bool told = false, never_failed = false;
+        long n = 0;
+        while (!never_failed) {
+            enum status s;
+            struct picture p;
+            struct error err = {""};
+            counting_start(++n);
+            s = picture_decode(&p, file.data, file.size, MAX_PIXELS, &err);
+            counting_stop();
+            never_failed = counting_calls() < n;
+            if (s == STATUS_OK) { /* also when libjpeg, after a refusal, made do with less */
+                picture_free(&p);
+            } else {
+                assert_true(s == STATUS_NO_MEMORY || s == STATUS_INVALID);
+                assert_null(p.rgb);
+                assert_true(strlen(err.text) > 0);
+                told |= s == STATUS_NO_MEMORY;
+                if (s != STATUS_NO_MEMORY) print_message("%s: %ld: %s\n", names[i], n, err.text);
+            }
+            if (counting_live()) fail_msg("%s: allocation %ld failed and leaked", names[i], n);
+            assert_true(n < 10000);
+        }
+        print_message("%s: %ld allocations\n", names[i], n - 1);
+        assert_true(told);
+        buffer_free(&file);
+    }
+}
+
+static void encode_without_memory(void **state) {
+    (void)state;
+    uint8_t rgb[40 * 30 * 3];
+    for (size_t i = 0; i < sizeof rgb; i++) rgb[i] = (uint8_t)(i * i);
+    struct picture p = {40, 30, rgb};
+    struct picture_text text = {"prompt", "make it night"};
+    for (enum picture_format f = PICTURE_PNG; f <= PICTURE_WEBP; f++) {
+        bool never_failed = false;
+        for (long n = 1; !never_failed; n++) {
+            enum status s;
+            struct buffer file = {0};
+            struct error err = {""};
+            counting_start(n);
+            s = picture_encode_with(&file, &p, f, &(struct encode_options){&text, 1}, &err);
+            counting_stop();
+            never_failed = counting_calls() < n;
+            if (s != STATUS_OK && file.size) fail_msg("%d: bytes were left behind", (int)f);
+            if (s != STATUS_OK && s != STATUS_NO_MEMORY)
+                fail_msg("%s: allocation %ld: %s", picture_format_name(f), n, err.text);
+            buffer_free(&file);
+            if (counting_live())
+                fail_msg("%s: allocation %ld failed and leaked", picture_format_name(f), n);
+            assert_true(n < 10000);
+        }
+    }
+}
+
+static void resize_without_memory(void **state) {
+    (void)state;
+    uint8_t rgb[9 * 7 * 3] = {0};
+    struct picture in = {9, 7, rgb}, out;
+    enum status s = STATUS_INTERNAL;
+    for (long n = 1; s != STATUS_OK; n++) {
+        counting_start(n);
+        s = picture_resize(&out, &in, 5, 4, RESAMPLE_LANCZOS, NULL);
+        counting_stop();
+        assert_true(s == STATUS_OK || (s == STATUS_NO_MEMORY && !out.rgb));
+        picture_free(&out);
+        assert_int_equal(counting_live(), 0);
+    }
+}
+
+static void takes_less_than(size_t limit, const char *what, const struct buffer *b,
+                            enum status want) {
+    struct picture p;
+    counting_start(0);
+    enum status s = picture_decode(&p, b->data, b->size, MAX_PIXELS, NULL);
+    picture_free(&p);
+    counting_stop();
+    print_message("%s: %zu KiB\n", what, counting_peak() / 1024);
+    assert_int_equal(s, want);
+    assert_int_equal(counting_live(), 0);
+    if (counting_peak() > limit) fail_msg("%s: took %zu bytes", what, counting_peak());
+}
+
+/* 64 MB of zeros are 64 kB of text chunk, or profile. */
+static void put_inflating_chunk(struct buffer *b, const char *type) {
+    enum { MUCH = 64 << 20 };
+    struct buffer packed = {0}, chunk = {0};
+    uint8_t *zeros = calloc(1, MUCH);
+    assert_non_null(zeros);
+    put_png_tail(&packed, zeros, MUCH);
+    free(zeros);
+    put(&chunk, "key\0\0", 5);
+    put(&chunk, packed.data + 8, packed.size - 24); /* IDAT's stream, without its frame and IEND */
+    put_png_chunk(b, type, chunk.data, chunk.size);
+    buffer_free(&packed);
+    buffer_free(&chunk);
+}
+
+static void bombs_stay_small(void **state) {
+    (void)state;
+    struct buffer b = file_of("bad-bomb.png");
+    takes_less_than(1 << 20, "PNG of 60000 x 60000", &b, STATUS_INVALID);
+    buffer_free(&b);
+
+    put_png_head(&b, 1, 1, 8, 0, 0);
+    put_inflating_chunk(&b, "zTXt");
+    put_inflating_chunk(&b, "iCCP");
+    put_png_tail(&b, "\0\1", 2);
+    takes_less_than(1 << 20, "PNG with inflating chunks", &b, STATUS_OK);
+    buffer_free(&b);
+
+    put_many_scans_jpeg(&b, 64, 64, 100000);
+    takes_less_than(1 << 20, "JPEG of 100000 scans", &b, STATUS_INVALID);
+    buffer_free(&b);
+
+    put_many_scans_jpeg(&b, 2000, 2000, 3);
+    takes_less_than((size_t)2000 * 2000 * 11, "progressive JPEG of 4 million pixels", &b,
+                    STATUS_OK);
+    buffer_free(&b);
+
+    put_webp_head(&b);
+    put_webp_chunk(&b, "VP8X", "\x02\0\0\0\xff\xff\x00\xff\xff\x00", 10);
+    put_webp_end(&b);
+    takes_less_than(1 << 20, "WebP of 65536 x 65536", &b, STATUS_INVALID);
+    buffer_free(&b);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(decode_without_memory),
+        cmocka_unit_test(encode_without_memory),
+        cmocka_unit_test(resize_without_memory),
+        cmocka_unit_test(bombs_stay_small),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

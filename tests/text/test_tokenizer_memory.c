@@ -1,0 +1,130 @@
+/*
+ * Every allocation of ours fails once: opening and encoding must say STATUS_NO_MEMORY, leak
+ * nothing, and work again afterwards.  The linker sends malloc, calloc and realloc here (--wrap),
+ * and what PCRE2 allocates when we ask it to; the libraries' own calls are not ours to fail.
+ */
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include "text/prompt.h"
+#include "text_support.h"
+
+static long left = -1; /* allocations until the one that fails; negative: none does */
+
+static bool fails(void) {
+    return left >= 0 && left-- == 0;
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *p, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+
+void *__wrap_malloc(size_t size) {
+    return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size) {
+    return fails() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *p, size_t size) {
+    return fails() ? NULL : __real_realloc(p, size);
+}
+
+pcre2_code *__real_pcre2_compile_8(PCRE2_SPTR pattern, PCRE2_SIZE size, uint32_t options, int *why,
+                                   PCRE2_SIZE *at, pcre2_compile_context *context);
+pcre2_code *__wrap_pcre2_compile_8(PCRE2_SPTR pattern, PCRE2_SIZE size, uint32_t options, int *why,
+                                   PCRE2_SIZE *at, pcre2_compile_context *context);
+pcre2_match_context *__real_pcre2_match_context_create_8(pcre2_general_context *context);
+pcre2_match_context *__wrap_pcre2_match_context_create_8(pcre2_general_context *context);
+pcre2_match_data *__real_pcre2_match_data_create_8(uint32_t pairs, pcre2_general_context *context);
+pcre2_match_data *__wrap_pcre2_match_data_create_8(uint32_t pairs, pcre2_general_context *context);
+
+pcre2_code *__wrap_pcre2_compile_8(PCRE2_SPTR pattern, PCRE2_SIZE size, uint32_t options, int *why,
+                                   PCRE2_SIZE *at, pcre2_compile_context *context) {
+    *why = PCRE2_ERROR_HEAP_FAILED;
+    return fails() ? NULL : __real_pcre2_compile_8(pattern, size, options, why, at, context);
+}
+
+pcre2_match_context *__wrap_pcre2_match_context_create_8(pcre2_general_context *context) {
+    return fails() ? NULL : __real_pcre2_match_context_create_8(context);
+}
+
+pcre2_match_data *__wrap_pcre2_match_data_create_8(uint32_t pairs, pcre2_general_context *context) {
+    return fails() ? NULL : __real_pcre2_match_data_create_8(pairs, context);
+}
+
+static const char text[] = "a<|im_end|> caf\u00e9 e\u0301 \u628a\u80cc\u666f "
+                           "q\u0315\u0300\u0315\u0300\u0315\u0300\u0315\u0300\u0315\u0300"
+                           "\u0315\u0300\u0315\u0300\u0315\u0300\u0315\u0300 0123456789 0123456789 "
+                           "0123456789 0123456789 0123456789"
+                           "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+                           "aaaaaaaaaaaaaaaaaaaaaaa";
+
+/* Runs `work` with the first, second, ... allocation failing until none does; returns how many
+ * failed. */
+static long fail_each(enum status (*work)(const struct tokenizer *), const struct tokenizer *t) {
+    for (long n = 0;; n++) {
+        left = n;
+        enum status s = work(t);
+        bool all = left >= 0;
+        left = -1;
+        if (all) {
+            assert_int_equal(s, STATUS_OK);
+            return n;
+        }
+        assert_int_equal(s, STATUS_NO_MEMORY);
+    }
+}
+
+static enum status encode(const struct tokenizer *t) {
+    struct token_ids ids = {0};
+    struct error err = {{0}};
+    enum status s = tokenizer_encode(t, text, sizeof text - 1, true, &ids, &err);
+    if (s != STATUS_OK) assert_true(err.text[0] != '\0');
+    token_ids_free(&ids);
+    return s;
+}
+
+static enum status write_prompt(const struct tokenizer *t) {
+    struct prompt_ids out;
+    struct error err = {{0}};
+    enum status s = prompt_encode(t, text, (int[]){4, 9}, 2, &out, &err);
+    if (s != STATUS_OK) assert_true(err.text[0] != '\0' && !out.ids.ids);
+    prompt_ids_free(&out);
+    return s;
+}
+
+static enum status open_folder(const struct tokenizer *unused) {
+    (void)unused;
+    struct tokenizer *t;
+    struct error err = {{0}};
+    enum status s = tokenizer_open(&t, TINY_HUB, &err);
+    if (s != STATUS_OK) assert_true(err.text[0] != '\0' && !t);
+    tokenizer_close(t);
+    return s;
+}
+
+static void test_encode(void **state) {
+    (void)state;
+    struct tokenizer *t = must_open(TINY);
+    assert_true(fail_each(encode, t) >= 5);
+    assert_true(fail_each(write_prompt, t) >= 8);
+    tokenizer_close(t);
+}
+
+static void test_open(void **state) {
+    (void)state;
+    assert_true(fail_each(open_folder, NULL) >= 20);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_encode),
+        cmocka_unit_test(test_open),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
