@@ -151,9 +151,11 @@ static enum status read_modules(struct lora *l, double scale, struct error *err)
     if (n == 0) return fail(err, STATUS_INVALID, "%s holds no tensors, so it is no LoRA", l->file);
     struct part *parts = calloc(n, sizeof *parts);
     l->modules = calloc(n, sizeof *l->modules); /* all bits zero is an atomic_bool that is false */
+    if (!parts || !l->modules) {
+        free(parts);
+        return fail(err, STATUS_NO_MEMORY, "no memory for the %zu keys of %s", n, l->file);
+    }
     enum status s = STATUS_OK;
-    if (!parts || !l->modules)
-        s = fail(err, STATUS_NO_MEMORY, "no memory for the %zu keys of %s", n, l->file);
     for (size_t i = 0; s == STATUS_OK && i < n; i++)
         if (!take_apart(&parts[i], weights_at(l->weights, i)))
             s = fail(
