@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "weights/files.h"
+#include "support/files.h"
 #include "weights/weights.h"
 
 #include <cmocka.h> /* last: it takes the name `fail` for a macro */

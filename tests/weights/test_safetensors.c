@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "weights/files.h"
+#include "support/files.h"
 #include "weights/safetensors.h"
 #include "weights/weights.h"
 

@@ -2,8 +2,8 @@
  * files.h - temporary folders and hand-made safetensors files for the tests; every failure fails
  * the running test.
  */
-#ifndef TESTS_WEIGHTS_FILES_H
-#define TESTS_WEIGHTS_FILES_H
+#ifndef SUPPORT_FILES_H
+#define SUPPORT_FILES_H
 
 #include <stdbool.h>
 #include <stddef.h>

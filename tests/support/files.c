@@ -1,4 +1,4 @@
-#include "weights/files.h"
+#include "support/files.h"
 
 #include <ftw.h>
 #include <setjmp.h>
@@ -16,7 +16,7 @@ char *temporary_folder(void) {
     const char *base = getenv("TMPDIR");
     struct buffer path = {0};
     assert_int_equal(
-        buffer_printf(&path, "%s/firered-weights-XXXXXX", base && *base ? base : "/tmp"), 0);
+        buffer_printf(&path, "%s/firered-test-XXXXXX", base && *base ? base : "/tmp"), 0);
     assert_non_null(mkdtemp(path.data));
     return path.data;
 }
