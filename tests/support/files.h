@@ -34,4 +34,8 @@ void write_raw(const char *path, const char *header, bool pad, uint64_t length, 
 /* A correct file of n tensors, each next to the one before. */
 void write_tensors(const char *path, const struct tensor_spec *tensors, size_t n);
 
+/* The same with {KEY: VALUE} as its "__metadata__". */
+void write_tensors_with(const char *path, const char *key, const char *value,
+                        const struct tensor_spec *tensors, size_t n);
+
 #endif
