@@ -17,13 +17,6 @@ struct lora_config {
     char where[160];
 };
 
-/* Text of the file may be part of a sentence: it stays one line. */
-static enum status on_one_line(enum status s, struct error *err) {
-    for (char *c = err ? err->text : NULL; s != STATUS_OK && c && *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?';
-    return s;
-}
-
 /* The entries that concern the transformer, without their prefix. */
 static json_t *transformer_entries(json_t *root) {
     json_t *entries = json_object();
@@ -159,7 +152,7 @@ enum status lora_config_parse(struct lora_config **out, const char *text, const 
         *out = c;
     else
         lora_config_close(c);
-    return on_one_line(s, err);
+    return s;
 }
 
 void lora_config_close(struct lora_config *c) {
