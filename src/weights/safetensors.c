@@ -4,7 +4,7 @@
  * ends too early.
  *
  * Names are copied into one block; the JSON tree, some ten times their size, is let go before the
- * file is used.
+ * file is used, but for the metadata.
  */
 #include "weights/safetensors.h"
 
@@ -197,6 +197,7 @@ static enum status read_header(struct safetensors *f, json_t *root, uint64_t dat
         enum status s;
         if (strcmp(key, "__metadata__") == 0) {
             s = check_metadata(value, f->file, err);
+            f->metadata = json_incref(value);
         } else {
             struct safetensor *t = &f->tensors[f->count++];
             size_t room = strlen(key) + 1;
@@ -310,8 +311,13 @@ enum status safetensors_open(struct safetensors *out, const char *path, struct e
     return on_one_line(s, err);
 }
 
+const char *safetensors_metadata(const struct safetensors *f, const char *key) {
+    return json_string_value(json_object_get(f->metadata, key));
+}
+
 void safetensors_close(struct safetensors *f) {
     if (!f) return;
+    json_decref(f->metadata);
     if (f->map) munmap(f->map, f->map_size);
     free(f->file);
     free(f->tensors);

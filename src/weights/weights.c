@@ -191,6 +191,13 @@ const struct weight *weights_find(const struct weights *w, const char *name) {
     return bsearch(&key, w->tensors, w->count, sizeof *w->tensors, by_name);
 }
 
+const char *weights_metadata(const struct weights *w, const char *key) {
+    const char *found = NULL;
+    for (size_t i = 0; i < w->file_count && !found; i++)
+        found = safetensors_metadata(&w->files[i], key);
+    return found;
+}
+
 /* Advises on the bytes [data + from, data + to), `from` possibly before the tensor.  Advice is a
  * favour: when the system declines it, nothing is wrong. */
 static void advise(const struct weight *t, ptrdiff_t from, ptrdiff_t to, int advice) {
