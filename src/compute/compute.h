@@ -83,9 +83,9 @@ uint64_t compute_weight_bytes(const struct compute *c);
 /* A dry workspace computes nothing and counts.  It checks, too: operations on shapes that do not belong together, and sizes
  * that no machine has, are told by workspace_check. */
 enum status workspace_create_dry(struct workspace **out, struct compute *c, struct error *err);
-/* One of `bytes`, as a dry run over the same work has told (workspace_peak).  STATUS_NO_MEMORY when the
- * machine refuses them.  One that promises more than it has (Linux, by default) does not: whether they are free is to be
- * asked before.  `cancelled` may be NULL; it is asked by workspace_check. */
+/* One of `bytes`, as a dry run over the same work has told (workspace_peak).  STATUS_NO_MEMORY when so much is not
+ * free: it is looked up first (base/memory.h) and touched here, since a system that promises more than it has kills
+ * the process later.  `cancelled` may be NULL; it is asked by workspace_check. */
 enum status workspace_create(struct workspace **out, struct compute *c, size_t bytes, bool (*cancelled)(void *arg),
                              void *arg, struct error *err);
 void workspace_destroy(struct workspace *w);
