@@ -1,8 +1,10 @@
 /*
- * Good and bad requests mixed, from several clients at once, for as many seconds as the argument says (60): afterwards
- * the server holds no more memory and no more descriptors than after a tenth of that time.
+ * Good and bad requests mixed, from several clients at once, for as many seconds as the argument
+ * says (60): afterwards the server holds no more memory and no more descriptors than after a tenth
+ * of that time.
  *
- *     soak [SECONDS]        the program is $FIRERED_SERVER, else the server with the stand-in engine
+ *     soak [SECONDS]        the program is $FIRERED_SERVER, else the server with the stand-in
+ * engine
  */
 #include "support/unit_test.h"
 
@@ -45,9 +47,7 @@ static void one_request(unsigned *seed) {
         form_edit(&f, "night", "width", "512", "height", "512", "steps", "2", NULL);
         http_post_form(&server, &f, &a);
         break;
-    default:
-        form_edit(&f, "step-ms=1", "steps", "3", NULL);
-        http_post_form(&server, &f, &a);
+    default: form_edit(&f, "step-ms=1", "steps", "3", NULL); http_post_form(&server, &f, &a);
     }
     answer_free(&a);
 }
