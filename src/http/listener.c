@@ -44,8 +44,9 @@ static int bind_one(const struct addrinfo *a) {
     return -1;
 }
 
-enum status listener_open(int *fd, const char *host, int *port, struct error *err) {
-    if (is_passed()) {
+enum status listener_open(int *fd, const char *host, int *port, bool *passed, struct error *err) {
+    *passed = is_passed();
+    if (*passed) {
         *fd = FIRST_PASSED_FD;
         fcntl(*fd, F_SETFD, FD_CLOEXEC);
         fcntl(*fd, F_SETFL, fcntl(*fd, F_GETFL) | O_NONBLOCK);

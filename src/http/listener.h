@@ -4,12 +4,14 @@
 #ifndef HTTP_LISTENER_H
 #define HTTP_LISTENER_H
 
+#include <stdbool.h>
+
 #include "firered/status.h"
 
 /* Binds host (a name or an address) and port (0: any free one), or takes the socket that systemd passed (LISTEN_PID,
- * LISTEN_FDS), which wins over both.  *port is then the real one.  The caller closes *fd.
+ * LISTEN_FDS), which wins over both; *passed tells.  *port is then the real one.  The caller closes *fd.
  * STATUS_INVALID: no such host.  STATUS_IO: the port is taken, or not ours to take. */
-enum status listener_open(int *fd, const char *host, int *port, struct error *err);
+enum status listener_open(int *fd, const char *host, int *port, bool *passed, struct error *err);
 
 /* Tells the service manager, where there is one ($NOTIFY_SOCKET), how we are: "READY=1", "STOPPING=1". */
 void notify_manager(const char *state);

@@ -15,6 +15,7 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "http/listener.h"
@@ -25,6 +26,7 @@
 struct run {
     struct server server;
     int listener, port;
+    bool passed; /* the listener is the service manager's */
     int signals; /* signalfd */
     int loaded;  /* eventfd: the loader has ended */
     pthread_t loader;
@@ -131,9 +133,11 @@ static void wait_or_die(struct run *run) {
 static void drain(struct run *run) {
     struct server *s = &run->server;
     notify_manager("STOPPING=1");
-    MHD_socket listener = MHD_quiesce_daemon(s->daemon);
-    if (listener != MHD_INVALID_SOCKET) close(listener);
-    if (run->loading) {
+    run->listener = MHD_quiesce_daemon(s->daemon);
+    /* Not closed yet: the library's thread may still look at it.  A socket that was passed to us goes on listening, for
+     * who comes after us. */
+    if (!run->passed) shutdown(run->listener, SHUT_RDWR);
+    if (service_state(s->service) == SERVICE_LOADING && run->loading) {
         log_event(s->log, LOG_INFO, "stopped while the model was loading", LOG_STR("model", service_model_name(s->service)));
         _exit(0);
     }
@@ -159,7 +163,7 @@ static void run_close(struct run *run) {
 
 static enum status run_open(struct run *run, const char *model, const char *model_name, struct error *err) {
     struct server *s = &run->server;
-    enum status e = listener_open(&run->listener, s->config->host, &run->port, err);
+    enum status e = listener_open(&run->listener, s->config->host, &run->port, &run->passed, err);
     if (e == STATUS_OK) e = service_create(&s->service, s->config, model, model_name, s->log, err);
     if (e == STATUS_OK) e = clients_create(&s->clients, &s->limits, err);
     if (e == STATUS_OK) e = start_library(run, err);

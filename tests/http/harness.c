@@ -163,7 +163,8 @@ int server_stop(struct server_process *s, int signal) {
     if (signal) kill(s->pid, signal);
     int status = wait_end(s);
     bool clean_log = !s->log.data || (!strstr(s->log.data, "Sanitizer") && !strstr(s->log.data, "runtime error"));
-    if (!clean_log || (status != 0 && status < 128)) print_error("status %d, log:\n%s\n", status, s->log.data ? s->log.data : "");
+    if (!clean_log || (status != 0 && status < 128))
+        fprintf(stderr, "status %d, log:\n%s\n", status, s->log.data ? s->log.data : "");
     buffer_free(&s->log);
     assert_true(clean_log);
     return status;
@@ -211,8 +212,8 @@ void server_wait_metric(struct server_process *s, const char *name, double value
 /* ---- answers ---- */
 
 const char *answer_header(const struct answer *a, const char *name) {
-    static char values[8][1024];
-    static int slot;
+    static _Thread_local char values[8][1024];
+    static _Thread_local int slot;
     size_t n = strlen(name);
     for (const char *line = a->head.data; line && *line; line = strstr(line, "\r\n") ? strstr(line, "\r\n") + 2 : NULL) {
         if (strncasecmp(line, name, n) != 0 || line[n] != ':') continue;
@@ -231,8 +232,8 @@ void answer_free(struct answer *a) {
 }
 
 const char *answer_string(const struct answer *a, const char *key) {
-    static char values[8][1024];
-    static int slot;
+    static _Thread_local char values[8][1024];
+    static _Thread_local int slot;
     char *out = values[slot++ % 8];
     json_t *root = json_loadb(a->body.data ? a->body.data : "", a->body.size, 0, NULL);
     const char *value = json_string_value(json_object_get(root, key));

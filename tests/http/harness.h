@@ -56,7 +56,7 @@ struct answer {
     bool closed; /* the server closed the connection after it */
 };
 
-/* A header's value, in a static buffer per call slot; NULL when there is none. */
+/* A header's value, which lasts for the thread's next seven calls; NULL when there is none. */
 const char *answer_header(const struct answer *a, const char *name);
 void answer_free(struct answer *a);
 
