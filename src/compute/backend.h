@@ -15,6 +15,8 @@ struct backend {
     const char *device;
     void (*destroy)(struct compute *c);
     void *(*allocate)(struct compute *c, size_t bytes); /* NULL when the memory is not there */
+    /* The same, but the memory is really there when it returns, and was free: for a workspace, which must not fail later. */
+    void *(*reserve)(struct compute *c, size_t bytes);
     void (*release)(struct compute *c, void *memory, size_t bytes);
     void (*upload)(struct workspace *w, struct tensor out, const float *in);
     void (*download)(struct workspace *w, float *out, struct tensor in);

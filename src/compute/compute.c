@@ -122,7 +122,7 @@ enum status workspace_create(struct workspace **out, struct compute *c, size_t b
     *out = NULL;
     if (c->plan_only) return fail(err, STATUS_INTERNAL, "this model was opened for planning only");
     struct workspace *w = calloc(1, sizeof *w);
-    char *memory = w ? c->backend->allocate(c, bytes) : NULL;
+    char *memory = w ? c->backend->reserve(c, bytes) : NULL;
     if (!memory) {
         free(w);
         return fail(err, STATUS_NO_MEMORY,

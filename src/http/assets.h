@@ -1,6 +1,6 @@
 /*
- * assets.h - the files that are built into the program (cmake/embed.cmake); each ends with a '\0' that its size does
- * not count.
+ * assets.h - the files that are built into the program (cmake/embed.cmake); each ends with a '\0'
+ * that its size does not count.
  */
 #ifndef HTTP_ASSETS_H
 #define HTTP_ASSETS_H

@@ -6,12 +6,13 @@
 
 #include <stdbool.h>
 
-/* Whether one of the two headers (NULL: not sent) carries the key: `Authorization: Bearer KEY` or `X-API-Key: KEY`.
- * The time it takes does not depend on how much of the key is right.  key == NULL: everybody may. */
+/* Whether one of the two headers (NULL: not sent) carries the key: `Authorization: Bearer KEY` or
+ * `X-API-Key: KEY`. The time it takes does not depend on how much of the key is right.  key ==
+ * NULL: everybody may. */
 bool auth_allows(const char *key, const char *authorization, const char *x_api_key);
 
-/* What Access-Control-Allow-Origin answers to `origin` (NULL: not sent), or NULL for nothing: "*", or the origin itself
- * when it is one of `origins`, a comma-separated list. */
+/* What Access-Control-Allow-Origin answers to `origin` (NULL: not sent), or NULL for nothing: "*",
+ * or the origin itself when it is one of `origins`, a comma-separated list. */
 const char *cors_allows(const char *origins, const char *origin);
 
 #endif

@@ -1,10 +1,12 @@
 /*
- * A list under one mutex and an epoll set.  In the set are all clients, for their end only (what they send is the
- * library's to read), and the sockets that linger: duplicates of the library's descriptor, so that its close does not
- * end the connection.  Events carry a serial number, not a pointer: whoever it meant may be gone by the time it is read.
+ * A list under one mutex and an epoll set.  In the set are all clients, for their end only (what
+ * they send is the library's to read), and the sockets that linger: duplicates of the library's
+ * descriptor, so that its close does not end the connection.  Events carry a serial number, not a
+ * pointer: whoever it meant may be gone by the time it is read.
  *
- * The library, too, overlooks an end that comes together with the last bytes (it waits for the next edge, which never
- * comes).  Shutting down the reading half of such a socket loses nothing and makes that edge.
+ * The library, too, overlooks an end that comes together with the last bytes (it waits for the next
+ * edge, which never comes).  Shutting down the reading half of such a socket loses nothing and
+ * makes that edge.
  */
 #include "http/clients.h"
 
@@ -60,7 +62,8 @@ static void end_lingering(struct lingering *l) {
     l->serial = 0;
 }
 
-/* Throws away some of what has come: not all, lest a fast sender keeps the thread.  False: the connection is over. */
+/* Throws away some of what has come: not all, lest a fast sender keeps the thread.  False: the
+ * connection is over. */
 static bool discard(int fd) {
     char bytes[65536];
     for (int i = 0; i < 16; i++) {
@@ -96,7 +99,8 @@ static void sweep(struct clients *all, int64_t now) {
         }
     }
     for (int i = 0; i < MOST_LINGERING; i++)
-        if (all->lingering[i].serial && all->lingering[i].deadline <= now) end_lingering(&all->lingering[i]);
+        if (all->lingering[i].serial && all->lingering[i].deadline <= now)
+            end_lingering(&all->lingering[i]);
 }
 
 static void *watch(void *arg) {
@@ -122,7 +126,8 @@ enum status clients_create(struct clients **out, const struct limits *limits, st
     all->epoll = epoll_create1(EPOLL_CLOEXEC);
     all->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     struct epoll_event wake = {.events = EPOLLIN};
-    bool ok = all->epoll >= 0 && all->wake >= 0 && epoll_ctl(all->epoll, EPOLL_CTL_ADD, all->wake, &wake) == 0;
+    bool ok = all->epoll >= 0 && all->wake >= 0 &&
+              epoll_ctl(all->epoll, EPOLL_CTL_ADD, all->wake, &wake) == 0;
     if (ok) ok = all->started = pthread_create(&all->thread, NULL, watch, all) == 0;
     if (!ok) {
         clients_destroy(all);
@@ -198,7 +203,8 @@ void client_watch(struct client *c, void (*gone)(void *arg), void *arg) {
     c->gone = gone;
     c->arg = arg;
     struct epoll_event end = {.events = EPOLLRDHUP | EPOLLONESHOT, .data.u64 = c->serial};
-    epoll_ctl(c->all->epoll, EPOLL_CTL_MOD, c->fd, &end); /* an end that was already there is told again */
+    epoll_ctl(c->all->epoll, EPOLL_CTL_MOD, c->fd,
+              &end); /* an end that was already there is told again */
     pthread_mutex_unlock(&c->all->lock);
 }
 
@@ -221,7 +227,8 @@ void client_linger(struct client *c) {
         if (!all->lingering[i].serial) l = &all->lingering[i];
     struct epoll_event more = {.events = EPOLLIN | EPOLLRDHUP, .data.u64 = all->last_serial + 1};
     if (l && epoll_ctl(all->epoll, EPOLL_CTL_ADD, fd, &more) == 0)
-        *l = (struct lingering){++all->last_serial, fd, clock_now() + all->limits.linger_seconds * NANOSECONDS};
+        *l = (struct lingering){++all->last_serial, fd,
+                                clock_now() + all->limits.linger_seconds * NANOSECONDS};
     else
         close(fd); /* too many at once: this client may miss its answer */
     pthread_mutex_unlock(&all->lock);

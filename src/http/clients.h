@@ -1,13 +1,15 @@
 /*
  * clients.h - what the HTTP library does not do for open connections.
  *
- * - It closes a silent client, but not one that sends a byte now and then for hours: here every phase of a request has
- *   an end.
- * - It does not look at a suspended connection: here a client that goes away while its edit waits or runs is noticed.
- *   "Away" is the end of the connection or of the client's sending half: somebody who shuts that down and still waits
- *   for an answer to an edit (no usual client does) is taken as gone, as nginx and others do.
- * - It cannot answer while a body is still coming, and closing a socket with unread bytes in it destroys an answer on
- *   its way: here a refused connection is read on for a few seconds after its answer was written.
+ * - It closes a silent client, but not one that sends a byte now and then for hours: here every
+ * phase of a request has an end.
+ * - It does not look at a suspended connection: here a client that goes away while its edit waits
+ * or runs is noticed. "Away" is the end of the connection or of the client's sending half: somebody
+ * who shuts that down and still waits for an answer to an edit (no usual client does) is taken as
+ * gone, as nginx and others do.
+ * - It cannot answer while a body is still coming, and closing a socket with unread bytes in it
+ * destroys an answer on its way: here a refused connection is read on for a few seconds after its
+ * answer was written.
  *
  * One thread watches all of them.  Functions may be called from any thread.
  */
@@ -28,20 +30,24 @@ void clients_destroy(struct clients *all);
 
 int clients_count(struct clients *all);
 
-/* From a connection's start to before its socket is closed; the socket stays the library's.  NULL: no memory. */
+/* From a connection's start to before its socket is closed; the socket stays the library's.  NULL:
+ * no memory. */
 struct client *client_add(struct clients *all, int fd);
 void client_remove(struct client *c); /* NULL is fine */
 
-/* The connection is shut down, and so noticed by the library, unless another call comes in time.  0: no limit. */
+/* The connection is shut down, and so noticed by the library, unless another call comes in time. 0:
+ * no limit. */
 void client_allow(struct client *c, double seconds);
 
-/* gone(arg) is called, once, from the watching thread, should the client go away before client_unwatch.  When that has
- * returned, gone is not running and will not be called.  gone must not call functions of this module. */
+/* gone(arg) is called, once, from the watching thread, should the client go away before
+ * client_unwatch.  When that has returned, gone is not running and will not be called.  gone must
+ * not call functions of this module. */
 void client_watch(struct client *c, void (*gone)(void *arg), void *arg);
 void client_unwatch(struct client *c);
 
-/* Keeps the connection open beside the library, which will close its own descriptor of it: what arrives is thrown away
- * until the client closes or limits.linger_seconds have passed.  Call after the answer was written. */
+/* Keeps the connection open beside the library, which will close its own descriptor of it: what
+ * arrives is thrown away until the client closes or limits.linger_seconds have passed.  Call after
+ * the answer was written. */
 void client_linger(struct client *c);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * One table names the text fields; whatever else arrives, but "image", is read over.  Picture bytes are counted against
- * what all requests together may hold, so that many slow uploads cannot fill the memory.
+ * One table names the text fields; whatever else arrives, but "image", is read over.  Picture bytes
+ * are counted against what all requests together may hold, so that many slow uploads cannot fill
+ * the memory.
  */
 #include "http/edit_form.h"
 
@@ -43,8 +44,7 @@ static const struct {
     [FIELD_OUTPUT_FORMAT] = {"output_format", MOST_VALUE_BYTES},
 };
 
-static const double most_guidance = 30.0;
-enum { LEAST_SIDE = 64, MOST_SIDE = 2048 };
+const double edit_most_guidance = 30.0;
 
 struct edit_form {
     struct service *service;
@@ -53,8 +53,9 @@ struct edit_form {
     bool given[FIELDS];
     struct edit_order order;
     enum field current;
-    bool image_begun;     /* the current image has had a byte: it counts */
-    bool unnamed_file;    /* the current image has an empty file name: a file input left empty, if no byte comes */
+    bool image_begun;  /* the current image has had a byte: it counts */
+    bool unnamed_file; /* the current image has an empty file name: a file input left empty, if no
+                          byte comes */
     enum http_error code; /* of an error that a handler below returned */
 };
 
@@ -86,13 +87,15 @@ static enum status begin(void *arg, const struct multipart_part *part, struct er
     while (f < FIELDS && strcmp(part->name, fields[f].name) != 0) f++;
     form->current = f < FIELDS ? (enum field)f : FIELD_UNKNOWN;
     if (f == FIELDS) return STATUS_OK;
-    if (part->filename) return fail(err, STATUS_INVALID, "%s must be a text field, not a file", part->name);
+    if (part->filename)
+        return fail(err, STATUS_INVALID, "%s must be a text field, not a file", part->name);
     if (form->given[f]) return fail(err, STATUS_INVALID, "%s is given twice", part->name);
     form->given[f] = true;
     return STATUS_OK;
 }
 
-static enum status append_image(struct edit_form *form, const char *bytes, size_t size, struct error *err) {
+static enum status append_image(struct edit_form *form, const char *bytes, size_t size,
+                                struct error *err) {
     if (!form->image_begun && form->order.file_count == FIRERED_MAX_PICTURES)
         return fail(err, STATUS_INVALID, "image is given more than %d times", FIRERED_MAX_PICTURES);
     if (!form->image_begun) form->order.file_count++;
@@ -102,7 +105,8 @@ static enum status append_image(struct edit_form *form, const char *bytes, size_
         return fail(err, STATUS_NO_MEMORY, "too many uploads at once; try again later");
     }
     form->order.held_bytes += size;
-    enum status s = buffer_append(&form->order.files[form->order.file_count - 1], bytes, size, NULL);
+    enum status s =
+        buffer_append(&form->order.files[form->order.file_count - 1], bytes, size, NULL);
     if (s != STATUS_OK) {
         form->code = HTTP_GPU_OOM;
         return fail(err, s, "memory does not suffice for this upload; try again later");
@@ -167,7 +171,8 @@ void edit_form_destroy(struct edit_form *form) {
     free(form);
 }
 
-bool edit_form_feed(struct edit_form *form, const char *bytes, size_t size, struct problem *problem) {
+bool edit_form_feed(struct edit_form *form, const char *bytes, size_t size,
+                    struct problem *problem) {
     struct error why;
     if (multipart_feed(form->multipart, bytes, size, &why) == STATUS_OK) return true;
     return problem_set(problem, form->code, &why);
@@ -181,14 +186,15 @@ static const char *shown(const struct buffer *value) {
     return value->data;
 }
 
-static bool read_integer(const struct edit_form *form, enum field f, uint64_t least, uint64_t most, int *out,
-                         struct problem *problem) {
+static bool read_integer(const struct edit_form *form, enum field f, uint64_t least, uint64_t most,
+                         int *out, struct problem *problem) {
     const struct buffer *v = &form->values[f];
     uint64_t value;
     if (!v->size) return true;
     if (!form_unsigned(v->data, v->size, most, &value) || value < least)
-        return refuse(problem, HTTP_INVALID_REQUEST, "%s must be a whole number from %llu to %llu, not '%s'",
-                      fields[f].name, (unsigned long long)least, (unsigned long long)most, shown(v));
+        return refuse(problem, HTTP_INVALID_REQUEST,
+                      "%s must be a whole number from %llu to %llu, not '%s'", fields[f].name,
+                      (unsigned long long)least, (unsigned long long)most, shown(v));
     *out = (int)value;
     return true;
 }
@@ -200,7 +206,8 @@ static bool read_seed(const struct edit_form *form, uint64_t *seed, struct probl
         return true;
     }
     if (!form_unsigned(v->data, v->size, UINT64_MAX, seed))
-        return refuse(problem, HTTP_INVALID_REQUEST, "seed must be a whole number from 0 to 18446744073709551615, or -1, not '%s'",
+        return refuse(problem, HTTP_INVALID_REQUEST,
+                      "seed must be a whole number from 0 to 18446744073709551615, or -1, not '%s'",
                       shown(v));
     return true;
 }
@@ -209,21 +216,27 @@ static bool read_guidance(const struct edit_form *form, double *guidance, struct
     const struct buffer *v = &form->values[FIELD_GUIDANCE_SCALE];
     double value;
     if (!v->size) return true;
-    if (!form_number(v->data, v->size, &value) || value < 0 || value > most_guidance)
-        return refuse(problem, HTTP_INVALID_REQUEST, "guidance_scale must be a number from 0 to %g, not '%s'",
-                      most_guidance, shown(v));
+    if (!form_number(v->data, v->size, &value) || value < 0 || value > edit_most_guidance)
+        return refuse(problem, HTTP_INVALID_REQUEST,
+                      "guidance_scale must be a number from 0 to %g, not '%s'", edit_most_guidance,
+                      shown(v));
     *guidance = value;
     return true;
 }
 
-static bool read_size(const struct edit_form *form, struct edit_order *order, struct problem *problem) {
+static bool read_size(const struct edit_form *form, struct edit_order *order,
+                      struct problem *problem) {
     if (!form->values[FIELD_WIDTH].size != !form->values[FIELD_HEIGHT].size)
-        return refuse(problem, HTTP_INVALID_REQUEST, "width and height must be given both or not at all");
-    return read_integer(form, FIELD_WIDTH, LEAST_SIDE, MOST_SIDE, &order->width, problem) &&
-           read_integer(form, FIELD_HEIGHT, LEAST_SIDE, MOST_SIDE, &order->height, problem);
+        return refuse(problem, HTTP_INVALID_REQUEST,
+                      "width and height must be given both or not at all");
+    return read_integer(form, FIELD_WIDTH, EDIT_LEAST_SIDE, EDIT_MOST_SIDE, &order->width,
+                        problem) &&
+           read_integer(form, FIELD_HEIGHT, EDIT_LEAST_SIDE, EDIT_MOST_SIDE, &order->height,
+                        problem);
 }
 
-static bool read_format(const struct edit_form *form, enum picture_format *format, struct problem *problem) {
+static bool read_format(const struct edit_form *form, enum picture_format *format,
+                        struct problem *problem) {
     static const struct {
         const char *name;
         enum picture_format format;
@@ -236,23 +249,28 @@ static bool read_format(const struct edit_form *form, enum picture_format *forma
             *format = formats[i].format;
             return true;
         }
-    return refuse(problem, HTTP_INVALID_REQUEST, "output_format must be png, jpeg or webp, not '%s'", shown(v));
+    return refuse(problem, HTTP_INVALID_REQUEST,
+                  "output_format must be png, jpeg or webp, not '%s'", shown(v));
 }
 
-static bool read_texts(const struct edit_form *form, struct edit_order *order, struct problem *problem) {
-    const struct buffer *prompt = &form->values[FIELD_PROMPT], *negative = &form->values[FIELD_NEGATIVE_PROMPT];
+static bool read_texts(const struct edit_form *form, struct edit_order *order,
+                       struct problem *problem) {
+    const struct buffer *prompt = &form->values[FIELD_PROMPT],
+                        *negative = &form->values[FIELD_NEGATIVE_PROMPT];
     if (!prompt->size) return refuse(problem, HTTP_INVALID_REQUEST, "prompt is missing");
     if (!form_is_text(prompt->data, prompt->size))
         return refuse(problem, HTTP_INVALID_REQUEST, "prompt must be UTF-8 without NUL characters");
     if (form_is_blank(prompt->data, prompt->size))
         return refuse(problem, HTTP_INVALID_REQUEST, "prompt is blank");
     if (!form_is_text(negative->data, negative->size))
-        return refuse(problem, HTTP_INVALID_REQUEST, "negative_prompt must be UTF-8 without NUL characters");
+        return refuse(problem, HTTP_INVALID_REQUEST,
+                      "negative_prompt must be UTF-8 without NUL characters");
     const char *otherwise = service_config(form->service)->negative_prompt;
     order->prompt = strdup(prompt->data);
     order->negative_prompt = strdup(negative->size ? negative->data : otherwise ? otherwise : " ");
     if (!order->prompt || !order->negative_prompt)
-        return refuse(problem, HTTP_GPU_OOM, "memory does not suffice for this form; try again later");
+        return refuse(problem, HTTP_GPU_OOM,
+                      "memory does not suffice for this form; try again later");
     return true;
 }
 
@@ -265,18 +283,23 @@ static bool check_picture(const struct edit_form *form, size_t which, struct pro
     switch (picture_probe(&header, file->data, file->size, &why)) {
     case STATUS_OK: break;
     case STATUS_UNSUPPORTED:
-        return refuse(problem, HTTP_INVALID_FILE, "image %zu is in no supported format: send PNG, JPEG or WebP", which + 1);
+        return refuse(problem, HTTP_INVALID_FILE,
+                      "image %zu is in no supported format: send PNG, JPEG or WebP", which + 1);
     case STATUS_INVALID:
         return refuse(problem, HTTP_INVALID_IMAGE, "image %zu: %.400s", which + 1, why.text);
-    default: return refuse(problem, HTTP_GPU_OOM, "memory does not suffice to read image %zu", which + 1);
+    default:
+        return refuse(problem, HTTP_GPU_OOM, "memory does not suffice to read image %zu",
+                      which + 1);
     }
     if ((int64_t)header.width * header.height > most)
-        return refuse(problem, HTTP_INVALID_IMAGE, "image %zu has %dx%d pixels; at most %lld in all are allowed", which + 1,
+        return refuse(problem, HTTP_INVALID_IMAGE,
+                      "image %zu has %dx%d pixels; at most %lld in all are allowed", which + 1,
                       header.width, header.height, (long long)most);
     int longer = header.width > header.height ? header.width : header.height;
     int shorter = header.width > header.height ? header.height : header.width;
     if (longer > (int64_t)shorter * PICTURE_MAX_ASPECT)
-        return refuse(problem, HTTP_INVALID_IMAGE, "image %zu is %dx%d pixels; one side may be at most %d times the other",
+        return refuse(problem, HTTP_INVALID_IMAGE,
+                      "image %zu is %dx%d pixels; one side may be at most %d times the other",
                       which + 1, header.width, header.height, PICTURE_MAX_ASPECT);
     return true;
 }
@@ -291,16 +314,19 @@ bool edit_form_finish(struct edit_form *form, struct edit_order *order, struct p
     struct error why;
     struct edit_order *o = &form->order;
     bool fixed_guidance;
-    if (multipart_finish(form->multipart, &why) != STATUS_OK) return problem_set(problem, form->code, &why);
+    if (multipart_finish(form->multipart, &why) != STATUS_OK)
+        return problem_set(problem, form->code, &why);
     if (o->file_count == 0)
-        return refuse(problem, HTTP_INVALID_FILE, "image is missing: send a picture file in a field of that name");
+        return refuse(problem, HTTP_INVALID_FILE,
+                      "image is missing: send a picture file in a field of that name");
     service_defaults(form->service, &o->steps, &o->guidance_scale, &fixed_guidance);
     double guidance = o->guidance_scale;
     uint64_t most_steps = (uint64_t)service_config(form->service)->max_steps;
     if (!read_texts(form, o, problem) || !read_seed(form, &o->seed, problem) ||
         !read_guidance(form, &guidance, problem) ||
-        !read_integer(form, FIELD_STEPS, 1, most_steps, &o->steps, problem) || !read_size(form, o, problem) ||
-        !read_format(form, &o->format, problem) || !check_pictures(form, problem))
+        !read_integer(form, FIELD_STEPS, 1, most_steps, &o->steps, problem) ||
+        !read_size(form, o, problem) || !read_format(form, &o->format, problem) ||
+        !check_pictures(form, problem))
         return false;
     if (!fixed_guidance) o->guidance_scale = guidance;
     *order = *o;

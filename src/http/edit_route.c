@@ -1,6 +1,7 @@
 /*
- * An edit waits and runs while its connection is suspended: it costs no thread.  The worker that ends it resumes the
- * connection, and the library then calls edit_end once more, which finds the outcome.
+ * An edit waits and runs while its connection is suspended: it costs no thread.  The worker that
+ * ends it resumes the connection, and the library then calls edit_end once more, which finds the
+ * outcome.
  */
 #include "http/edit_route.h"
 
@@ -18,7 +19,7 @@ struct edit_request {
     struct edit_job job;
     bool submitted;
     atomic_bool done;
-    char seed[24];        /* for the log, which has no unsigned numbers */
+    char seed[24];       /* for the log, which has no unsigned numbers */
     size_t prompt_bytes; /* the order's strings are gone by then */
 };
 
@@ -56,14 +57,16 @@ void edit_begin(struct request *r) {
         refuse_answer(r, a);
         return;
     }
-    if (length && (!form_unsigned(length, strlen(length), UINT64_MAX, &size) || size > most_body(r))) {
+    if (length &&
+        (!form_unsigned(length, strlen(length), UINT64_MAX, &size) || size > most_body(r))) {
         refuse_size(r);
         return;
     }
     struct problem problem;
     struct edit_request *e = calloc(1, sizeof *e);
     if (!e) {
-        request_refuse(r, HTTP_GPU_OOM, "memory does not suffice for another request; try again later");
+        request_refuse(r, HTTP_GPU_OOM,
+                       "memory does not suffice for another request; try again later");
         return;
     }
     r->edit = e;
@@ -71,7 +74,8 @@ void edit_begin(struct request *r) {
     e->job.service = r->server->service;
     e->job.request_id = r->id;
     e->job.deadline = r->arrival + (int64_t)(r->server->config->timeout_seconds * 1e9);
-    if (!edit_form_create(&e->form, r->server->service, request_header(r, "Content-Type"), &problem))
+    if (!edit_form_create(&e->form, r->server->service, request_header(r, "Content-Type"),
+                          &problem))
         request_refuse(r, problem.code, problem.why.text);
     else if (a == SERVICE_QUEUE_FULL)
         refuse_answer(r, a);
@@ -83,7 +87,9 @@ void edit_body(struct request *r, const char *bytes, size_t size) {
     if (r->body_bytes > most_body(r))
         refuse_size(r);
     else if (clock_now() >= e->job.deadline)
-        request_refuse(r, HTTP_TIMEOUT, "the request took as long to arrive as the server allows for the whole edit");
+        request_refuse(
+            r, HTTP_TIMEOUT,
+            "the request took as long to arrive as the server allows for the whole edit");
     else if (!edit_form_feed(e->form, bytes, size, &problem))
         request_refuse(r, problem.code, problem.why.text);
     if (!r->reply.status) return;
@@ -97,7 +103,8 @@ static void on_gone(void *arg) {
 
 /* From a worker, the watcher or whoever closes the queue. */
 static void on_done(struct edit_job *job) {
-    struct edit_request *e = (struct edit_request *)((char *)job - offsetof(struct edit_request, job));
+    struct edit_request *e =
+        (struct edit_request *)((char *)job - offsetof(struct edit_request, job));
     struct MHD_Connection *connection = e->request->connection;
     atomic_store(&e->done, true);
     MHD_resume_connection(connection); /* e may be gone once this returns */
@@ -128,8 +135,10 @@ static void answer_picture(struct request *r) {
     reply_header(&r->reply, "X-Steps", "%d", o->steps);
     reply_header(&r->reply, "X-Guidance-Scale", "%.15g", o->guidance_scale);
     reply_header(&r->reply, "X-Model", "%s", service_model_name(r->server->service));
-    reply_header(&r->reply, "Server-Timing", "queue;dur=%.1f, encode;dur=%.1f, denoise;dur=%.1f, decode;dur=%.1f",
-                 o->queue_seconds * 1e3, o->encode_seconds * 1e3, o->denoise_seconds * 1e3, o->decode_seconds * 1e3);
+    reply_header(&r->reply, "Server-Timing",
+                 "queue;dur=%.1f, encode;dur=%.1f, denoise;dur=%.1f, decode;dur=%.1f",
+                 o->queue_seconds * 1e3, o->encode_seconds * 1e3, o->denoise_seconds * 1e3,
+                 o->decode_seconds * 1e3);
 }
 
 static void answer(struct request *r) {
@@ -165,7 +174,8 @@ bool edit_end(struct request *r) {
     snprintf(e->seed, sizeof e->seed, "%llu", (unsigned long long)e->job.order.seed);
     e->prompt_bytes = strlen(e->job.order.prompt);
     submit(r);
-    return false; /* suspended, even when refused: the answer goes out when the library comes back */
+    return false; /* suspended, even when refused: the answer goes out when the library comes back
+                   */
 }
 
 void edit_free(struct request *r) {

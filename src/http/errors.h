@@ -1,5 +1,6 @@
 /*
- * errors.h - every error of the contract: its code, its status, and whether the client should come back later.
+ * errors.h - every error of the contract: its code, its status, and whether the client should come
+ * back later.
  */
 #ifndef HTTP_ERRORS_H
 #define HTTP_ERRORS_H

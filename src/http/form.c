@@ -54,7 +54,8 @@ bool form_number(const char *text, size_t size, double *out) {
     if (size >= sizeof copy || !is_number(text, size)) return false;
     memcpy(copy, text, size);
     copy[size] = '\0';
-    /* The grammar is checked above; strtod rounds correctly, but reads the decimal sign of a locale: give it "C". */
+    /* The grammar is checked above; strtod rounds correctly, but reads the decimal sign of a
+     * locale: give it "C". */
     locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
     if (c == (locale_t)0) return false;
     double value = strtod_l(copy, NULL, c);

@@ -1,8 +1,9 @@
 /*
  * form.h - the values of form fields, read strictly.
  *
- * A number is all of the field: no blanks around it, no leading '+', no hexadecimal, no "nan" or "inf", nothing after
- * it.  Leading zeros are harmless and allowed.  The decimal sign is '.', whatever the locale.  Nothing here allocates.
+ * A number is all of the field: no blanks around it, no leading '+', no hexadecimal, no "nan" or
+ * "inf", nothing after it.  Leading zeros are harmless and allowed.  The decimal sign is '.',
+ * whatever the locale.  Nothing here allocates.
  */
 #ifndef HTTP_FORM_H
 #define HTTP_FORM_H
@@ -14,8 +15,8 @@
 /* Decimal digits only, at most `most`.  False: *out is as it was. */
 bool form_unsigned(const char *text, size_t size, uint64_t most, uint64_t *out);
 
-/* [-]digits[.digits][e[+-]digits], where one side of the point may be empty; at most 64 characters.  Values too large
- * for a double are refused, values too small become 0. */
+/* [-]digits[.digits][e[+-]digits], where one side of the point may be empty; at most 64 characters.
+ * Values too large for a double are refused, values too small become 0. */
 bool form_number(const char *text, size_t size, double *out);
 
 /* Whether the bytes are UTF-8 (RFC 3629: no surrogates, no overlong forms) without a NUL. */

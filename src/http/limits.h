@@ -1,6 +1,7 @@
 /*
- * limits.h - how much patience and memory a client gets.  The defaults stand in limits_default and nowhere else; they
- * suit a server behind a proxy as well as one that faces the network.  Tests shorten them.
+ * limits.h - how much patience and memory a client gets.  The defaults stand in limits_default and
+ * nowhere else; they suit a server behind a proxy as well as one that faces the network.  Tests
+ * shorten them.
  */
 #ifndef HTTP_LIMITS_H
 #define HTTP_LIMITS_H
@@ -9,14 +10,18 @@
 
 struct limits {
     int connections;             /* open at once; one more waits until another is closed */
-    int connections_per_address; /* one more is closed unanswered; a proxy is one address, hence not small */
-    int silence_seconds;         /* no byte either way: closed.  Not counted while an edit waits or runs */
-    int head_seconds;            /* for a request's head, from the connection's start or the last answer's end */
-    int reply_seconds;           /* for a client to take an answer */
-    int linger_seconds;          /* how long a refused upload is read on, so that its sender sees the refusal */
-    int flush_seconds;           /* at the end: for the last answers to leave */
-    size_t head_bytes;           /* request line and headers; also what a connection costs while it reads a body */
-    size_t drain_bytes;          /* a refused body up to this size is read, and the connection kept */
+    int connections_per_address; /* one more is closed unanswered; a proxy is one address, hence not
+                                    small */
+    int silence_seconds; /* no byte either way: closed.  Not counted while an edit waits or runs */
+    int head_seconds;  /* for a request's head, from the connection's start or the last answer's end
+                        */
+    int reply_seconds; /* for a client to take an answer */
+    int linger_seconds; /* how long a refused upload is read on, so that its sender sees the refusal
+                         */
+    int flush_seconds;  /* at the end: for the last answers to leave */
+    size_t head_bytes;  /* request line and headers; also what a connection costs while it reads a
+                           body */
+    size_t drain_bytes; /* a refused body up to this size is read, and the connection kept */
 };
 
 static inline struct limits limits_default(void) {
@@ -34,8 +39,8 @@ static inline struct limits limits_default(void) {
 }
 
 enum {
-    MOST_FIELD_BYTES = 65536,     /* prompt and negative_prompt; 1024 tokens are far less */
-    MOST_VALUE_BYTES = 64,        /* numbers and output_format */
+    MOST_FIELD_BYTES = 65536, /* prompt and negative_prompt; 1024 tokens are far less */
+    MOST_VALUE_BYTES = 64,    /* numbers and output_format */
     MOST_PART_HEADER_BYTES = 8192,
     MOST_PART_NAME_BYTES = 128,
     MOST_PARTS = 256,

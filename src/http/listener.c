@@ -16,7 +16,7 @@
 enum { BACKLOG = 511, FIRST_PASSED_FD = 3 };
 
 static int port_of(int fd) {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t size = sizeof address;
     if (getsockname(fd, (struct sockaddr *)&address, &size) != 0) return 0;
     if (address.ss_family == AF_INET) return ntohs(((struct sockaddr_in *)&address)->sin_port);
@@ -28,8 +28,10 @@ static bool is_passed(void) {
     const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
     int listening = 0;
     socklen_t size = sizeof listening;
-    return pid && count && strtol(pid, NULL, 10) == (long)getpid() && strtol(count, NULL, 10) >= 1 &&
-           getsockopt(FIRST_PASSED_FD, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening;
+    return pid && count && strtol(pid, NULL, 10) == (long)getpid() &&
+           strtol(count, NULL, 10) >= 1 &&
+           getsockopt(FIRST_PASSED_FD, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 &&
+           listening;
 }
 
 static int bind_one(const struct addrinfo *a) {
@@ -54,17 +56,24 @@ enum status listener_open(int *fd, const char *host, int *port, bool *passed, st
         return STATUS_OK;
     }
     char service[16];
-    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM}, *list;
+    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM},
+                    *list;
     snprintf(service, sizeof service, "%d", *port);
     int e = getaddrinfo(host, service, &hints, &list);
-    if (e != 0) return fail(err, STATUS_INVALID, "cannot listen on HOST=%s: %s", host, gai_strerror(e));
+    if (e != 0)
+        return fail(err, STATUS_INVALID, "cannot listen on HOST=%s: %s", host, gai_strerror(e));
     *fd = -1;
     for (const struct addrinfo *a = list; a && *fd < 0; a = a->ai_next) *fd = bind_one(a);
     int why = errno;
     freeaddrinfo(list);
     if (*fd < 0 && why == EADDRINUSE)
-        return fail(err, STATUS_IO, "cannot listen on HOST=%s PORT=%d: another program has that port; stop it or choose another PORT", host, *port);
-    if (*fd < 0) return fail(err, STATUS_IO, "cannot listen on HOST=%s PORT=%d: %s", host, *port, strerror(why));
+        return fail(err, STATUS_IO,
+                    "cannot listen on HOST=%s PORT=%d: another program has that port; stop it or "
+                    "choose another PORT",
+                    host, *port);
+    if (*fd < 0)
+        return fail(err, STATUS_IO, "cannot listen on HOST=%s PORT=%d: %s", host, *port,
+                    strerror(why));
     *port = port_of(*fd);
     return STATUS_OK;
 }

@@ -8,12 +8,14 @@
 
 #include "firered/status.h"
 
-/* Binds host (a name or an address) and port (0: any free one), or takes the socket that systemd passed (LISTEN_PID,
- * LISTEN_FDS), which wins over both; *passed tells.  *port is then the real one.  The caller closes *fd.
- * STATUS_INVALID: no such host.  STATUS_IO: the port is taken, or not ours to take. */
+/* Binds host (a name or an address) and port (0: any free one), or takes the socket that systemd
+ * passed (LISTEN_PID, LISTEN_FDS), which wins over both; *passed tells.  *port is then the real
+ * one.  The caller closes *fd. STATUS_INVALID: no such host.  STATUS_IO: the port is taken, or not
+ * ours to take. */
 enum status listener_open(int *fd, const char *host, int *port, bool *passed, struct error *err);
 
-/* Tells the service manager, where there is one ($NOTIFY_SOCKET), how we are: "READY=1", "STOPPING=1". */
+/* Tells the service manager, where there is one ($NOTIFY_SOCKET), how we are: "READY=1",
+ * "STOPPING=1". */
 void notify_manager(const char *state);
 
 #endif

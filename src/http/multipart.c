@@ -1,12 +1,15 @@
 /*
- * A state machine that eats bytes.  In a part's data it looks for "\r\n--BOUNDARY": since a boundary has no '\r' in it,
- * a match that breaks off cannot have begun anywhere but at its first byte, so the bytes matched so far are data, and
- * the search starts anew at the byte that broke it.  No byte is looked at twice, and none is kept.
+ * A state machine that eats bytes.  In a part's data it looks for "\r\n--BOUNDARY": since a
+ * boundary has no '\r' in it, a match that breaks off cannot have begun anywhere but at its first
+ * byte, so the bytes matched so far are data, and the search starts anew at the byte that broke it.
+ * No byte is looked at twice, and none is kept.
  *
- * The body is treated as if a CRLF stood before it, so that its first boundary is found like the others.
+ * The body is treated as if a CRLF stood before it, so that its first boundary is found like the
+ * others.
  */
 #include "http/multipart.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -39,7 +42,8 @@ struct multipart {
 };
 
 static bool is_boundary(const char *s) {
-    static const char allowed[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'()+_,-./:=? ";
+    static const char allowed[] =
+        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'()+_,-./:=? ";
     size_t n = strlen(s);
     return n > 0 && n <= MULTIPART_MOST_BOUNDARY && strspn(s, allowed) == n && s[n - 1] != ' ';
 }
@@ -54,11 +58,14 @@ enum status multipart_boundary(char out[MULTIPART_MOST_BOUNDARY + 1], const char
     char value[PARAMS_MOST_VALUE + 1];
     switch (params_get(content_type + n, "boundary", value, sizeof value)) {
     case PARAMS_FOUND: break;
-    case PARAMS_MISSING: return fail(err, STATUS_INVALID, "the Content-Type has no boundary parameter");
+    case PARAMS_MISSING:
+        return fail(err, STATUS_INVALID, "the Content-Type has no boundary parameter");
     default: return fail(err, STATUS_INVALID, "the Content-Type's parameters are malformed");
     }
     if (!is_boundary(value))
-        return fail(err, STATUS_INVALID, "the multipart boundary must be 1 to 70 of the characters that RFC 2046 allows");
+        return fail(
+            err, STATUS_INVALID,
+            "the multipart boundary must be 1 to 70 of the characters that RFC 2046 allows");
     memcpy(out, value, strlen(value) + 1);
     return STATUS_OK;
 }
@@ -69,10 +76,7 @@ enum status multipart_create(struct multipart **out, const char *boundary,
     struct multipart *m = calloc(1, sizeof *m);
     if (!m) return fail(err, STATUS_NO_MEMORY, "no memory to read the form");
     m->handler = *handler;
-    memcpy(m->delimiter, "\r\n--", 4);
-    size_t n = strlen(boundary);
-    memcpy(m->delimiter + 4, boundary, n);
-    m->delimiter_size = n + 4;
+    m->delimiter_size = (size_t)snprintf(m->delimiter, sizeof m->delimiter, "\r\n--%s", boundary);
     m->matched = 2;
     *out = m;
     return STATUS_OK;
@@ -85,8 +89,8 @@ void multipart_destroy(struct multipart *m) {
 }
 
 /* One header line without its CRLF.  *seen counts Content-Dispositions. */
-static enum status read_header(char *line, char *name, char *filename, bool *has_filename, int *seen,
-                               struct error *err) {
+static enum status read_header(char *line, char *name, char *filename, bool *has_filename,
+                               int *seen, struct error *err) {
     char *colon = strchr(line, ':');
     size_t token = strspn(line, PARAMS_TOKEN);
     if (!colon || token == 0 || line + token != colon)
@@ -95,20 +99,28 @@ static enum status read_header(char *line, char *name, char *filename, bool *has
     char *value = colon + 1;
     value += strspn(value, " \t");
     if (strcasecmp(line, "Content-Transfer-Encoding") == 0) {
-        if (strcasecmp(value, "binary") != 0 && strcasecmp(value, "8bit") != 0 && strcasecmp(value, "7bit") != 0)
-            return fail(err, STATUS_INVALID, "a part's Content-Transfer-Encoding must be binary, 8bit or 7bit");
+        if (strcasecmp(value, "binary") != 0 && strcasecmp(value, "8bit") != 0 &&
+            strcasecmp(value, "7bit") != 0)
+            return fail(err, STATUS_INVALID,
+                        "a part's Content-Transfer-Encoding must be binary, 8bit or 7bit");
         return STATUS_OK;
     }
     if (strcasecmp(line, "Content-Disposition") != 0) return STATUS_OK;
-    if ((*seen)++) return fail(err, STATUS_INVALID, "malformed multipart: a part has two Content-Dispositions");
+    if ((*seen)++)
+        return fail(err, STATUS_INVALID,
+                    "malformed multipart: a part has two Content-Dispositions");
     size_t n = strcspn(value, "; \t");
     if (n != 9 || strncasecmp(value, "form-data", 9) != 0)
-        return fail(err, STATUS_INVALID, "malformed multipart: a part's Content-Disposition is not form-data");
+        return fail(err, STATUS_INVALID,
+                    "malformed multipart: a part's Content-Disposition is not form-data");
     if (params_get(value + n, "name", name, MOST_PART_NAME_BYTES + 1) != PARAMS_FOUND || !*name)
-        return fail(err, STATUS_INVALID, "malformed multipart: a part has no name, or one over %d bytes", MOST_PART_NAME_BYTES);
+        return fail(err, STATUS_INVALID,
+                    "malformed multipart: a part has no name, or one over %d bytes",
+                    MOST_PART_NAME_BYTES);
     enum params_answer a = params_get(value + n, "filename", filename, PARAMS_MOST_VALUE + 1);
     if (a != PARAMS_FOUND && a != PARAMS_MISSING)
-        return fail(err, STATUS_INVALID, "malformed multipart: a part's file name is malformed or too long");
+        return fail(err, STATUS_INVALID,
+                    "malformed multipart: a part's file name is malformed or too long");
     *has_filename = a == PARAMS_FOUND;
     return STATUS_OK;
 }
@@ -129,7 +141,8 @@ static enum status begin_part(struct multipart *m, struct error *err) {
         if (s != STATUS_OK) return s;
         line = end + 2;
     }
-    if (!seen) return fail(err, STATUS_INVALID, "malformed multipart: a part has no Content-Disposition");
+    if (!seen)
+        return fail(err, STATUS_INVALID, "malformed multipart: a part has no Content-Disposition");
     m->headers.size = 0;
     struct multipart_part part = {.name = name, .filename = has_filename ? filename : NULL};
     return m->handler.begin(m->handler.arg, &part, err);
@@ -147,9 +160,12 @@ static enum status eat_headers(struct multipart *m, const char *bytes, size_t si
         const char *from = bytes + *used;
         const char *newline = memchr(from, '\n', size - *used);
         size_t n = newline ? (size_t)(newline - from) + 1 : size - *used;
-        if (memchr(from, '\0', n)) return fail(err, STATUS_INVALID, "malformed multipart: a NUL in a part's headers");
+        if (memchr(from, '\0', n))
+            return fail(err, STATUS_INVALID, "malformed multipart: a NUL in a part's headers");
         if (n > MOST_PART_HEADER_BYTES - m->headers.size)
-            return fail(err, STATUS_INVALID, "malformed multipart: a part's headers are over %d bytes", MOST_PART_HEADER_BYTES);
+            return fail(err, STATUS_INVALID,
+                        "malformed multipart: a part's headers are over %d bytes",
+                        MOST_PART_HEADER_BYTES);
         enum status s = buffer_append(&m->headers, from, n, err);
         if (s != STATUS_OK) return s;
         *used += n;
@@ -194,9 +210,11 @@ static enum status eat_data(struct multipart *m, const char *bytes, size_t size,
 }
 
 static enum status eat_preamble(struct multipart *m, char c, struct error *err) {
-    if (m->matched == 2 && c == '\r') m->matched = 0; /* a blank line before the first boundary is tolerated */
+    if (m->matched == 2 && c == '\r')
+        m->matched = 0; /* a blank line before the first boundary is tolerated */
     if (c != m->delimiter[m->matched])
-        return fail(err, STATUS_INVALID, "malformed multipart: the body does not begin with its boundary");
+        return fail(err, STATUS_INVALID,
+                    "malformed multipart: the body does not begin with its boundary");
     if (++m->matched == m->delimiter_size) m->state = AFTER_BOUNDARY;
     return STATUS_OK;
 }
@@ -212,7 +230,8 @@ static enum status eat_after_boundary(struct multipart *m, char c, struct error 
     else if (m->state == AFTER_BOUNDARY_DASH && c == '-')
         m->state = IN_EPILOGUE;
     else
-        return fail(err, STATUS_INVALID, "malformed multipart: something stands between a boundary and its line's end");
+        return fail(err, STATUS_INVALID,
+                    "malformed multipart: something stands between a boundary and its line's end");
     return STATUS_OK;
 }
 
@@ -253,6 +272,7 @@ enum status multipart_feed(struct multipart *m, const char *bytes, size_t size, 
 enum status multipart_finish(struct multipart *m, struct error *err) {
     if (m->state == FAILED) return stay_failed(m, err);
     if (m->state != IN_EPILOGUE)
-        return fail(err, STATUS_INVALID, "malformed multipart: the body ends before its closing boundary");
+        return fail(err, STATUS_INVALID,
+                    "malformed multipart: the body ends before its closing boundary");
     return STATUS_OK;
 }

@@ -1,10 +1,12 @@
 /*
- * multipart.h - multipart/form-data (RFC 7578 over RFC 2046), parsed as it arrives, strictly, in bounded memory.
+ * multipart.h - multipart/form-data (RFC 7578 over RFC 2046), parsed as it arrives, strictly, in
+ * bounded memory.
  *
- * The parser keeps no more than the headers of one part (8 kB); what is in a part is handed on at once, in pieces cut
- * wherever the network cut them.  It forgives nothing that browsers, curl and the usual libraries do not do: lines end
- * in CRLF, the body begins with the boundary, every part has exactly one Content-Disposition: form-data with a name.
- * Bytes after the closing boundary are read over.
+ * The parser keeps no more than the headers of one part (8 kB); what is in a part is handed on at
+ * once, in pieces cut wherever the network cut them.  It forgives nothing that browsers, curl and
+ * the usual libraries do not do: lines end in CRLF, the body begins with the boundary, every part
+ * has exactly one Content-Disposition: form-data with a name. Bytes after the closing boundary are
+ * read over.
  *
  *     struct multipart *m;
  *     char boundary[MULTIPART_MOST_BOUNDARY + 1];
@@ -14,7 +16,8 @@
  *     multipart_finish(m, &err)
  *     multipart_destroy(m)
  *
- * After an error the parser stays in it: every further call fails the same way.  Not for two threads at once.
+ * After an error the parser stays in it: every further call fails the same way.  Not for two
+ * threads at once.
  */
 #ifndef HTTP_MULTIPART_H
 #define HTTP_MULTIPART_H
@@ -30,10 +33,12 @@ struct multipart;
 
 struct multipart_part {
     const char *name;     /* not empty, no control characters, at most 128 bytes */
-    const char *filename; /* NULL: the part has none; "" is what a browser sends for a file input left empty */
+    const char *filename; /* NULL: the part has none; "" is what a browser sends for a file input
+                             left empty */
 };
 
-/* What to do with parts.  An error that one of them returns ends the parsing and comes back from multipart_feed. */
+/* What to do with parts.  An error that one of them returns ends the parsing and comes back from
+ * multipart_feed. */
 struct multipart_handler {
     enum status (*begin)(void *arg, const struct multipart_part *part, struct error *err);
     enum status (*data)(void *arg, const char *bytes, size_t size, struct error *err);
@@ -41,8 +46,8 @@ struct multipart_handler {
     void *arg;
 };
 
-/* The boundary parameter of a Content-Type.  STATUS_UNSUPPORTED: not multipart/form-data, or NULL.  STATUS_INVALID: no
- * boundary, or one that RFC 2046 does not allow. */
+/* The boundary parameter of a Content-Type.  STATUS_UNSUPPORTED: not multipart/form-data, or NULL.
+ * STATUS_INVALID: no boundary, or one that RFC 2046 does not allow. */
 enum status multipart_boundary(char out[MULTIPART_MOST_BOUNDARY + 1], const char *content_type,
                                struct error *err);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "http/assets.h"
+#include "http/edit_form.h"
 
 void page_health(struct request *r) {
     reply_json(&r->reply, 200, json_pack("{s:s}", "status", "ok"));
@@ -14,12 +15,15 @@ void page_ready(struct request *r) {
     char detail[96];
     switch (service_state(s)) {
     case SERVICE_READY:
-        reply_json(&r->reply, 200, json_pack("{s:s, s:s}", "status", "ready", "model", service_model_name(s)));
+        reply_json(&r->reply, 200,
+                   json_pack("{s:s, s:s}", "status", "ready", "model", service_model_name(s)));
         break;
     case SERVICE_LOADING:
-        snprintf(detail, sizeof detail, "the model is loading (%.0f%%)", service_loading_share(s) * 100);
-        reply_error_json(&r->reply, HTTP_MODEL_LOADING, r->id, detail,
-                         json_pack("{s:s, s:f}", "status", "loading", "progress", service_loading_share(s)));
+        snprintf(detail, sizeof detail, "the model is loading (%.0f%%)",
+                 service_loading_share(s) * 100);
+        reply_error_json(
+            &r->reply, HTTP_MODEL_LOADING, r->id, detail,
+            json_pack("{s:s, s:f}", "status", "loading", "progress", service_loading_share(s)));
         break;
     default:
         reply_error_json(&r->reply, HTTP_SHUTTING_DOWN, r->id, "the server is shutting down",
@@ -57,32 +61,48 @@ static json_t *model_json(const struct service *s) {
     bool fixed;
     service_defaults(s, &steps, &guidance, &fixed);
     const char *negative = service_config(s)->negative_prompt;
+    /* clang-format off */
     return json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:I, s:I, s:I, s:{s:i, s:f, s:s, s:s}}",
-                     "name", service_model_name(s), "device", info->device, "dtype", info->dtype,
-                     "kernels", info->kernels, "threads", info->threads, "distilled", info->distilled,
+                     "name", service_model_name(s),
+                     "device", info->device,
+                     "dtype", info->dtype,
+                     "kernels", info->kernels,
+                     "threads", info->threads,
+                     "distilled", info->distilled,
                      "parameters", (json_int_t)info->parameters,
                      "weight_bytes", (json_int_t)info->weight_bytes,
                      "output_area", (json_int_t)info->output_area,
-                     "defaults", "steps", steps, "guidance_scale", guidance, "negative_prompt",
-                     negative ? negative : " ", "output_format", "png");
+                     "defaults",
+                         "steps", steps,
+                         "guidance_scale", guidance,
+                         "negative_prompt", negative ? negative : " ",
+                         "output_format", "png");
+    /* clang-format on */
 }
 
 static json_t *limits_json(const struct config *c) {
+    /* clang-format off */
     return json_pack("{s:i, s:f, s:i, s:i, s:I, s:i, s:i, s:[i,i], s:f}",
-                     "max_concurrent_jobs", c->max_concurrent_jobs, "timeout_seconds",
-                     c->timeout_seconds, "max_queue", c->max_queue, "max_upload_mb",
-                     c->max_upload_mb, "max_image_pixels", (json_int_t)c->max_image_pixels,
-                     "max_steps", c->max_steps, "max_images", FIRERED_MAX_PICTURES, "side", 64, 2048,
-                     "max_guidance_scale", 30.0);
+                     "max_concurrent_jobs", c->max_concurrent_jobs,
+                     "timeout_seconds", c->timeout_seconds,
+                     "max_queue", c->max_queue,
+                     "max_upload_mb", c->max_upload_mb,
+                     "max_image_pixels", (json_int_t)c->max_image_pixels,
+                     "max_steps", c->max_steps,
+                     "max_images", FIRERED_MAX_PICTURES,
+                     "side", EDIT_LEAST_SIDE, EDIT_MOST_SIDE,
+                     "max_guidance_scale", edit_most_guidance);
+    /* clang-format on */
 }
 
 void page_info(struct request *r) {
-    static const char *const states[] = {
-        [SERVICE_LOADING] = "loading", [SERVICE_READY] = "ready", [SERVICE_STOPPING] = "shutting_down"};
+    static const char *const states[] = {[SERVICE_LOADING] = "loading",
+                                         [SERVICE_READY] = "ready",
+                                         [SERVICE_STOPPING] = "shutting_down"};
     struct service *s = r->server->service;
     reply_json(&r->reply, 200,
-               json_pack("{s:s, s:s, s:s, s:o, s:o}", "name", "firered", "version", FIRERED_VERSION, "status",
-                         states[service_state(s)], "model", model_json(s), "limits",
+               json_pack("{s:s, s:s, s:s, s:o, s:o}", "name", "firered", "version", FIRERED_VERSION,
+                         "status", states[service_state(s)], "model", model_json(s), "limits",
                          limits_json(r->server->config)));
 }
 
@@ -104,7 +124,9 @@ void page_docs(struct request *r) {
     size_t before = at ? (size_t)(at - asset_docs_html) : asset_docs_html_size;
     enum status s = buffer_append(&body, asset_docs_html, before, NULL);
     if (s == STATUS_OK && at) s = buffer_append(&body, nonce, 16, NULL);
-    if (s == STATUS_OK && at) s = buffer_append(&body, at + sizeof mark - 1, asset_docs_html_size - before - (sizeof mark - 1), NULL);
+    if (s == STATUS_OK && at)
+        s = buffer_append(&body, at + sizeof mark - 1,
+                          asset_docs_html_size - before - (sizeof mark - 1), NULL);
     if (s != STATUS_OK) {
         buffer_free(&body);
         request_refuse(r, HTTP_GPU_OOM, "memory does not suffice for this page");
@@ -112,5 +134,7 @@ void page_docs(struct request *r) {
     }
     reply_body(&r->reply, 200, "text/html; charset=utf-8", &body);
     reply_header(&r->reply, "Content-Security-Policy",
-                 "default-src 'none'; style-src 'nonce-%s'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'", nonce);
+                 "default-src 'none'; style-src 'nonce-%s'; base-uri 'none'; form-action 'none'; "
+                 "frame-ancestors 'none'",
+                 nonce);
 }

@@ -4,7 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* Reads a quoted value; `p` stands behind the opening quote.  Returns what stands behind the closing one, or NULL. */
+/* Reads a quoted value; `p` stands behind the opening quote.  Returns what stands behind the
+ * closing one, or NULL. */
 static const char *read_quoted(const char *p, char *out, size_t size) {
     size_t n = 0;
     for (; *p != '"'; p++) {

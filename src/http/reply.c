@@ -34,15 +34,19 @@ void reply_json(struct reply *r, int status, json_t *json) {
     if (text) buffer_append(&body, text, strlen(text), NULL);
     free(text);
     if (!body.size) /* the status still says what there is to say */
-        buffer_printf(&body, "{\"error\":\"gpu_oom\",\"detail\":\"no memory for the answer\",\"request_id\":\"\"}");
+        buffer_printf(
+            &body,
+            "{\"error\":\"gpu_oom\",\"detail\":\"no memory for the answer\",\"request_id\":\"\"}");
     reply_body(r, status, "application/json", &body);
 }
 
-void reply_error_json(struct reply *r, enum http_error e, const char *request_id, const char *detail, json_t *json) {
+void reply_error_json(struct reply *r, enum http_error e, const char *request_id,
+                      const char *detail, json_t *json) {
     const struct http_error_kind *kind = http_error_kind(e);
     reply_free(r);
     /* An object keeps its order: the three keys come first. */
-    json_t *all = json_pack("{s:s, s:s, s:s}", "error", kind->code, "detail", detail, "request_id", request_id);
+    json_t *all = json_pack("{s:s, s:s, s:s}", "error", kind->code, "detail", detail, "request_id",
+                            request_id);
     if (all && json) json_object_update(all, json);
     json_decref(json);
     reply_json(r, kind->status, all);
@@ -56,8 +60,9 @@ void reply_error(struct reply *r, enum http_error e, const char *request_id, con
 
 enum MHD_Result reply_queue(struct reply *r, struct MHD_Connection *connection) {
     struct MHD_Response *response =
-        r->body.size ? MHD_create_response_from_buffer(r->body.size, r->body.data, MHD_RESPMEM_MUST_FREE)
-                     : MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT);
+        r->body.size
+            ? MHD_create_response_from_buffer(r->body.size, r->body.data, MHD_RESPMEM_MUST_FREE)
+            : MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT);
     if (!response) return MHD_NO;
     if (r->body.size) r->body = (struct buffer){0}; /* the response's now */
     for (int i = 0; i < r->header_count; i++)
@@ -88,8 +93,9 @@ void reply_write(struct reply *r, int fd, bool with_body) {
     time_t now = time(NULL);
     gmtime_r(&now, &utc);
     strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &utc);
-    buffer_printf(&out, "HTTP/1.1 %d %s\r\nDate: %s\r\nConnection: close\r\nContent-Length: %zu\r\n", r->status,
-                  reason(r->status), date, r->body.size);
+    buffer_printf(&out,
+                  "HTTP/1.1 %d %s\r\nDate: %s\r\nConnection: close\r\nContent-Length: %zu\r\n",
+                  r->status, reason(r->status), date, r->body.size);
     for (int i = 0; i < r->header_count; i++)
         buffer_printf(&out, "%s: %s\r\n", r->headers[i].name, r->headers[i].value);
     buffer_append(&out, "\r\n", 2, NULL);

@@ -1,8 +1,9 @@
 /*
- * reply.h - an answer being built: status, headers, body.  It leaves either through the HTTP library or, where a body is
- * still being sent that nobody wants, as bytes written at once.
+ * reply.h - an answer being built: status, headers, body.  It leaves either through the HTTP
+ * library or, where a body is still being sent that nobody wants, as bytes written at once.
  *
- * A zeroed reply is empty.  Building never fails: when memory runs out, the answer becomes a short fixed error.
+ * A zeroed reply is empty.  Building never fails: when memory runs out, the answer becomes a short
+ * fixed error.
  */
 #ifndef HTTP_REPLY_H
 #define HTTP_REPLY_H
@@ -27,7 +28,8 @@ struct reply {
 };
 
 /* A value may come from a client or a model: characters that a header may not have become '_'. */
-__attribute__((format(printf, 3, 4))) void reply_header(struct reply *r, const char *name, const char *format, ...);
+__attribute__((format(printf, 3, 4))) void reply_header(struct reply *r, const char *name,
+                                                        const char *format, ...);
 
 /* 200 or another status with a body that the reply takes over; *body is empty afterwards. */
 void reply_body(struct reply *r, int status, const char *content_type, struct buffer *body);
@@ -35,18 +37,20 @@ void reply_body(struct reply *r, int status, const char *content_type, struct bu
 /* The same with JSON; releases `json`, NULL for "no memory". */
 void reply_json(struct reply *r, int status, json_t *json);
 
-/* {"error": CODE, "detail": detail, "request_id": id}, with Retry-After where the error has one.  Replaces whatever
- * the reply held. */
+/* {"error": CODE, "detail": detail, "request_id": id}, with Retry-After where the error has one.
+ * Replaces whatever the reply held. */
 void reply_error(struct reply *r, enum http_error e, const char *request_id, const char *detail);
 
 /* The same with more keys in it: takes over `json`, an object, and adds the three. */
-void reply_error_json(struct reply *r, enum http_error e, const char *request_id, const char *detail, json_t *json);
+void reply_error_json(struct reply *r, enum http_error e, const char *request_id,
+                      const char *detail, json_t *json);
 
-/* Queues it on the connection; the body is gone afterwards.  MHD_NO: the library refused, the connection must close. */
+/* Queues it on the connection; the body is gone afterwards.  MHD_NO: the library refused, the
+ * connection must close. */
 enum MHD_Result reply_queue(struct reply *r, struct MHD_Connection *connection);
 
-/* Writes it to the socket as the last thing on the connection; a socket that does not take it at once loses it.
- * with_body: false after a HEAD. */
+/* Writes it to the socket as the last thing on the connection; a socket that does not take it at
+ * once loses it. with_body: false after a HEAD. */
 void reply_write(struct reply *r, int fd, bool with_body);
 
 void reply_free(struct reply *r); /* leaves it empty */

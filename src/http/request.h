@@ -1,8 +1,9 @@
 /*
- * request.h - one request under way, and the server that it came to: what the files of this room share.
+ * request.h - one request under way, and the server that it came to: what the files of this room
+ * share.
  *
- * A request lives from its head (routes.c) to the library's word that it is over.  All of it belongs to the library's
- * thread, but for what edit_route.c hands to the queue.
+ * A request lives from its head (routes.c) to the library's word that it is over.  All of it
+ * belongs to the library's thread, but for what edit_route.c hands to the queue.
  */
 #ifndef HTTP_REQUEST_H
 #define HTTP_REQUEST_H
@@ -44,7 +45,7 @@ struct request {
     bool gone;                  /* the client left: nothing to send, close the connection */
     int answered;               /* the status that was sent, 0: none yet */
     size_t reply_bytes;
-    double answer_seconds; /* from arrival to the answer */
+    double answer_seconds;     /* from arrival to the answer */
     struct edit_request *edit; /* POST /edit only */
 };
 

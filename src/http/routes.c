@@ -1,9 +1,10 @@
 /*
- * The library calls routes_on_request at least twice for a request: when its head is complete, for every piece of its
- * body, and when the body has ended; after a suspension once more.  A request that is refused early is usually read to
- * its end before it is answered, which keeps the connection.  Where that would cost too much (a long body, an endless
- * one, or a client that asked with Expect: 100-continue before sending it), the answer is written to the socket at once
- * and the connection closed: the library itself cannot answer while a body is coming.
+ * The library calls routes_on_request at least twice for a request: when its head is complete, for
+ * every piece of its body, and when the body has ended; after a suspension once more.  A request
+ * that is refused early is usually read to its end before it is answered, which keeps the
+ * connection.  Where that would cost too much (a long body, an endless one, or a client that asked
+ * with Expect: 100-continue before sending it), the answer is written to the socket at once and the
+ * connection closed: the library itself cannot answer while a body is coming.
  */
 #include "http/routes.h"
 
@@ -20,20 +21,17 @@
 
 struct route {
     const char *path;
-    const char *allow;           /* the Allow header */
-    bool open;                   /* needs no key */
+    const char *allow;               /* the Allow header */
+    bool open;                       /* needs no key */
     void (*page)(struct request *r); /* NULL: POST /edit */
 };
 
 static const char allow_get[] = "GET, HEAD, OPTIONS", allow_post[] = "POST, OPTIONS";
 
 static const struct route route_table[] = {
-    {"/edit", allow_post, false, NULL},
-    {"/health", allow_get, true, page_health},
-    {"/ready", allow_get, true, page_ready},
-    {"/metrics", allow_get, false, page_metrics},
-    {"/info", allow_get, false, page_info},
-    {"/openapi.json", allow_get, false, page_openapi},
+    {"/edit", allow_post, false, NULL},      {"/health", allow_get, true, page_health},
+    {"/ready", allow_get, true, page_ready}, {"/metrics", allow_get, false, page_metrics},
+    {"/info", allow_get, false, page_info},  {"/openapi.json", allow_get, false, page_openapi},
     {"/docs", allow_get, false, page_docs},
 };
 
@@ -67,26 +65,33 @@ static void answer_options(struct request *r) {
     reply_header(&r->reply, "Allow", "%s", r->route->allow);
     if (!cors_allows(r->server->config->cors_origins, request_header(r, "Origin"))) return;
     reply_header(&r->reply, "Access-Control-Allow-Methods", "%s", r->route->allow);
-    reply_header(&r->reply, "Access-Control-Allow-Headers", "Authorization, Content-Type, X-API-Key, X-Request-ID");
+    reply_header(&r->reply, "Access-Control-Allow-Headers",
+                 "Authorization, Content-Type, X-API-Key, X-Request-ID");
     reply_header(&r->reply, "Access-Control-Max-Age", "600");
 }
 
 /* What can be said from the head alone; sets the reply where that is all there is to say. */
 static void judge_head(struct request *r) {
-    const char *length = request_header(r, "Content-Length"), *coding = request_header(r, "Transfer-Encoding");
+    const char *length = request_header(r, "Content-Length"),
+               *coding = request_header(r, "Transfer-Encoding");
     if (length && coding)
-        request_refuse(r, HTTP_INVALID_REQUEST, "Content-Length and Transfer-Encoding exclude each other");
+        request_refuse(r, HTTP_INVALID_REQUEST,
+                       "Content-Length and Transfer-Encoding exclude each other");
     else if (coding && strcasecmp(coding, "chunked") != 0)
-        request_refuse(r, HTTP_INVALID_REQUEST, "the only Transfer-Encoding that is understood is chunked");
+        request_refuse(r, HTTP_INVALID_REQUEST,
+                       "the only Transfer-Encoding that is understood is chunked");
     else if (r->route == &unknown_route)
         request_refuse(r, HTTP_NOT_FOUND, "there is nothing at this path; see GET /docs");
     else if (is_method(r, "OPTIONS"))
         answer_options(r);
     else if (!(r->route->page ? is_method(r, "GET") || is_method(r, "HEAD") : is_method(r, "POST")))
-        request_refuse(r, HTTP_METHOD_NOT_ALLOWED, "this path does not take that method; see the Allow header");
-    else if (!r->route->open && !auth_allows(r->server->config->api_key, request_header(r, "Authorization"),
-                                             request_header(r, "X-API-Key")))
-        request_refuse(r, HTTP_UNAUTHORIZED, "send the server's key as Authorization: Bearer KEY or X-API-Key: KEY");
+        request_refuse(r, HTTP_METHOD_NOT_ALLOWED,
+                       "this path does not take that method; see the Allow header");
+    else if (!r->route->open &&
+             !auth_allows(r->server->config->api_key, request_header(r, "Authorization"),
+                          request_header(r, "X-API-Key")))
+        request_refuse(r, HTTP_UNAUTHORIZED,
+                       "send the server's key as Authorization: Bearer KEY or X-API-Key: KEY");
     else if (!r->route->page)
         edit_begin(r);
 }
@@ -111,8 +116,9 @@ static void add_common_headers(struct request *r) {
     reply_header(&r->reply, "X-Content-Type-Options", "nosniff");
     if (allowed) {
         reply_header(&r->reply, "Access-Control-Allow-Origin", "%s", allowed);
-        reply_header(&r->reply, "Access-Control-Expose-Headers",
-                     "X-Request-ID, X-Seed, X-Steps, X-Guidance-Scale, X-Model, Server-Timing, Retry-After");
+        reply_header(
+            &r->reply, "Access-Control-Expose-Headers",
+            "X-Request-ID, X-Seed, X-Steps, X-Guidance-Scale, X-Model, Server-Timing, Retry-After");
     }
     if (origins && strcmp(origins, "*") != 0) reply_header(&r->reply, "Vary", "Origin");
 }
@@ -127,14 +133,16 @@ static enum MHD_Result answer(struct request *r) {
     add_common_headers(r);
     r->reply_bytes = r->reply.body.size;
     client_allow(r->client, r->server->limits.reply_seconds);
-    /* Counted before the first byte leaves: a client that has its answer finds it in the metrics. */
+    /* Counted before the first byte leaves: a client that has its answer finds it in the metrics.
+     */
     count_answer(r, r->reply.status);
     return reply_queue(&r->reply, r->connection);
 }
 
 /* While the body is still coming; see above. */
 static enum MHD_Result answer_and_close(struct request *r) {
-    const union MHD_ConnectionInfo *fd = MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const union MHD_ConnectionInfo *fd =
+        MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     if (!fd) return MHD_NO;
     add_common_headers(r);
     r->reply_bytes = r->reply.body.size;
@@ -144,11 +152,12 @@ static enum MHD_Result answer_and_close(struct request *r) {
     return MHD_NO;
 }
 
-static struct request *request_create(struct server *server, struct MHD_Connection *connection, const char *url,
-                                      const char *method) {
+static struct request *request_create(struct server *server, struct MHD_Connection *connection,
+                                      const char *url, const char *method) {
     struct request *r = calloc(1, sizeof *r);
     if (!r) return NULL;
-    const union MHD_ConnectionInfo *client = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    const union MHD_ConnectionInfo *client =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     r->server = server;
     r->connection = connection;
     r->client = client ? client->socket_context : NULL;
@@ -161,8 +170,8 @@ static struct request *request_create(struct server *server, struct MHD_Connecti
     return r;
 }
 
-/* A body may take as long as a whole edit; edit_body answers then, and this is for a client that sends so little that
- * edit_body is never called. */
+/* A body may take as long as a whole edit; edit_body answers then, and this is for a client that
+ * sends so little that edit_body is never called. */
 static double patience_for_body(const struct server *s) {
     return s->config->timeout_seconds + s->limits.silence_seconds;
 }
@@ -173,12 +182,14 @@ static enum MHD_Result take_body(struct request *r, const char *data, size_t siz
         edit_body(r, data, size);
         if (r->reply.status && is_costly(r)) return answer_and_close(r);
     }
-    if (r->reply.status && r->body_bytes > r->server->limits.drain_bytes) return answer_and_close(r);
+    if (r->reply.status && r->body_bytes > r->server->limits.drain_bytes)
+        return answer_and_close(r);
     return MHD_YES;
 }
 
-enum MHD_Result routes_on_request(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
-                                  const char *version, const char *data, size_t *size, void **request) {
+enum MHD_Result routes_on_request(void *cls, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *data,
+                                  size_t *size, void **request) {
     (void)version;
     struct request *r = *request;
     if (!r) {
@@ -226,9 +237,11 @@ void routes_on_completed(void *cls, struct MHD_Connection *connection, void **re
     (void)why;
     if (!r) return;
     *request = NULL;
-    if (!r->answered) count_answer(r, 499); /* nginx's number for it: the client left before the answer */
+    if (!r->answered)
+        count_answer(r, 499); /* nginx's number for it: the client left before the answer */
     log_request(r);
-    client_allow(r->client, server->limits.head_seconds); /* for the next request on this connection */
+    client_allow(r->client,
+                 server->limits.head_seconds); /* for the next request on this connection */
     edit_free(r);
     reply_free(&r->reply);
     free(r);
@@ -243,7 +256,8 @@ void routes_on_connection(void *cls, struct MHD_Connection *connection, void **c
         *client = NULL;
         return;
     }
-    const union MHD_ConnectionInfo *fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const union MHD_ConnectionInfo *fd =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     if (!fd) return;
     *client = client_add(server->clients, fd->connect_fd);
     client_allow(*client, server->limits.head_seconds);

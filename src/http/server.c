@@ -1,7 +1,7 @@
 /*
- * The server's life: socket, library, loader, signal, end.  The main thread does nothing but wait for a signal or for
- * the loader to fail; requests belong to the library's thread, edits to the queue's workers, the model's loading to a
- * thread of its own.
+ * The server's life: socket, library, loader, signal, end.  The main thread does nothing but wait
+ * for a signal or for the loader to fail; requests belong to the library's thread, edits to the
+ * queue's workers, the model's loading to a thread of its own.
  */
 #include "http/server.h"
 
@@ -60,21 +60,24 @@ static int affordable_connections(int wanted) {
 
 static enum status start_library(struct run *run, struct error *err) {
     struct server *s = &run->server;
-    int connections = affordable_connections(s->limits.connections);
+    /* clang-format off */
+    struct MHD_OptionItem options[] = {
+        {MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)on_library_log, s}, /* first: it tells of the others */
+        {MHD_OPTION_LISTEN_SOCKET, run->listener, NULL},
+        {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)routes_on_completed, s},
+        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)routes_on_connection, s},
+        {MHD_OPTION_CONNECTION_LIMIT, affordable_connections(s->limits.connections), NULL},
+        {MHD_OPTION_PER_IP_CONNECTION_LIMIT, s->limits.connections_per_address, NULL},
+        {MHD_OPTION_CONNECTION_TIMEOUT, s->limits.silence_seconds, NULL},
+        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)s->limits.head_bytes, NULL},
+        {MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
+        {MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, NULL},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    /* clang-format on */
     s->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-        routes_on_request, s,
-        MHD_OPTION_EXTERNAL_LOGGER, on_library_log, s,                                  /* first: it logs the rest */
-        MHD_OPTION_LISTEN_SOCKET, run->listener,
-        MHD_OPTION_NOTIFY_COMPLETED, routes_on_completed, s,
-        MHD_OPTION_NOTIFY_CONNECTION, routes_on_connection, s,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)connections,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)s->limits.connections_per_address,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)s->limits.silence_seconds,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, s->limits.head_bytes,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
-        MHD_OPTION_END);
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0,
+        NULL, NULL, routes_on_request, s, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
     if (!s->daemon) return fail(err, STATUS_IO, "cannot start the HTTP server");
     run->listener = -1; /* the library's until it is told to stop listening */
     return STATUS_OK;
@@ -113,7 +116,8 @@ static enum status serve(struct run *run, struct error *err) {
         }
         int signal = fds[0].revents & POLLIN ? next_signal(run) : 0;
         if (!signal) continue;
-        log_event(run->server.log, LOG_INFO, "stopping", LOG_STR("signal", signal == SIGINT ? "SIGINT" : "SIGTERM"));
+        log_event(run->server.log, LOG_INFO, "stopping",
+                  LOG_STR("signal", signal == SIGINT ? "SIGINT" : "SIGTERM"));
         return STATUS_OK;
     }
 }
@@ -124,21 +128,23 @@ static void wait_or_die(struct run *run) {
     if (poll(&fd, 1, 10) <= 0) return;
     int signal = next_signal(run);
     if (!signal) return;
-    log_event(run->server.log, LOG_WARN, "stopped at once by a second signal", LOG_INT("signal", signal));
+    log_event(run->server.log, LOG_WARN, "stopped at once by a second signal",
+              LOG_INT("signal", signal));
     _exit(128 + signal);
 }
 
-/* No new connections; what waits is told so, what runs may end (each edit has its own deadline), what is answered may
- * reach its client. */
+/* No new connections; what waits is told so, what runs may end (each edit has its own deadline),
+ * what is answered may reach its client. */
 static void drain(struct run *run) {
     struct server *s = &run->server;
     notify_manager("STOPPING=1");
     run->listener = MHD_quiesce_daemon(s->daemon);
-    /* Not closed yet: the library's thread may still look at it.  A socket that was passed to us goes on listening, for
-     * who comes after us. */
+    /* Not closed yet: the library's thread may still look at it.  A socket that was passed to us
+     * goes on listening, for who comes after us. */
     if (!run->passed) shutdown(run->listener, SHUT_RDWR);
     if (service_state(s->service) == SERVICE_LOADING && run->loading) {
-        log_event(s->log, LOG_INFO, "stopped while the model was loading", LOG_STR("model", service_model_name(s->service)));
+        log_event(s->log, LOG_INFO, "stopped while the model was loading",
+                  LOG_STR("model", service_model_name(s->service)));
         _exit(0);
     }
     service_stop(s->service);
@@ -161,22 +167,25 @@ static void run_close(struct run *run) {
     if (run->signals >= 0) close(run->signals);
 }
 
-static enum status run_open(struct run *run, const char *model, const char *model_name, struct error *err) {
+static enum status run_open(struct run *run, const char *model, const char *model_name,
+                            struct error *err) {
     struct server *s = &run->server;
     enum status e = listener_open(&run->listener, s->config->host, &run->port, &run->passed, err);
     if (e == STATUS_OK) e = service_create(&s->service, s->config, model, model_name, s->log, err);
     if (e == STATUS_OK) e = clients_create(&s->clients, &s->limits, err);
     if (e == STATUS_OK) e = start_library(run, err);
     if (e != STATUS_OK) return e;
-    log_event(s->log, LOG_INFO, "listening", LOG_STR("host", s->config->host), LOG_INT("port", run->port));
+    log_event(s->log, LOG_INFO, "listening", LOG_STR("host", s->config->host),
+              LOG_INT("port", run->port));
     if (pthread_create(&run->loader, NULL, load, run) != 0)
         return fail(err, STATUS_IO, "cannot start the thread that loads the model");
     run->loading = true;
     return STATUS_OK;
 }
 
-enum status server_run_limited(const struct config *config, const char *model, const char *model_name,
-                               const struct limits *limits, const struct log *log, struct error *err) {
+enum status server_run_limited(const struct config *config, const char *model,
+                               const char *model_name, const struct limits *limits,
+                               const struct log *log, struct error *err) {
     sigset_t stop, before;
     sigemptyset(&stop);
     sigaddset(&stop, SIGTERM);
@@ -184,12 +193,15 @@ enum status server_run_limited(const struct config *config, const char *model, c
     pthread_sigmask(SIG_BLOCK, &stop, &before);
     signal(SIGPIPE, SIG_IGN);
 
-    struct run run = {.server = {.config = config, .log = log, .limits = *limits}, .listener = -1, .port = config->port};
+    struct run run = {.server = {.config = config, .log = log, .limits = *limits},
+                      .listener = -1,
+                      .port = config->port};
     run.signals = signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
     run.loaded = eventfd(0, EFD_CLOEXEC);
-    enum status s = run.signals >= 0 && run.loaded >= 0
-                        ? run_open(&run, model, model_name, err)
-                        : fail(err, STATUS_IO, "cannot open the server's own descriptors: %s", strerror(errno));
+    enum status s =
+        run.signals >= 0 && run.loaded >= 0
+            ? run_open(&run, model, model_name, err)
+            : fail(err, STATUS_IO, "cannot open the server's own descriptors: %s", strerror(errno));
     if (s == STATUS_OK) {
         s = serve(&run, err);
         drain(&run);

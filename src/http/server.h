@@ -8,18 +8,20 @@
 #include "config/config.h"
 #include "http/limits.h"
 
-/* Opens the socket, then loads the model from the folder `model` (shown to clients as `model_name`), serves until SIGTERM
- * or SIGINT, lets running edits end, and returns STATUS_OK.  A port that is taken, or a model that does not load, is an
- * error.
+/* Opens the socket, then loads the model from the folder `model` (shown to clients as
+ * `model_name`), serves until SIGTERM or SIGINT, lets running edits end, and returns STATUS_OK.  A
+ * port that is taken, or a model that does not load, is an error.
  *
- * Takes over the process: blocks the two signals in every thread that it starts, ignores SIGPIPE, and ends the process
- * at once, without returning, on a second signal (status 128 + its number) or on one while the model is still loading
- * (status 0: nothing is lost by it).  Call it once, from the main thread, before other threads are started. */
+ * Takes over the process: blocks the two signals in every thread that it starts, ignores SIGPIPE,
+ * and ends the process at once, without returning, on a second signal (status 128 + its number) or
+ * on one while the model is still loading (status 0: nothing is lost by it).  Call it once, from
+ * the main thread, before other threads are started. */
 enum status server_run(const struct config *config, const char *model, const char *model_name,
                        const struct log *log, struct error *err);
 
 /* The same with other limits than limits_default(). */
-enum status server_run_limited(const struct config *config, const char *model, const char *model_name,
-                               const struct limits *limits, const struct log *log, struct error *err);
+enum status server_run_limited(const struct config *config, const char *model,
+                               const char *model_name, const struct limits *limits,
+                               const struct log *log, struct error *err);
 
 #endif

@@ -280,7 +280,7 @@ enum status edit_config_load(struct edit_config *out, const char *model, struct 
     if (n > 0 && n < (int)sizeof path && access(path, F_OK) != 0) return STATUS_OK;
     struct reader r;
     reader_open(&r, model, "edit_config.json", err);
-    const int64_t most = (int64_t)1 << 28;
+    const int64_t most = (int64_t)1 << 24; /* four times the largest output that may be asked for */
     out->condition_area = size_or(&r, r.root, "condition_area", most, out->condition_area);
     out->vae_area = size_or(&r, r.root, "vae_area", most, out->vae_area);
     out->output_area = size_or(&r, r.root, "output_area", most, out->output_area);

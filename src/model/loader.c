@@ -10,12 +10,17 @@
 enum status loader_start(struct loader *l, struct error *err) {
     l->err = err;
     l->status = STATUS_OK;
+    l->prefix = "";
     l->used = calloc(weights_count(l->weights) + 1, sizeof *l->used);
     if (!l->used) return l->status = fail(err, STATUS_NO_MEMORY, "no memory to load the %s", l->component);
     l->all_16_bit = true;
     for (size_t i = 0; i < weights_count(l->weights); i++)
         if (weights_at(l->weights, i)->dtype == DTYPE_F32) l->all_16_bit = false;
     return STATUS_OK;
+}
+
+void loader_set_prefix(struct loader *l, const char *prefix) {
+    l->prefix = prefix;
 }
 
 enum status loader_finish(struct loader *l) {

@@ -37,7 +37,7 @@ struct loader {
     void *progress_arg;
 
     /* What the loader keeps for itself; zero at first. */
-    char prefix[64]; /* put before every name */
+    const char *prefix; /* put before every name */
     bool *used;      /* per weight */
     uint64_t parameters;
     size_t tensors;
@@ -50,6 +50,9 @@ enum load_bias { LOAD_NO_BIAS, LOAD_BIAS };
 
 /* Takes a loader whose first part is filled in.  err is written by whichever call fails. */
 enum status loader_start(struct loader *l, struct error *err);
+
+/* From now on `prefix` stands before every name; it must live as long as the loader. */
+void loader_set_prefix(struct loader *l, const char *prefix);
 
 /* Tells how the loading went.  On success, tensors that nobody asked for are listed in the log at debug level. */
 enum status loader_finish(struct loader *l);

@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum status model_config_load(struct model_config *out, const char *folder, struct error *err) {
     enum status s = transformer_config_load(&out->transformer, folder, err);
@@ -28,7 +27,9 @@ static enum status open_component(struct weights **out, const char *folder, cons
     char path[4096];
     if (snprintf(path, sizeof path, "%s/%s", folder, component) >= (int)sizeof path)
         return fail(err, STATUS_INVALID, "the model folder's path is too long");
-    return weights_open(out, path, stem, err);
+    struct error why; /* names the file, but two components have files of the same name */
+    enum status s = weights_open(out, path, stem, &why);
+    return s == STATUS_OK ? s : fail(err, s, "%s: %s", component, why.text);
 }
 
 enum status checkpoint_open(struct checkpoint *out, const char *folder, struct error *err) {
@@ -96,11 +97,11 @@ static enum status load_text_encoder(struct model *m, struct loading *loading, s
     struct loader l = loader_for(loading, "text_encoder", m->text_weights);
     bool nested = weights_find(m->text_weights, "model.language_model.embed_tokens.weight") != NULL;
     enum status s = loader_start(&l, err);
-    strcpy(l.prefix, nested ? "model.visual." : "visual.");
+    loader_set_prefix(&l, nested ? "model.visual." : "visual.");
     if (s == STATUS_OK) s = vision_load(&m->vision, &m->config.vision, &l, err);
-    strcpy(l.prefix, nested ? "model.language_model." : "model.");
+    loader_set_prefix(&l, nested ? "model.language_model." : "model.");
     if (s == STATUS_OK) s = language_load(&m->language, &m->config.language, &l, err);
-    l.prefix[0] = '\0';
+    loader_set_prefix(&l, "");
     if (s == STATUS_OK)
         load_nothing(&l, (const int64_t[]){m->config.language.vocabulary, m->config.language.hidden}, 2, "lm_head.weight");
     enum status finished = loader_finish(&l);
@@ -132,8 +133,9 @@ enum status model_load(struct model *out, const struct model_config *config, str
                        const struct model_options *options, struct error *err) {
     *out = (struct model){.config = *config};
     struct loading loading = {.options = options, .total = checkpoint_bytes(checkpoint) + 1};
-    struct lora **loras = calloc(options->lora_count + 1, sizeof *loras);
-    enum status s = loras ? STATUS_OK : fail(err, STATUS_NO_MEMORY, "no memory to load the adapters");
+    struct lora **loras = calloc(options->lora_count + 1, sizeof(struct lora *));
+    if (!loras) return fail(err, STATUS_NO_MEMORY, "no memory to load the adapters");
+    enum status s = STATUS_OK;
     for (size_t i = 0; i < options->lora_count && s == STATUS_OK; i++)
         s = lora_open(&loras[i], options->loras[i].path, options->loras[i].scale, err);
     out->text_weights = checkpoint->text_encoder;
@@ -141,7 +143,7 @@ enum status model_load(struct model *out, const struct model_config *config, str
     if (s == STATUS_OK) s = load_transformer(out, checkpoint->transformer, &loading, loras, err);
     if (s == STATUS_OK) s = load_text_encoder(out, &loading, err);
     if (s == STATUS_OK) s = load_vae(out, checkpoint->vae, &loading, err);
-    for (size_t i = 0; loras && i < options->lora_count; i++) lora_close(loras[i]);
+    for (size_t i = 0; i < options->lora_count; i++) lora_close(loras[i]);
     free(loras);
     if (s != STATUS_OK) model_unload(out);
     return s;

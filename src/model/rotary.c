@@ -34,10 +34,10 @@ void rotary_joint(float *angles, const struct transformer_config *c, int64_t tex
         joint_row(angles, c, (const double[]){at, at, at});
     }
     for (int64_t g = 0; g < grid_count; g++) {
-        int64_t h = grids[g].height, w = grids[g].width;
+        int64_t h = grids[g].height, w = grids[g].width, above = h - h / 2, left = w - w / 2;
         for (int64_t y = 0; y < h; y++)
             for (int64_t x = 0; x < w; x++, angles += c->head_dim)
-                joint_row(angles, c, (const double[]){(double)g, (double)(y - (h - h / 2)), (double)(x - (w - w / 2))});
+                joint_row(angles, c, (const double[]){(double)g, (double)(y - above), (double)(x - left)});
     }
 }
 

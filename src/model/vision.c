@@ -169,8 +169,9 @@ static enum status arrange(struct arrangement *a, const struct vision_config *c,
     a->windows = calloc((size_t)a->tokens + 1, sizeof *a->windows); /* a window has at least one token */
     a->pictures = calloc((size_t)count + 1, sizeof *a->pictures);
     if (!a->order || !a->positions || !a->windows || !a->pictures) {
+        fail(err, STATUS_NO_MEMORY, "no memory to arrange %lld picture tokens", (long long)a->tokens);
         arrangement_free(a);
-        return fail(err, STATUS_NO_MEMORY, "no memory to arrange %lld picture tokens", (long long)a->tokens);
+        return STATUS_NO_MEMORY;
     }
     int64_t place = 0;
     for (int64_t g = 0; g < count; g++) {

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buffer.h"
+#include "base/memory.h"
 #include "pipeline/edit.h"
 #include "pipeline/plan.h"
 
@@ -48,6 +48,16 @@ static enum status open_text_and_schedule(struct firered *e, const char *folder,
     return s == STATUS_OK ? tokenizer_open(&e->tokenizer, path, err) : s;
 }
 
+/* Weights take about as much memory packed as they do stored; better to say now that they cannot fit than to be killed
+ * when half of them are loaded. */
+static enum status check_memory(const struct firered *e, const struct checkpoint *c, struct error *err) {
+    uint64_t need = checkpoint_bytes(c), available = memory_available();
+    if (need <= available) return STATUS_OK;
+    return fail(err, STATUS_NO_MEMORY,
+                "the weights of %s take %.1f GB of memory, but only %.1f GB are free; free some, or choose a smaller model",
+                e->name, (double)need / 1e9, (double)available / 1e9);
+}
+
 enum status firered_open(struct firered **out, const struct firered_options *o, struct error *err) {
     *out = NULL;
     struct checkpoint checkpoint = {0};
@@ -60,6 +70,7 @@ enum status firered_open(struct firered **out, const struct firered_options *o, 
     enum status s = model_config_load(&config, o->model, err);
     if (s == STATUS_OK) s = open_text_and_schedule(e, o->model, err);
     if (s == STATUS_OK) s = checkpoint_open(&checkpoint, o->model, err);
+    if (s == STATUS_OK) s = check_memory(e, &checkpoint, err);
     if (s == STATUS_OK) s = engine_open_device(e, o, &checkpoint, false, err);
     if (s == STATUS_OK) {
         struct model_options options = {e->compute, o->loras, o->lora_count, o->log, o->loading, o->loading_arg};

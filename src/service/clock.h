@@ -20,7 +20,8 @@ static inline double clock_seconds(int64_t from, int64_t to) {
     return (double)(to - from) / 1e9;
 }
 
-/* A moment of clock_now as pthread_cond_timedwait wants it, on a condition made for CLOCK_MONOTONIC. */
+/* A moment of clock_now as pthread_cond_timedwait wants it, on a condition made for
+ * CLOCK_MONOTONIC. */
 static inline struct timespec clock_timespec(int64_t t) {
     return (struct timespec){.tv_sec = t / NANOSECONDS, .tv_nsec = t % NANOSECONDS};
 }

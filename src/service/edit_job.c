@@ -1,7 +1,8 @@
 /*
- * The story of one edit on a worker: read the pictures, edit, write the result.  Between the stages, and several times
- * per step within, it asks whether it should stop.  The engine's sentence about a failure goes to the log; the client
- * gets it only where it is about his own request, and never with a path or an address in it.
+ * The story of one edit on a worker: read the pictures, edit, write the result.  Between the
+ * stages, and several times per step within, it asks whether it should stop.  The engine's sentence
+ * about a failure goes to the log; the client gets it only where it is about his own request, and
+ * never with a path or an address in it.
  */
 #include "service/edit_job.h"
 
@@ -81,10 +82,12 @@ static void set_failure(struct edit_job *job, enum edit_end end, const struct er
 static void set_no_memory(struct edit_job *job, const struct error *why) {
     set_failure(job, EDIT_NO_MEMORY, why, "");
     set_end(job, EDIT_NO_MEMORY,
-            "memory does not suffice for this edit; ask for a smaller width and height, or try again later");
+            "memory does not suffice for this edit; ask for a smaller width and height, or try "
+            "again later");
 }
 
-static void set_read_failure(struct edit_job *job, enum status s, size_t which, const struct error *why) {
+static void set_read_failure(struct edit_job *job, enum status s, size_t which,
+                             const struct error *why) {
     struct error told = {0};
     if (s == STATUS_NO_MEMORY) {
         set_no_memory(job, why);
@@ -93,9 +96,11 @@ static void set_read_failure(struct edit_job *job, enum status s, size_t which, 
     if (is_presentable(why->text))
         snprintf(told.text, sizeof told.text, "image %zu: %.400s", which + 1, why->text);
     if (s == STATUS_UNSUPPORTED)
-        set_failure(job, EDIT_INVALID_FILE, &told, "an image is in no supported format: send PNG, JPEG or WebP");
+        set_failure(job, EDIT_INVALID_FILE, &told,
+                    "an image is in no supported format: send PNG, JPEG or WebP");
     else if (s == STATUS_INVALID)
-        set_failure(job, EDIT_INVALID_IMAGE, &told, "an image cannot be decoded: it is truncated or corrupt");
+        set_failure(job, EDIT_INVALID_IMAGE, &told,
+                    "an image cannot be decoded: it is truncated or corrupt");
     else
         set_failure(job, EDIT_FAILED, why, "an image could not be read");
 }
@@ -136,16 +141,19 @@ static void set_edit_failure(struct edit_job *job, enum status s, const struct e
     switch (s) {
     case STATUS_CANCELLED: /* `ended` knows why */ break;
     case STATUS_INVALID:
-        set_failure(job, EDIT_INVALID_REQUEST, why, "the model cannot do this edit as it was asked for");
+        set_failure(job, EDIT_INVALID_REQUEST, why,
+                    "the model cannot do this edit as it was asked for");
         break;
     case STATUS_NO_MEMORY: set_no_memory(job, why); break;
     case STATUS_NOT_FINITE:
         set_failure(job, EDIT_FAILED, why, "");
-        set_end(job, EDIT_FAILED, "the edit produced numbers that are no picture (NaN); try another seed or prompt");
+        set_end(job, EDIT_FAILED,
+                "the edit produced numbers that are no picture (NaN); try another seed or prompt");
         break;
     default:
         set_failure(job, EDIT_FAILED, why, "");
-        set_end(job, EDIT_FAILED, "the edit failed inside the server; the request id finds the reason in its log");
+        set_end(job, EDIT_FAILED,
+                "the edit failed inside the server; the request id finds the reason in its log");
     }
 }
 
@@ -219,9 +227,12 @@ static void ended(struct job *base, enum job_end end) {
     metrics_queue_wait(service_metrics(job->service), job->outcome.queue_seconds);
     if (end != JOB_RAN) buffer_free(&job->outcome.file);
     if (end == JOB_TIMED_OUT)
-        set_end(job, EDIT_TIMED_OUT, base->started
-                    ? "the edit took longer than the server allows; ask for fewer steps or a smaller picture"
-                    : "the edit waited in the queue for as long as the server allows; try again later");
+        set_end(
+            job, EDIT_TIMED_OUT,
+            base->started
+                ? "the edit took longer than the server allows; ask for fewer steps or a smaller "
+                  "picture"
+                : "the edit waited in the queue for as long as the server allows; try again later");
     else if (end == JOB_CANCELLED)
         set_end(job, EDIT_CANCELLED, "the client went away");
     else if (end == JOB_SHUT_DOWN)
@@ -232,7 +243,8 @@ static void ended(struct job *base, enum job_end end) {
 }
 
 void edit_job_prepare(struct edit_job *job) {
-    /* Should the engine report a cancellation that nobody asked for, this is what the client is told. */
+    /* Should the engine report a cancellation that nobody asked for, this is what the client is
+     * told. */
     set_end(job, EDIT_FAILED, "the edit was stopped inside the server");
     job->step_started = 0;
     job->steps_seen = 0;

@@ -1,8 +1,9 @@
 /*
  * edit_job.h - one edit as a job: picture files in, a picture file out.
  *
- * The owner fills `order`, submits with service_submit, and reads `outcome` when `done` was called.  Decoding the
- * pictures, the edit itself and encoding the result all happen on a worker of the queue.
+ * The owner fills `order`, submits with service_submit, and reads `outcome` when `done` was called.
+ * Decoding the pictures, the edit itself and encoding the result all happen on a worker of the
+ * queue.
  */
 #ifndef SERVICE_EDIT_JOB_H
 #define SERVICE_EDIT_JOB_H
@@ -18,7 +19,7 @@
 struct edit_order {
     struct buffer files[FIRERED_MAX_PICTURES]; /* as uploaded; freed once decoded */
     size_t file_count;
-    uint64_t held_bytes; /* of service_hold_bytes; released when the files are freed */
+    uint64_t held_bytes;            /* of service_hold_bytes; released when the files are freed */
     char *prompt, *negative_prompt; /* UTF-8, malloc'ed */
     double guidance_scale;
     int steps;
@@ -46,7 +47,8 @@ struct edit_outcome {
     int width, height;
     int steps;
     double guidance_scale;
-    double queue_seconds, read_seconds, encode_seconds, denoise_seconds, decode_seconds, write_seconds;
+    double queue_seconds, read_seconds, encode_seconds, denoise_seconds, decode_seconds,
+        write_seconds;
 };
 
 struct service;
@@ -55,7 +57,8 @@ struct edit_job {
     struct service *service;
     const char *request_id; /* the owner's, for the log; lives as long as the job is submitted */
     int64_t deadline;       /* of clock_now */
-    void (*done)(struct edit_job *job); /* once, from any thread; the job is the owner's again, and may be freed within */
+    void (*done)(struct edit_job *job); /* once, from any thread; the job is the owner's again, and
+                                           may be freed within */
     struct edit_order order;
     struct edit_outcome outcome;
 

@@ -1,7 +1,8 @@
 /*
- * A doubly linked list under one mutex; workers take from its head.  A timer thread sleeps until the earliest deadline
- * among the waiting jobs, so that a job times out in the queue even while every worker is busy.  `ended` is always
- * called after the lock is released: it wakes a connection, which takes locks of its own.
+ * A doubly linked list under one mutex; workers take from its head.  A timer thread sleeps until
+ * the earliest deadline among the waiting jobs, so that a job times out in the queue even while
+ * every worker is busy.  `ended` is always called after the lock is released: it wakes a
+ * connection, which takes locks of its own.
  */
 #include "service/jobs.h"
 
@@ -59,7 +60,8 @@ static void *work(void *arg) {
     return NULL;
 }
 
-/* The first waiting job whose deadline has passed; else NULL, and *next is the earliest deadline. */
+/* The first waiting job whose deadline has passed; else NULL, and *next is the earliest deadline.
+ */
 static struct job *overdue(struct jobs *jobs, int64_t *next) {
     int64_t now = clock_now();
     *next = INT64_MAX;
@@ -96,7 +98,8 @@ static void *watch_deadlines(void *arg) {
 enum status jobs_create(struct jobs **out, int workers, int max_queue, struct error *err) {
     *out = NULL;
     if (workers < 1 || max_queue < 0)
-        return fail(err, STATUS_INVALID, "a queue needs at least one worker and no negative length");
+        return fail(err, STATUS_INVALID,
+                    "a queue needs at least one worker and no negative length");
     struct jobs *jobs = calloc(1, sizeof *jobs);
     if (jobs) jobs->threads = calloc((size_t)workers + 1, sizeof *jobs->threads);
     if (!jobs || !jobs->threads) {
@@ -114,7 +117,8 @@ enum status jobs_create(struct jobs **out, int workers, int max_queue, struct er
     pthread_condattr_destroy(&monotonic);
 
     for (int i = 0; i <= workers; i++) {
-        if (pthread_create(&jobs->threads[i], NULL, i < workers ? work : watch_deadlines, jobs) != 0) {
+        if (pthread_create(&jobs->threads[i], NULL, i < workers ? work : watch_deadlines, jobs) !=
+            0) {
             jobs_destroy(jobs);
             return fail(err, STATUS_IO, "cannot start thread %d of the %d that edits need", i + 1,
                         workers + 1);

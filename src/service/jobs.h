@@ -1,10 +1,10 @@
 /*
  * jobs.h - one queue in order of arrival, and the threads that work it off.
  *
- * A job is memory of its owner that `jobs` borrows from jobs_submit until it calls `ended`, which it does exactly once
- * for every accepted job.  A job leaves early for three reasons: its deadline passes, its owner cancels it, or the
- * queue is closed.  While it waits it leaves at once; while it runs, its `run` asks job_stopping and returns soon.
- * What a job does is not known here.
+ * A job is memory of its owner that `jobs` borrows from jobs_submit until it calls `ended`, which
+ * it does exactly once for every accepted job.  A job leaves early for three reasons: its deadline
+ * passes, its owner cancels it, or the queue is closed.  While it waits it leaves at once; while it
+ * runs, its `run` asks job_stopping and returns soon. What a job does is not known here.
  *
  *     struct job job = {.deadline = clock_now() + 5 * NANOSECONDS, .run = work, .ended = tell};
  *     if (jobs_submit(jobs, &job) != JOBS_ACCEPTED) ...
@@ -28,10 +28,10 @@ enum job_end { JOB_RAN, JOB_TIMED_OUT, JOB_CANCELLED, JOB_SHUT_DOWN };
 enum jobs_answer { JOBS_ACCEPTED, JOBS_FULL, JOBS_CLOSED };
 
 struct job {
-    int64_t deadline;            /* of clock_now; covers waiting and running */
+    int64_t deadline;             /* of clock_now; covers waiting and running */
     void (*run)(struct job *job); /* on a worker's thread */
-    /* The job is its owner's again, and may be freed within.  Called without any lock held, from a worker, the timer,
-     * or the thread that called job_cancel or jobs_close. */
+    /* The job is its owner's again, and may be freed within.  Called without any lock held, from a
+     * worker, the timer, or the thread that called job_cancel or jobs_close. */
     void (*ended)(struct job *job, enum job_end end);
 
     /* Read by `run` and `ended`; written by jobs.c. */
@@ -44,27 +44,29 @@ struct job {
     atomic_int stop;
 };
 
-/* Starts `workers` threads and a timer.  max_queue is how many jobs may wait while every worker is busy; 0 is allowed.
- * STATUS_NO_MEMORY, STATUS_IO (a thread cannot be started). */
+/* Starts `workers` threads and a timer.  max_queue is how many jobs may wait while every worker is
+ * busy; 0 is allowed. STATUS_NO_MEMORY, STATUS_IO (a thread cannot be started). */
 enum status jobs_create(struct jobs **out, int workers, int max_queue, struct error *err);
 
 /* Closes, waits for the running jobs, frees.  NULL is fine.  No other call may be under way. */
 void jobs_destroy(struct jobs *jobs);
 
-/* Appends to the queue.  Anything but JOBS_ACCEPTED: the job was not taken and `ended` will not be called. */
+/* Appends to the queue.  Anything but JOBS_ACCEPTED: the job was not taken and `ended` will not be
+ * called. */
 enum jobs_answer jobs_submit(struct jobs *jobs, struct job *job);
 
 /* What jobs_submit would answer now: to turn somebody away before his upload is read. */
 enum jobs_answer jobs_would_accept(struct jobs *jobs);
 
-/* A waiting job ends before this returns; a running one is told to stop.  Harmless on a job that has ended, as long as
- * its memory is still there. */
+/* A waiting job ends before this returns; a running one is told to stop.  Harmless on a job that
+ * has ended, as long as its memory is still there. */
 void job_cancel(struct job *job);
 
 /* For `run`: true once the job was cancelled or its deadline has passed. */
 bool job_stopping(struct job *job);
 
-/* No job is accepted any more; those that wait end with JOB_SHUT_DOWN before this returns.  Running ones go on. */
+/* No job is accepted any more; those that wait end with JOB_SHUT_DOWN before this returns.  Running
+ * ones go on. */
 void jobs_close(struct jobs *jobs);
 
 /* How many wait and run at this moment; either pointer may be NULL. */

@@ -1,6 +1,6 @@
 /*
- * A handful of tables under one mutex: a request adds a few numbers once, so nobody ever waits for it noticeably, and a
- * page that is written sees sums and counts that belong together.
+ * A handful of tables under one mutex: a request adds a few numbers once, so nobody ever waits for
+ * it noticeably, and a page that is written sees sums and counts that belong together.
  */
 #include "service/metrics.h"
 
@@ -38,13 +38,15 @@ struct metrics {
     double started; /* wall clock, seconds */
 };
 
-static const double short_bounds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
+static const double short_bounds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
+                                      0.25,  0.5,    1,     2.5,  5,     10};
 static const double long_bounds[] = {0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,   2.5, 5,
                                      10,   20,    30,   45,  60,   90,  120, 300, 600};
 
 #define COUNT(array) (int)(sizeof(array) / sizeof *(array))
 
-static const char *const stage_names[METRICS_STAGES] = {"read", "encode", "denoise", "decode", "write"};
+static const char *const stage_names[METRICS_STAGES] = {"read", "encode", "denoise", "decode",
+                                                        "write"};
 
 static struct histogram histogram_of(const double *bounds, int count) {
     return (struct histogram){.bounds = bounds, .bound_count = count};
@@ -58,7 +60,8 @@ struct metrics *metrics_create(void) {
     m->edit_request_seconds = histogram_of(long_bounds, COUNT(long_bounds));
     m->queue_wait = histogram_of(long_bounds, COUNT(long_bounds));
     m->step = histogram_of(long_bounds, COUNT(long_bounds));
-    for (int i = 0; i < METRICS_STAGES; i++) m->stage[i] = histogram_of(long_bounds, COUNT(long_bounds));
+    for (int i = 0; i < METRICS_STAGES; i++)
+        m->stage[i] = histogram_of(long_bounds, COUNT(long_bounds));
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     m->started = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
@@ -144,7 +147,8 @@ static void write_histogram(struct buffer *out, const char *name, const char *la
     }
     const char *open = *labels ? "{" : "", *close = *labels ? "}" : "";
     buffer_printf(out, "%s_sum%s%s%s %.9g\n", name, open, labels, close, h->sum);
-    buffer_printf(out, "%s_count%s%s%s %llu\n", name, open, labels, close, (unsigned long long)total);
+    buffer_printf(out, "%s_count%s%s%s %llu\n", name, open, labels, close,
+                  (unsigned long long)total);
 }
 
 static void write_gauge(struct buffer *out, const char *name, double value, const char *help) {
@@ -166,12 +170,14 @@ static void write_label(struct buffer *out, const char *name, const char *value)
     buffer_append(out, "\"", 1, NULL);
 }
 
+/* The second number of statm, in pages. */
 static double resident_bytes(void) {
-    long long pages = 0;
+    char line[256] = "";
     FILE *f = fopen("/proc/self/statm", "re");
-    if (f && fscanf(f, "%*s %lld", &pages) != 1) pages = 0;
+    if (f && !fgets(line, sizeof line, f)) line[0] = '\0';
     if (f) fclose(f);
-    return (double)pages * (double)sysconf(_SC_PAGESIZE);
+    char *second = strchr(line, ' ');
+    return second ? (double)strtoll(second, NULL, 10) * (double)sysconf(_SC_PAGESIZE) : 0;
 }
 
 static int open_descriptors(void) {
@@ -184,22 +190,26 @@ static int open_descriptors(void) {
 }
 
 static void write_counts(struct metrics *m, struct buffer *out) {
-    write_head(out, "firered_http_requests_total", "counter",
-               "Requests answered, by route and status; 499 is a client that left before the answer.");
+    write_head(
+        out, "firered_http_requests_total", "counter",
+        "Requests answered, by route and status; 499 is a client that left before the answer.");
     for (int i = 0; i < m->request_kinds; i++)
         buffer_printf(out, "firered_http_requests_total{route=\"%s\",status=\"%d\"} %llu\n",
                       m->requests[i].route, m->requests[i].status,
                       (unsigned long long)m->requests[i].count);
-    write_head(out, "firered_edits_total", "counter", "Edits that were queued and ended, by outcome.");
+    write_head(out, "firered_edits_total", "counter",
+               "Edits that were queued and ended, by outcome.");
     for (int i = 0; i < m->outcomes; i++)
         buffer_printf(out, "firered_edits_total{outcome=\"%s\"} %llu\n", m->edits[i].outcome,
                       (unsigned long long)m->edits[i].count);
 
     write_head(out, "firered_http_request_seconds", "histogram",
                "From a request's arrival to its answer.");
-    write_histogram(out, "firered_http_request_seconds", "route=\"/edit\"", &m->edit_request_seconds);
+    write_histogram(out, "firered_http_request_seconds", "route=\"/edit\"",
+                    &m->edit_request_seconds);
     write_histogram(out, "firered_http_request_seconds", "route=\"other\"", &m->request_seconds);
-    write_head(out, "firered_queue_wait_seconds", "histogram", "How long an edit waited for a worker.");
+    write_head(out, "firered_queue_wait_seconds", "histogram",
+               "How long an edit waited for a worker.");
     write_histogram(out, "firered_queue_wait_seconds", "", &m->queue_wait);
     write_head(out, "firered_step_seconds", "histogram", "One denoising step.");
     write_histogram(out, "firered_step_seconds", "", &m->step);
@@ -227,8 +237,10 @@ static void write_model(const struct metrics_now *now, struct buffer *out) {
         write_label(out, pairs[i][0], pairs[i][1]);
     }
     buffer_append(out, "} 1\n", 4, NULL);
-    write_gauge(out, "firered_model_parameters", (double)info->parameters, "Numbers in the model's weights.");
-    write_head(out, "firered_model_weight_bytes", "gauge", "Memory that the weights take, by where it is.");
+    write_gauge(out, "firered_model_parameters", (double)info->parameters,
+                "Numbers in the model's weights.");
+    write_head(out, "firered_model_weight_bytes", "gauge",
+               "Memory that the weights take, by where it is.");
     buffer_append(out, "firered_model_weight_bytes{", 27, NULL);
     write_label(out, "device", info->device);
     buffer_printf(out, "} %llu\n", (unsigned long long)info->weight_bytes);
@@ -240,7 +252,8 @@ enum status metrics_write(struct metrics *m, const struct metrics_now *now, stru
     write_counts(m, out);
     pthread_mutex_unlock(&m->lock);
     write_gauge(out, "firered_ready", now->ready, "1 once the model is loaded and warm.");
-    write_gauge(out, "firered_loading_share", now->loading_share, "How much of the model is loaded, 0 to 1.");
+    write_gauge(out, "firered_loading_share", now->loading_share,
+                "How much of the model is loaded, 0 to 1.");
     write_gauge(out, "firered_queue_depth", now->queue_depth, "Edits that wait.");
     write_gauge(out, "firered_queue_limit", now->queue_limit, "MAX_QUEUE.");
     write_gauge(out, "firered_edits_running", now->edits_running, "Edits that run.");
@@ -249,10 +262,13 @@ enum status metrics_write(struct metrics *m, const struct metrics_now *now, stru
     write_gauge(out, "firered_upload_bytes", (double)now->upload_bytes,
                 "Uploaded bytes held for requests that are read, wait or run.");
     write_model(now, out);
-    write_gauge(out, "process_resident_memory_bytes", resident_bytes(), "Memory in use on the host.");
+    write_gauge(out, "process_resident_memory_bytes", resident_bytes(),
+                "Memory in use on the host.");
     write_gauge(out, "process_open_fds", open_descriptors(), "Open file descriptors.");
-    write_gauge(out, "process_start_time_seconds", m->started, "When the process started, Unix time.");
-    /* The appends above are not checked one by one: a page without its last line is the sign of a failed one. */
+    write_gauge(out, "process_start_time_seconds", m->started,
+                "When the process started, Unix time.");
+    /* The appends above are not checked one by one: a page without its last line is the sign of a
+     * failed one. */
     static const char end[] = "process_start_time_seconds";
     if (!out->data || !strstr(out->data, end))
         return fail(err, STATUS_NO_MEMORY, "no memory for the metrics page");

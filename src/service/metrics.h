@@ -1,8 +1,9 @@
 /*
  * metrics.h - what happened, counted, in the text format of Prometheus (version 0.0.4).
  *
- * Counters and histograms only ever grow; what is true at this moment (queue depth, memory) is read when the text is
- * written.  Every function may be called from any thread, and metrics may be NULL: nothing is counted.
+ * Counters and histograms only ever grow; what is true at this moment (queue depth, memory) is read
+ * when the text is written.  Every function may be called from any thread, and metrics may be NULL:
+ * nothing is counted.
  */
 #ifndef SERVICE_METRICS_H
 #define SERVICE_METRICS_H
@@ -45,7 +46,7 @@ struct metrics_now {
     int queue_depth, queue_limit, edits_running, edits_limit;
     int connections;
     uint64_t upload_bytes;
-    const char *model;              /* shown as firered_model_info; NULL: not loaded */
+    const char *model;               /* shown as firered_model_info; NULL: not loaded */
     const struct firered_info *info; /* NULL: not loaded */
 };
 

@@ -1,6 +1,6 @@
 /*
- * The state is one atomic: it is set to READY after everything that a reader may then look at is in place, and never
- * back, so that no reader needs a lock.
+ * The state is one atomic: it is set to READY after everything that a reader may then look at is in
+ * place, and never back, so that no reader needs a lock.
  */
 #include "service/service.h"
 
@@ -36,11 +36,14 @@ enum status service_create(struct service **out, const struct config *config, co
     s->model_name = model_name;
     s->log = log;
     s->most_held_bytes = ((uint64_t)config->max_queue + (uint64_t)config->max_concurrent_jobs) *
-                         (uint64_t)config->max_upload_mb << 20;
+                             (uint64_t)config->max_upload_mb
+                         << 20;
     atomic_store(&s->state, SERVICE_LOADING);
     s->metrics = metrics_create();
-    enum status e = s->metrics ? STATUS_OK : fail(err, STATUS_NO_MEMORY, "no memory for the metrics");
-    if (e == STATUS_OK) e = jobs_create(&s->jobs, config->max_concurrent_jobs, config->max_queue, err);
+    enum status e =
+        s->metrics ? STATUS_OK : fail(err, STATUS_NO_MEMORY, "no memory for the metrics");
+    if (e == STATUS_OK)
+        e = jobs_create(&s->jobs, config->max_concurrent_jobs, config->max_queue, err);
     if (e != STATUS_OK) {
         service_destroy(s);
         return e;
@@ -107,9 +110,10 @@ enum status service_load(struct service *s, struct error *err) {
     if (e != STATUS_OK) return e;
     int loading = SERVICE_LOADING;
     atomic_compare_exchange_strong(&s->state, &loading, SERVICE_READY);
-    log_event(s->log, LOG_INFO, "ready", LOG_STR("model", s->model_name), LOG_STR("device", s->info.device),
-              LOG_STR("dtype", s->info.dtype), LOG_STR("kernels", s->info.kernels),
-              LOG_INT("threads", s->info.threads), LOG_INT("parameters", s->info.parameters),
+    log_event(s->log, LOG_INFO, "ready", LOG_STR("model", s->model_name),
+              LOG_STR("device", s->info.device), LOG_STR("dtype", s->info.dtype),
+              LOG_STR("kernels", s->info.kernels), LOG_INT("threads", s->info.threads),
+              LOG_INT("parameters", s->info.parameters),
               LOG_INT("weight_bytes", s->info.weight_bytes),
               LOG_REAL("load_seconds", clock_seconds(from, opened)),
               LOG_REAL("warm_up_seconds", clock_seconds(opened, clock_now())));
@@ -148,11 +152,13 @@ struct firered *service_engine(struct service *s) {
     return s->engine;
 }
 
-void service_defaults(const struct service *s, int *steps, double *guidance_scale, bool *fixed_guidance) {
+void service_defaults(const struct service *s, int *steps, double *guidance_scale,
+                      bool *fixed_guidance) {
     struct firered_edit edit = {0};
     firered_edit_defaults(s->engine, &edit);
     *steps = s->config->default_steps ? s->config->default_steps : edit.steps;
-    *guidance_scale = s->config->default_guidance >= 0 ? s->config->default_guidance : edit.guidance_scale;
+    *guidance_scale =
+        s->config->default_guidance >= 0 ? s->config->default_guidance : edit.guidance_scale;
     *fixed_guidance = s->info.distilled;
     if (s->info.distilled) *guidance_scale = 1.0;
 }

@@ -121,14 +121,45 @@ static void options(struct compute *c) {
     }
 }
 
-/* Wider than a block of columns, deeper than several slices. */
+/* Wider than a block of columns, deeper than several slices; and just around a slice. */
 static void blocks(struct compute *c) {
+    for (int n = 0; n < 3 * 2; n++) {
+        struct linear_case t = {.rows = n % 2 ? 50 : 7, .depth = 511 + n / 2, .out = 33, .parts = 1, .dtype = DTYPE_BF16};
+        check_case(c, &t);
+        t.exact = true;
+        check_case(c, &t);
+    }
     for (int kind = 0; kind < 4; kind++) {
         struct linear_case t = {.rows = 101, .depth = 1025, .out = 801, .parts = 2, .bias = true};
         t.dtype = kind & 1 ? DTYPE_BF16 : DTYPE_F32;
         t.exact = kind & 2;
         check_case(c, &t);
     }
+}
+
+/* A row's result must not depend on how many others there are: a few rows take another way than many. */
+static void rows_alone(struct compute *c) {
+    enum { ROWS = 97, DEPTH = 600, OUT = 70 };
+    float *weight = random_bf16_floats((size_t)OUT * DEPTH), *x = random_floats((size_t)ROWS * DEPTH, 1);
+    float *all = random_floats((size_t)ROWS * OUT, 1), *few = random_floats((size_t)ROWS * OUT, 1);
+    void *bf16 = stored_as(DTYPE_BF16, weight, (size_t)OUT * DEPTH);
+    for (int kind = 0; kind < 3; kind++) {
+        struct matrix m = {kind ? DTYPE_BF16 : DTYPE_F32, OUT, DEPTH, kind ? bf16 : weight};
+        struct linear_case t = {.rows = ROWS, .depth = DEPTH, .out = OUT, .x = x, .got = all, .gates = weight, .residuals = few};
+        assert_int_equal(compute_pack_linear(c, &t.l, &m, 1, NULL, kind < 2, NULL), STATUS_OK);
+        run_planned(c, work, &t);
+        t.got = few;
+        for (t.rows = 1; t.rows < 40; t.rows += 5) {
+            run_planned(c, work, &t);
+            assert_memory_equal(few, all, (size_t)(t.rows * OUT) * sizeof *all);
+        }
+        linear_destroy(t.l);
+    }
+    free(bf16);
+    free(weight);
+    free(x);
+    free(all);
+    free(few);
 }
 
 struct broken_case {
@@ -191,6 +222,11 @@ static void test_blocks(void **state) {
     each_kernels(2, blocks);
 }
 
+static void test_rows_alone(void **state) {
+    (void)state;
+    each_kernels(2, rows_alone);
+}
+
 static void test_not_finite(void **state) {
     (void)state;
     each_kernels(1, not_finite);
@@ -201,6 +237,7 @@ int main(void) {
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_rows_alone),
         cmocka_unit_test(test_not_finite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

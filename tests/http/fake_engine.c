@@ -1,17 +1,18 @@
 /*
- * A stand-in for the engine, behind the same header: an "edit" takes as long, ends as, and gives what the test says.
+ * A stand-in for the engine, behind the same header: an "edit" takes as long, ends as, and gives
+ * what the test says.
  *
  * Words in the prompt steer one edit:
- *     step-ms=N      every step takes N milliseconds (it asks `cancelled` about once per millisecond)
- *     hold=NAME      the first step ends when the file $FAKE_DIR/NAME exists, or the edit is cancelled
- *     ignore-cancel=N  asks `cancelled` only after N milliseconds, as an engine in a long step does
- *     fail=KIND      invalid, no-memory, not-finite, internal, io, path (a message with a path in it)
- * The environment steers the model:
- *     FAKE_LOAD_MS, FAKE_LOAD_HOLD=NAME, FAKE_LOAD_FAIL, FAKE_WARM_FAIL (a KIND), FAKE_DISTILLED,
- *     FAKE_STEPS, FAKE_GUIDANCE (what its edit_config.json says)
+ *     step-ms=N      every step takes N milliseconds (it asks `cancelled` about once per
+ * millisecond) hold=NAME      the first step ends when the file $FAKE_DIR/NAME exists, or the edit
+ * is cancelled ignore-cancel=N  asks `cancelled` only after N milliseconds, as an engine in a long
+ * step does fail=KIND      invalid, no-memory, not-finite, internal, io, path (a message with a
+ * path in it) The environment steers the model: FAKE_LOAD_MS, FAKE_LOAD_HOLD=NAME, FAKE_LOAD_FAIL,
+ * FAKE_WARM_FAIL (a KIND), FAKE_DISTILLED, FAKE_STEPS, FAKE_GUIDANCE (what its edit_config.json
+ * says)
  *
- * The edited picture is the last one's size (or what was asked for), and every byte of it is made from the seed, the
- * steps, the prompt and the pictures: the same request gives the same bytes.
+ * The edited picture is the last one's size (or what was asked for), and every byte of it is made
+ * from the seed, the steps, the prompt and the pictures: the same request gives the same bytes.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,11 +51,16 @@ static bool is_released(const char *name) {
 }
 
 static enum status fail_as(const char *kind, struct error *err) {
-    if (strcmp(kind, "invalid") == 0) return fail(err, STATUS_INVALID, "the prompt has 2000 tokens; at most 1024 are allowed");
-    if (strcmp(kind, "no-memory") == 0) return fail(err, STATUS_NO_MEMORY, "this edit needs 99 GB at 0x7ffe1234");
-    if (strcmp(kind, "not-finite") == 0) return fail(err, STATUS_NOT_FINITE, "the latents have NaN at step 3");
-    if (strcmp(kind, "io") == 0) return fail(err, STATUS_IO, "cannot read /secret/weights.safetensors");
-    if (strcmp(kind, "path") == 0) return fail(err, STATUS_INVALID, "cannot use /secret/weights.safetensors at 0xdeadbeef");
+    if (strcmp(kind, "invalid") == 0)
+        return fail(err, STATUS_INVALID, "the prompt has 2000 tokens; at most 1024 are allowed");
+    if (strcmp(kind, "no-memory") == 0)
+        return fail(err, STATUS_NO_MEMORY, "this edit needs 99 GB at 0x7ffe1234");
+    if (strcmp(kind, "not-finite") == 0)
+        return fail(err, STATUS_NOT_FINITE, "the latents have NaN at step 3");
+    if (strcmp(kind, "io") == 0)
+        return fail(err, STATUS_IO, "cannot read /secret/weights.safetensors");
+    if (strcmp(kind, "path") == 0)
+        return fail(err, STATUS_INVALID, "cannot use /secret/weights.safetensors at 0xdeadbeef");
     return fail(err, STATUS_INTERNAL, "assertion failed in /secret/source.c");
 }
 
@@ -62,7 +68,8 @@ static void report(struct firered *engine, double share) {
     if (engine->loading) engine->loading(engine->loading_arg, share);
 }
 
-enum status firered_open(struct firered **out, const struct firered_options *options, struct error *err) {
+enum status firered_open(struct firered **out, const struct firered_options *options,
+                         struct error *err) {
     *out = NULL;
     struct firered *engine = calloc(1, sizeof *engine);
     if (!engine) return fail(err, STATUS_NO_MEMORY, "no memory");
@@ -82,11 +89,21 @@ enum status firered_open(struct firered **out, const struct firered_options *opt
     bool distilled = getenv("FAKE_DISTILLED") != NULL;
     const char *guidance = getenv("FAKE_GUIDANCE");
     engine->info = (struct firered_info){
-        .model = "fake", .device = "cpu", .dtype = "float32", .kernels = "none", .threads = 1,
-        .default_steps = environment_int("FAKE_STEPS", 28), .has_default_steps = getenv("FAKE_STEPS") != NULL,
-        .default_guidance_scale = distilled ? 1.0 : guidance ? atof(guidance) : 7.0,
-        .has_default_guidance = guidance != NULL, .distilled = distilled, .output_area = 1024 * 1024,
-        .weight_bytes = 12345678, .parameters = 4242,
+        .model = "fake",
+        .device = "cpu",
+        .dtype = "float32",
+        .kernels = "none",
+        .threads = 1,
+        .default_steps = environment_int("FAKE_STEPS", 28),
+        .has_default_steps = getenv("FAKE_STEPS") != NULL,
+        .default_guidance_scale = distilled  ? 1.0
+                                  : guidance ? atof(guidance)
+                                             : 7.0,
+        .has_default_guidance = guidance != NULL,
+        .distilled = distilled,
+        .output_area = 1024 * 1024,
+        .weight_bytes = 12345678,
+        .parameters = 4242,
     };
     *out = engine;
     return STATUS_OK;
@@ -112,8 +129,8 @@ static void edit_size(const struct firered_edit *edit, int *width, int *height) 
     *height = edit->height ? edit->height / 16 * 16 : last->height;
 }
 
-enum status firered_edit_plan(const struct firered *engine, const struct firered_edit *edit, int *width, int *height,
-                              uint64_t *bytes, struct error *err) {
+enum status firered_edit_plan(const struct firered *engine, const struct firered_edit *edit,
+                              int *width, int *height, uint64_t *bytes, struct error *err) {
     (void)engine;
     (void)err;
     edit_size(edit, width, height);
@@ -161,10 +178,12 @@ static enum status paint(struct picture *out, const struct firered_edit *edit, s
     if (!out->rgb) return fail(err, STATUS_NO_MEMORY, "no memory");
     uint64_t h = edit->seed * 31 + (uint64_t)edit->steps + (uint64_t)(edit->guidance_scale * 1000);
     for (const char *p = edit->prompt; *p; p++) h = h * 1099511628211u + (unsigned char)*p;
-    for (const char *p = edit->negative_prompt; p && *p; p++) h = h * 1099511628211u + (unsigned char)*p;
+    for (const char *p = edit->negative_prompt; p && *p; p++)
+        h = h * 1099511628211u + (unsigned char)*p;
     for (size_t i = 0; i < edit->picture_count; i++) {
         const struct picture *p = &edit->pictures[i];
-        for (size_t k = 0; k < (size_t)p->width * (size_t)p->height * 3; k += 97) h = h * 1099511628211u + p->rgb[k];
+        for (size_t k = 0; k < (size_t)p->width * (size_t)p->height * 3; k += 97)
+            h = h * 1099511628211u + p->rgb[k];
     }
     for (size_t i = 0; i < n; i++) {
         h = h * 6364136223846793005u + 1442695040888963407u;
@@ -173,11 +192,12 @@ static enum status paint(struct picture *out, const struct firered_edit *edit, s
     return STATUS_OK;
 }
 
-enum status firered_edit_run(struct firered *engine, const struct firered_edit *edit, struct firered_result *result,
-                             struct error *err) {
+enum status firered_edit_run(struct firered *engine, const struct firered_edit *edit,
+                             struct firered_result *result, struct error *err) {
     char kind[64];
     *result = (struct firered_result){0};
-    if (strcmp(edit->prompt, "warm up") == 0 && getenv("FAKE_WARM_FAIL")) return fail_as(getenv("FAKE_WARM_FAIL"), err);
+    if (strcmp(edit->prompt, "warm up") == 0 && getenv("FAKE_WARM_FAIL"))
+        return fail_as(getenv("FAKE_WARM_FAIL"), err);
     (void)engine;
     double from = now();
     enum status s = steps(edit, err);

@@ -1,6 +1,6 @@
 /*
- * `firered serve` with the stand-in engine: the same settings from the environment, the same service.  LIMIT_... change
- * the limits that nobody wants to wait for in a test.
+ * `firered serve` with the stand-in engine: the same settings from the environment, the same
+ * service.  LIMIT_... change the limits that nobody wants to wait for in a test.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +25,8 @@ int main(int argc, char **argv) {
     set_limit(&limits.reply_seconds, "LIMIT_REPLY_SECONDS");
     set_limit(&limits.linger_seconds, "LIMIT_LINGER_SECONDS");
     set_limit(&limits.flush_seconds, "LIMIT_FLUSH_SECONDS");
-    if (config_load(&config, argc, argv, &err) != STATUS_OK) return fprintf(stderr, "%s\n", err.text), 2;
+    if (config_load(&config, argc, argv, &err) != STATUS_OK)
+        return fprintf(stderr, "%s\n", err.text), 2;
     struct log log = {.least = config.log_level, .json = config.log_json, .fd = STDERR_FILENO};
     config_log(&config, &log);
     enum status s = server_run_limited(&config, "fake", "fake-model", &limits, &log, &err);

@@ -1,4 +1,5 @@
-/* Numbers, text, header parameters and ids from arbitrary bytes: no crash, and what is taken is in range. */
+/* Numbers, text, header parameters and ids from arbitrary bytes: no crash, and what is taken is in
+ * range. */
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -23,7 +24,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!text) return 0;
     memcpy(text, bytes, size);
     text[size] = '\0';
-    if (params_get(text, "name", value, sizeof value) == PARAMS_FOUND && strlen(value) >= sizeof value) abort();
+    if (params_get(text, "name", value, sizeof value) == PARAMS_FOUND &&
+        strlen(value) >= sizeof value)
+        abort();
     request_id_choose(id, text);
     if (!request_id_is_sane(id)) abort();
     (void)auth_allows("key", text, text);

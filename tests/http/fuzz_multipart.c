@@ -1,6 +1,6 @@
 /*
- * Whatever the body, parsing it in one piece and byte by byte hears the same parts and comes to the same end.  The
- * input's first line is the Content-Type, the rest the body.
+ * Whatever the body, parsing it in one piece and byte by byte hears the same parts and comes to the
+ * same end.  The input's first line is the Content-Type, the rest the body.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -22,7 +22,8 @@ static enum status on_end(void *arg, struct error *err) {
     return buffer_append(arg, "\n[end]\n", 7, err);
 }
 
-static enum status parse(const char *boundary, const char *body, size_t size, size_t step, struct buffer *heard) {
+static enum status parse(const char *boundary, const char *body, size_t size, size_t step,
+                         struct buffer *heard) {
     struct multipart *m;
     struct multipart_handler handler = {on_begin, on_data, on_end, heard};
     struct error err;
@@ -51,8 +52,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     enum status a = parse(boundary, body, size, size ? size : 1, &whole);
     enum status b = parse(boundary, body, size, 1, &pieces);
     /* After an error the two may have heard different amounts of the part that it is in. */
-    if (a != b || (a == STATUS_OK && (whole.size != pieces.size ||
-                                      (whole.size && memcmp(whole.data, pieces.data, whole.size) != 0))))
+    if (a != b ||
+        (a == STATUS_OK && (whole.size != pieces.size ||
+                            (whole.size && memcmp(whole.data, pieces.data, whole.size) != 0))))
         abort();
     buffer_free(&whole);
     buffer_free(&pieces);

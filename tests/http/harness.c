@@ -162,7 +162,8 @@ void server_signal(struct server_process *s, int signal) {
 int server_stop(struct server_process *s, int signal) {
     if (signal) kill(s->pid, signal);
     int status = wait_end(s);
-    bool clean_log = !s->log.data || (!strstr(s->log.data, "Sanitizer") && !strstr(s->log.data, "runtime error"));
+    bool clean_log = !s->log.data ||
+                     (!strstr(s->log.data, "Sanitizer") && !strstr(s->log.data, "runtime error"));
     if (!clean_log || (status != 0 && status < 128))
         fprintf(stderr, "status %d, log:\n%s\n", status, s->log.data ? s->log.data : "");
     buffer_free(&s->log);
@@ -191,7 +192,8 @@ double server_metric(struct server_process *s, const char *name) {
     assert_int_equal(a.status, 200);
     double value = 0;
     size_t n = strlen(name);
-    for (const char *line = a.body.data; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+    for (const char *line = a.body.data; line && *line;
+         line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
         if (strncmp(line, name, n) == 0 && line[n] == ' ') value = atof(line + n);
     answer_free(&a);
     return value;
@@ -215,7 +217,8 @@ const char *answer_header(const struct answer *a, const char *name) {
     static _Thread_local char values[8][1024];
     static _Thread_local int slot;
     size_t n = strlen(name);
-    for (const char *line = a->head.data; line && *line; line = strstr(line, "\r\n") ? strstr(line, "\r\n") + 2 : NULL) {
+    for (const char *line = a->head.data; line && *line;
+         line = strstr(line, "\r\n") ? strstr(line, "\r\n") + 2 : NULL) {
         if (strncasecmp(line, name, n) != 0 || line[n] != ':') continue;
         const char *value = line + n + 1;
         value += strspn(value, " ");
@@ -244,14 +247,17 @@ const char *answer_string(const struct answer *a, const char *key) {
 
 void assert_error(const struct answer *a, int status, const char *code) {
     if (a->status != status || strcmp(answer_string(a, "error"), code) != 0)
-        print_error("wanted %d %s, got %d %s\n", status, code, a->status, a->body.data ? a->body.data : "");
+        print_error("wanted %d %s, got %d %s\n", status, code, a->status,
+                    a->body.data ? a->body.data : "");
     assert_int_equal(a->status, status);
     assert_string_equal(answer_string(a, "error"), code);
     const char *detail = answer_string(a, "detail");
     assert_true(strlen(detail) > 0);
     assert_null(strstr(detail, "/secret"));
     for (const char *at = detail; (at = strstr(at, "0x")); at += 2)
-        assert_true(at > detail && at[-1] >= '0' && at[-1] <= '9' ? true : strspn(at + 2, "0123456789abcdefABCDEF") < 4);
+        assert_true(at > detail && at[-1] >= '0' && at[-1] <= '9'
+                        ? true
+                        : strspn(at + 2, "0123456789abcdefABCDEF") < 4);
     assert_string_equal(answer_header(a, "Content-Type"), "application/json");
     assert_non_null(answer_header(a, "X-Request-ID"));
     assert_string_equal(answer_string(a, "request_id"), answer_header(a, "X-Request-ID"));
@@ -264,7 +270,8 @@ void form_raw(struct form *f, const char *text) {
 }
 
 void form_bytes(struct form *f, const char *name, const void *value, size_t size) {
-    buffer_printf(&f->body, "--" BOUNDARY "\r\nContent-Disposition: form-data; name=\"%s\"\r\n\r\n", name);
+    buffer_printf(&f->body, "--" BOUNDARY "\r\nContent-Disposition: form-data; name=\"%s\"\r\n\r\n",
+                  name);
     buffer_append(&f->body, value, size, NULL);
     form_raw(f, "\r\n");
 }
@@ -273,10 +280,13 @@ void form_field(struct form *f, const char *name, const char *value) {
     form_bytes(f, name, value, strlen(value));
 }
 
-void form_file(struct form *f, const char *name, const char *filename, const void *bytes, size_t size) {
+void form_file(struct form *f, const char *name, const char *filename, const void *bytes,
+               size_t size) {
     buffer_printf(&f->body,
-                  "--" BOUNDARY "\r\nContent-Disposition: form-data; name=\"%s\"; filename=\"%s\"\r\n"
-                  "Content-Type: application/octet-stream\r\n\r\n", name, filename);
+                  "--" BOUNDARY
+                  "\r\nContent-Disposition: form-data; name=\"%s\"; filename=\"%s\"\r\n"
+                  "Content-Type: application/octet-stream\r\n\r\n",
+                  name, filename);
     buffer_append(&f->body, bytes, size, NULL);
     form_raw(f, "\r\n");
 }
@@ -307,7 +317,8 @@ void form_edit(struct form *f, const char *prompt, ...) {
     form_field(f, "prompt", prompt);
     va_list args;
     va_start(args, prompt);
-    for (const char *name; (name = va_arg(args, const char *));) form_field(f, name, va_arg(args, const char *));
+    for (const char *name; (name = va_arg(args, const char *));)
+        form_field(f, name, va_arg(args, const char *));
     va_end(args);
     form_end(f);
 }
@@ -316,7 +327,8 @@ void form_edit(struct form *f, const char *prompt, ...) {
 
 int raw_connect(struct server_process *s) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)s->port),
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)s->port),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct timeval hang = {.tv_sec = HANG_SECONDS};
     int yes = 1;
@@ -350,8 +362,11 @@ void raw_text(int fd, const char *text) {
 
 void raw_post_head(int fd, const char *headers, size_t content_length) {
     struct buffer head = {0};
-    buffer_printf(&head, "POST /edit HTTP/1.1\r\nHost: test\r\nContent-Type: multipart/form-data; boundary=" BOUNDARY
-                         "\r\nContent-Length: %zu\r\n%s\r\n", content_length, headers ? headers : "");
+    buffer_printf(
+        &head,
+        "POST /edit HTTP/1.1\r\nHost: test\r\nContent-Type: multipart/form-data; boundary=" BOUNDARY
+        "\r\nContent-Length: %zu\r\n%s\r\n",
+        content_length, headers ? headers : "");
     raw_send(fd, head.data, head.size);
     buffer_free(&head);
 }
@@ -396,7 +411,8 @@ void raw_read_answer_counting(int fd, struct answer *out, int *interim) {
 
 void raw_read_head(int fd, struct answer *out) {
     *out = (struct answer){0};
-    if (read_head(fd, &out->head)) assert_int_equal(sscanf(out->head.data, "HTTP/1.%*d %d", &out->status), 1);
+    if (read_head(fd, &out->head))
+        assert_int_equal(sscanf(out->head.data, "HTTP/1.%*d %d", &out->status), 1);
 }
 
 void raw_read_answer(int fd, struct answer *out) {
@@ -412,12 +428,13 @@ bool raw_wait_close(int fd) {
 
 /* ---- requests ---- */
 
-void http_request(struct server_process *s, const char *method, const char *path, const char *headers,
-                  const void *body, size_t size, struct answer *out) {
+void http_request(struct server_process *s, const char *method, const char *path,
+                  const char *headers, const void *body, size_t size, struct answer *out) {
     struct buffer head = {0};
     int fd = raw_connect(s);
     assert_true(fd >= 0);
-    buffer_printf(&head, "%s %s HTTP/1.1\r\nHost: test\r\n%s", method, path, headers ? headers : "");
+    buffer_printf(&head, "%s %s HTTP/1.1\r\nHost: test\r\n%s", method, path,
+                  headers ? headers : "");
     if (body) buffer_printf(&head, "Content-Length: %zu\r\n", size);
     buffer_printf(&head, "\r\n");
     raw_send(fd, head.data, head.size);
@@ -435,8 +452,8 @@ void http_get(struct server_process *s, const char *path, struct answer *out) {
 }
 
 void http_post_form(struct server_process *s, struct form *f, struct answer *out) {
-    http_request(s, "POST", "/edit", "Content-Type: multipart/form-data; boundary=" BOUNDARY "\r\n", f->body.data,
-                 f->body.size, out);
+    http_request(s, "POST", "/edit", "Content-Type: multipart/form-data; boundary=" BOUNDARY "\r\n",
+                 f->body.data, f->body.size, out);
     form_free(f);
 }
 

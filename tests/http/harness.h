@@ -1,6 +1,7 @@
 /*
- * harness.h - a server as a process of its own, and clients for it: a well-behaved one (libcurl) and one that sends any
- * bytes at all (raw sockets).  Every wait ends after HANG_SECONDS with a failed test.
+ * harness.h - a server as a process of its own, and clients for it: a well-behaved one (libcurl)
+ * and one that sends any bytes at all (raw sockets).  Every wait ends after HANG_SECONDS with a
+ * failed test.
  *
  * The program is $FIRERED_SERVER, else the server with the stand-in engine.
  */
@@ -29,11 +30,13 @@ struct server_process {
     struct buffer log;
 };
 
-/* environment: "NAME=value" strings up to a NULL; NULL for none.  Waits until the socket listens, not until ready. */
+/* environment: "NAME=value" strings up to a NULL; NULL for none.  Waits until the socket listens,
+ * not until ready. */
 void server_start(struct server_process *s, const char *const *environment);
 void server_start_ready(struct server_process *s, const char *const *environment);
 
-/* Sends the signal (0: none), waits for the end, returns the exit status (128 + signal when killed), cleans up. */
+/* Sends the signal (0: none), waits for the end, returns the exit status (128 + signal when
+ * killed), cleans up. */
 int server_stop(struct server_process *s, int signal);
 void server_signal(struct server_process *s, int signal);
 
@@ -45,7 +48,8 @@ bool server_logged(struct server_process *s, const char *text);
 void server_wait_log(struct server_process *s, const char *text);
 char *server_log(struct server_process *s); /* malloc'ed copy */
 
-/* The value of one line of /metrics, written as there: "firered_queue_depth"; 0 when it is not there. */
+/* The value of one line of /metrics, written as there: "firered_queue_depth"; 0 when it is not
+ * there. */
 double server_metric(struct server_process *s, const char *name);
 void server_wait_metric(struct server_process *s, const char *name, double value);
 
@@ -63,7 +67,8 @@ void answer_free(struct answer *a);
 /* The value of a string in a JSON body; "" when there is none. */
 const char *answer_string(const struct answer *a, const char *key);
 
-/* Checks all that the contract says about an error: status, code, detail, request_id equal to X-Request-ID. */
+/* Checks all that the contract says about an error: status, code, detail, request_id equal to
+ * X-Request-ID. */
 void assert_error(const struct answer *a, int status, const char *code);
 
 /* A form: parts as bytes with their headers, joined by a boundary. */
@@ -73,7 +78,8 @@ struct form {
 #define BOUNDARY "----boundary7MA4YWxk"
 void form_field(struct form *f, const char *name, const char *value);
 void form_bytes(struct form *f, const char *name, const void *value, size_t size);
-void form_file(struct form *f, const char *name, const char *filename, const void *bytes, size_t size);
+void form_file(struct form *f, const char *name, const char *filename, const void *bytes,
+               size_t size);
 void form_raw(struct form *f, const char *text);
 void form_end(struct form *f);
 void form_free(struct form *f);
@@ -85,10 +91,11 @@ void make_png(struct buffer *out, int width, int height);
 void form_edit(struct form *f, const char *prompt, ...);
 
 /* One request over a connection of its own; headers: more lines, each with its CRLF, or NULL. */
-void http_request(struct server_process *s, const char *method, const char *path, const char *headers,
-                  const void *body, size_t size, struct answer *out);
+void http_request(struct server_process *s, const char *method, const char *path,
+                  const char *headers, const void *body, size_t size, struct answer *out);
 void http_get(struct server_process *s, const char *path, struct answer *out);
-void http_post_form(struct server_process *s, struct form *f, struct answer *out); /* frees the form */
+void http_post_form(struct server_process *s, struct form *f,
+                    struct answer *out); /* frees the form */
 void http_edit(struct server_process *s, const char *prompt, struct answer *out);
 
 /* Raw connections. */
@@ -99,7 +106,8 @@ void raw_text(int fd, const char *text);
 bool raw_try_send(int fd, const void *bytes, size_t size);
 void raw_post_head(int fd, const char *headers, size_t content_length);
 void raw_post_form(int fd, struct form *f); /* head and body; frees the form */
-/* Reads one answer; interim 1xx answers are skipped (count them in *interim where it is not NULL). */
+/* Reads one answer; interim 1xx answers are skipped (count them in *interim where it is not NULL).
+ */
 void raw_read_answer_counting(int fd, struct answer *out, int *interim);
 void raw_read_answer(int fd, struct answer *out);
 void raw_read_head(int fd, struct answer *out); /* of a HEAD */

@@ -1,6 +1,6 @@
 /*
- * Bad requests by name, each with the answer that the contract has for it, all to one server: after every one of them
- * it still edits.
+ * Bad requests by name, each with the answer that the contract has for it, all to one server: after
+ * every one of them it still edits.
  */
 #include "support/unit_test.h"
 
@@ -8,11 +8,13 @@
 
 #include "http/harness.h"
 
-#define TYPE "Content-Type: multipart/form-data; boundary=" BOUNDARY "\r\n"
+#define TYPE       "Content-Type: multipart/form-data; boundary=" BOUNDARY "\r\n"
 #define PART(name) "--" BOUNDARY "\r\nContent-Disposition: form-data; name=\"" name "\"\r\n\r\n"
-#define FILE_PART(name, file) "--" BOUNDARY "\r\nContent-Disposition: form-data; name=\"" name "\"; filename=\"" file "\"\r\n\r\n"
-#define END "--" BOUNDARY "--\r\n"
-#define IMAGE "@image@" /* stands for a part with a valid picture */
+#define FILE_PART(name, file)                                                                      \
+    "--" BOUNDARY "\r\nContent-Disposition: form-data; name=\"" name "\"; filename=\"" file        \
+    "\"\r\n\r\n"
+#define END    "--" BOUNDARY "--\r\n"
+#define IMAGE  "@image@" /* stands for a part with a valid picture */
 #define PROMPT PART("prompt") "make it night\r\n"
 
 static struct server_process server;
@@ -36,27 +38,40 @@ static const struct bad bad_requests[] = {
     {"image input left empty", FILE_PART("image", "") "\r\n" PROMPT END, "invalid_file", NULL},
     {"image is text", FILE_PART("image", "a.png") "hello\r\n" PROMPT END, "invalid_file", NULL},
     {"image is a text field", PART("image") "a.png\r\n" PROMPT END, "invalid_file", NULL},
-    {"image is SVG", FILE_PART("image", "a.svg") "<svg xmlns='http://www.w3.org/2000/svg'/>\r\n" PROMPT END, "invalid_file", NULL},
+    {"image is SVG",
+     FILE_PART("image", "a.svg") "<svg xmlns='http://www.w3.org/2000/svg'/>\r\n" PROMPT END,
+     "invalid_file", NULL},
     {"image is PDF", FILE_PART("image", "a.pdf") "%PDF-1.4\r\n" PROMPT END, "invalid_file", NULL},
     {"image is a path", PART("image") "/etc/passwd\r\n" PROMPT END, "invalid_file", NULL},
-    {"image is a URL", PART("image") "http://169.254.169.254/\r\n" PROMPT END, "invalid_file", NULL},
-    {"second image is text", IMAGE FILE_PART("image", "b.png") "hello\r\n" PROMPT END, "invalid_file", NULL},
-    {"second image empty", IMAGE FILE_PART("image", "b.png") "\r\n" PROMPT END, "invalid_file", NULL},
-    {"PNG of its signature only", FILE_PART("image", "a.png") "\x89PNG\r\n\x1a\n\r\n" PROMPT END, "invalid_image", NULL},
-    {"JPEG of its marker only", FILE_PART("image", "a.jpg") "\xff\xd8\xff\xe0\r\n" PROMPT END, "invalid_image", NULL},
+    {"image is a URL", PART("image") "http://169.254.169.254/\r\n" PROMPT END, "invalid_file",
+     NULL},
+    {"second image is text", IMAGE FILE_PART("image", "b.png") "hello\r\n" PROMPT END,
+     "invalid_file", NULL},
+    {"second image empty", IMAGE FILE_PART("image", "b.png") "\r\n" PROMPT END, "invalid_file",
+     NULL},
+    {"PNG of its signature only", FILE_PART("image", "a.png") "\x89PNG\r\n\x1a\n\r\n" PROMPT END,
+     "invalid_image", NULL},
+    {"JPEG of its marker only", FILE_PART("image", "a.jpg") "\xff\xd8\xff\xe0\r\n" PROMPT END,
+     "invalid_image", NULL},
     {"four images", IMAGE IMAGE IMAGE IMAGE PROMPT END, "invalid_request", NULL},
     /* the prompt */
     {"no prompt", IMAGE END, "invalid_request", NULL},
     {"prompt empty", IMAGE PART("prompt") "\r\n" END, "invalid_request", NULL},
     {"prompt of blanks", IMAGE PART("prompt") " \t\r\n \r\n" END, "invalid_request", NULL},
-    {"prompt of Unicode blanks", IMAGE PART("prompt") "\xc2\xa0\xe3\x80\x80\r\n" END, "invalid_request", NULL},
+    {"prompt of Unicode blanks", IMAGE PART("prompt") "\xc2\xa0\xe3\x80\x80\r\n" END,
+     "invalid_request", NULL},
     {"prompt not UTF-8", IMAGE PART("prompt") "caf\xe9\r\n" END, "invalid_request", NULL},
-    {"prompt with overlong UTF-8", IMAGE PART("prompt") "a\xc0\xaf\r\n" END, "invalid_request", NULL},
-    {"prompt with a surrogate", IMAGE PART("prompt") "\xed\xa0\xbd\r\n" END, "invalid_request", NULL},
+    {"prompt with overlong UTF-8", IMAGE PART("prompt") "a\xc0\xaf\r\n" END, "invalid_request",
+     NULL},
+    {"prompt with a surrogate", IMAGE PART("prompt") "\xed\xa0\xbd\r\n" END, "invalid_request",
+     NULL},
     {"prompt twice", IMAGE PROMPT PROMPT END, "invalid_request", NULL},
-    {"prompt as a file", IMAGE FILE_PART("prompt", "p.txt") "night\r\n" END, "invalid_request", NULL},
+    {"prompt as a file", IMAGE FILE_PART("prompt", "p.txt") "night\r\n" END, "invalid_request",
+     NULL},
     {"negative_prompt not UTF-8", FIELD("negative_prompt", "\xff"), "invalid_request", NULL},
-    {"negative_prompt twice", IMAGE PROMPT PART("negative_prompt") "a\r\n" PART("negative_prompt") "b\r\n" END, "invalid_request", NULL},
+    {"negative_prompt twice",
+     IMAGE PROMPT PART("negative_prompt") "a\r\n" PART("negative_prompt") "b\r\n" END,
+     "invalid_request", NULL},
     /* the numbers */
     {"seed is a word", FIELD("seed", "abc"), "invalid_request", NULL},
     {"seed with a tail", FIELD("seed", "12abc"), "invalid_request", NULL},
@@ -68,8 +83,12 @@ static const struct bad bad_requests[] = {
     {"seed with a blank behind", FIELD("seed", "1 "), "invalid_request", NULL},
     {"seed with a plus", FIELD("seed", "+5"), "invalid_request", NULL},
     {"seed of blanks", FIELD("seed", "  "), "invalid_request", NULL},
-    {"seed huge", FIELD("seed", "111111111111111111111111111111111111111111111111111111111111111111111111111111"), "invalid_request", NULL},
-    {"seed twice", IMAGE PROMPT PART("seed") "1\r\n" PART("seed") "1\r\n" END, "invalid_request", NULL},
+    {"seed huge",
+     FIELD("seed",
+           "111111111111111111111111111111111111111111111111111111111111111111111111111111"),
+     "invalid_request", NULL},
+    {"seed twice", IMAGE PROMPT PART("seed") "1\r\n" PART("seed") "1\r\n" END, "invalid_request",
+     NULL},
     {"seed as a file", IMAGE PROMPT FILE_PART("seed", "s") "1\r\n" END, "invalid_request", NULL},
     {"guidance_scale is a word", FIELD("guidance_scale", "high"), "invalid_request", NULL},
     {"guidance_scale with a tail", FIELD("guidance_scale", "7.0x"), "invalid_request", NULL},
@@ -79,24 +98,35 @@ static const struct bad bad_requests[] = {
     {"guidance_scale is negative", FIELD("guidance_scale", "-0.1"), "invalid_request", NULL},
     {"guidance_scale over 30", FIELD("guidance_scale", "30.01"), "invalid_request", NULL},
     {"guidance_scale with a comma", FIELD("guidance_scale", "7,5"), "invalid_request", NULL},
-    {"guidance_scale twice", IMAGE PROMPT PART("guidance_scale") "1\r\n" PART("guidance_scale") "1\r\n" END, "invalid_request", NULL},
+    {"guidance_scale twice",
+     IMAGE PROMPT PART("guidance_scale") "1\r\n" PART("guidance_scale") "1\r\n" END,
+     "invalid_request", NULL},
     {"steps is 0", FIELD("steps", "0"), "invalid_request", NULL},
     {"steps is negative", FIELD("steps", "-1"), "invalid_request", NULL},
     {"steps over MAX_STEPS", FIELD("steps", "101"), "invalid_request", NULL},
     {"steps is a fraction", FIELD("steps", "4.0"), "invalid_request", NULL},
     {"steps is a word", FIELD("steps", "ten"), "invalid_request", NULL},
     {"steps in other digits", FIELD("steps", "\xd9\xa3"), "invalid_request", NULL},
-    {"steps twice", IMAGE PROMPT PART("steps") "1\r\n" PART("steps") "2\r\n" END, "invalid_request", NULL},
+    {"steps twice", IMAGE PROMPT PART("steps") "1\r\n" PART("steps") "2\r\n" END, "invalid_request",
+     NULL},
     {"width without height", FIELD("width", "512"), "invalid_request", NULL},
     {"height without width", FIELD("height", "512"), "invalid_request", NULL},
-    {"width with empty height", IMAGE PROMPT PART("width") "512\r\n" PART("height") "\r\n" END, "invalid_request", NULL},
-    {"width too small", IMAGE PROMPT PART("width") "63\r\n" PART("height") "512\r\n" END, "invalid_request", NULL},
-    {"height too large", IMAGE PROMPT PART("width") "512\r\n" PART("height") "2049\r\n" END, "invalid_request", NULL},
-    {"width is a word", IMAGE PROMPT PART("width") "wide\r\n" PART("height") "512\r\n" END, "invalid_request", NULL},
-    {"width twice", IMAGE PROMPT PART("width") "64\r\n" PART("width") "64\r\n" PART("height") "64\r\n" END, "invalid_request", NULL},
+    {"width with empty height", IMAGE PROMPT PART("width") "512\r\n" PART("height") "\r\n" END,
+     "invalid_request", NULL},
+    {"width too small", IMAGE PROMPT PART("width") "63\r\n" PART("height") "512\r\n" END,
+     "invalid_request", NULL},
+    {"height too large", IMAGE PROMPT PART("width") "512\r\n" PART("height") "2049\r\n" END,
+     "invalid_request", NULL},
+    {"width is a word", IMAGE PROMPT PART("width") "wide\r\n" PART("height") "512\r\n" END,
+     "invalid_request", NULL},
+    {"width twice",
+     IMAGE PROMPT PART("width") "64\r\n" PART("width") "64\r\n" PART("height") "64\r\n" END,
+     "invalid_request", NULL},
     {"output_format unknown", FIELD("output_format", "gif"), "invalid_request", NULL},
     {"output_format in capitals", FIELD("output_format", "PNG"), "invalid_request", NULL},
-    {"output_format twice", IMAGE PROMPT PART("output_format") "png\r\n" PART("output_format") "png\r\n" END, "invalid_request", NULL},
+    {"output_format twice",
+     IMAGE PROMPT PART("output_format") "png\r\n" PART("output_format") "png\r\n" END,
+     "invalid_request", NULL},
     /* the form */
     {"no body", NULL, "invalid_request", NULL},
     {"empty body", "", "invalid_request", NULL},
@@ -105,25 +135,42 @@ static const struct bad bad_requests[] = {
     {"no closing boundary", IMAGE PROMPT, "invalid_request", NULL},
     {"cut in a part's headers", IMAGE "--" BOUNDARY "\r\nContent-Dispo", "invalid_request", NULL},
     {"cut in a part's data", IMAGE PART("prompt") "make it", "invalid_request", NULL},
-    {"cut in a boundary", IMAGE PART("prompt") "x\r\n--" "----boun", "invalid_request", NULL},
-    {"lines end in LF", "--" BOUNDARY "\nContent-Disposition: form-data; name=\"prompt\"\n\nx\n--" BOUNDARY "--\n", "invalid_request", NULL},
+    {"cut in a boundary",
+     IMAGE PART("prompt") "x\r\n--"
+                          "----boun",
+     "invalid_request", NULL},
+    {"lines end in LF",
+     "--" BOUNDARY "\nContent-Disposition: form-data; name=\"prompt\"\n\nx\n--" BOUNDARY "--\n",
+     "invalid_request", NULL},
     {"part without headers", "--" BOUNDARY "\r\n\r\nx\r\n" END, "invalid_request", NULL},
-    {"part without a name", "--" BOUNDARY "\r\nContent-Disposition: form-data\r\n\r\nx\r\n" END, "invalid_request", NULL},
+    {"part without a name", "--" BOUNDARY "\r\nContent-Disposition: form-data\r\n\r\nx\r\n" END,
+     "invalid_request", NULL},
     {"part with an empty name", PART("") "x\r\n" END, "invalid_request", NULL},
     {"part with two names", PART("a\"; name=\"b") "x\r\n" END, "invalid_request", NULL},
-    {"part in base64", IMAGE "--" BOUNDARY "\r\nContent-Disposition: form-data; name=\"prompt\"\r\nContent-Transfer-Encoding: base64\r\n\r\neA==\r\n" END, "invalid_request", NULL},
-    {"not multipart: JSON", "{\"prompt\":\"x\"}", "invalid_request", "Content-Type: application/json\r\n"},
-    {"not multipart: urlencoded", "prompt=x", "invalid_request", "Content-Type: application/x-www-form-urlencoded\r\n"},
-    {"not multipart: the picture itself", "\x89PNG", "invalid_request", "Content-Type: image/png\r\n"},
-    {"multipart/mixed", IMAGE PROMPT END, "invalid_request", "Content-Type: multipart/mixed; boundary=" BOUNDARY "\r\n"},
+    {"part in base64",
+     IMAGE "--" BOUNDARY "\r\nContent-Disposition: form-data; "
+           "name=\"prompt\"\r\nContent-Transfer-Encoding: base64\r\n\r\neA==\r\n" END,
+     "invalid_request", NULL},
+    {"not multipart: JSON", "{\"prompt\":\"x\"}", "invalid_request",
+     "Content-Type: application/json\r\n"},
+    {"not multipart: urlencoded", "prompt=x", "invalid_request",
+     "Content-Type: application/x-www-form-urlencoded\r\n"},
+    {"not multipart: the picture itself", "\x89PNG", "invalid_request",
+     "Content-Type: image/png\r\n"},
+    {"multipart/mixed", IMAGE PROMPT END, "invalid_request",
+     "Content-Type: multipart/mixed; boundary=" BOUNDARY "\r\n"},
     {"no Content-Type", IMAGE PROMPT END, "invalid_request", ""},
     {"no boundary", IMAGE PROMPT END, "invalid_request", "Content-Type: multipart/form-data\r\n"},
-    {"empty boundary", IMAGE PROMPT END, "invalid_request", "Content-Type: multipart/form-data; boundary=\r\n"},
-    {"two boundaries", IMAGE PROMPT END, "invalid_request", "Content-Type: multipart/form-data; boundary=a; boundary=b\r\n"},
+    {"empty boundary", IMAGE PROMPT END, "invalid_request",
+     "Content-Type: multipart/form-data; boundary=\r\n"},
+    {"two boundaries", IMAGE PROMPT END, "invalid_request",
+     "Content-Type: multipart/form-data; boundary=a; boundary=b\r\n"},
     {"boundary too long", IMAGE PROMPT END, "invalid_request",
-     "Content-Type: multipart/form-data; boundary=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n"},
+     "Content-Type: multipart/form-data; "
+     "boundary=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n"},
     {"coded transfer", "hello", "invalid_request", TYPE "Transfer-Encoding: gzip, chunked\r\n"},
-    {"Content-Length and chunked", "0\r\n\r\n", "invalid_request", TYPE "Transfer-Encoding: chunked\r\n"},
+    {"Content-Length and chunked", "0\r\n\r\n", "invalid_request",
+     TYPE "Transfer-Encoding: chunked\r\n"},
 };
 
 static void append_body(struct form *f, const char *text) {
@@ -151,7 +198,8 @@ static void test_table(void **state) {
     }
 }
 
-static void check_bytes(const char *field, const void *bytes, size_t size, int status, const char *code) {
+static void check_bytes(const char *field, const void *bytes, size_t size, int status,
+                        const char *code) {
     struct form f = {0};
     struct answer a;
     bool image = strcmp(field, "image") == 0;
@@ -195,16 +243,19 @@ static void test_huge_fields(void **state) {
     free(huge);
 }
 
-/* The decoder's bad files: a header that gives itself away is refused before the queue, the rest by the worker. */
+/* The decoder's bad files: a header that gives itself away is refused before the queue, the rest by
+ * the worker. */
 static void test_bad_pictures(void **state) {
     (void)state;
     static const struct {
         const char *file, *code;
     } files[] = {
-        {"bad-empty.png", "invalid_file"},  {"bad-text.png", "invalid_file"},   {"bad-half.png", "invalid_image"},
-        {"bad-half.jpg", "invalid_image"},  {"bad-half.webp", "invalid_image"}, {"bad-head.png", "invalid_image"},
-        {"bad-head.jpg", "invalid_image"},  {"bad-head.webp", "invalid_image"}, {"bad-zero.png", "invalid_image"},
-        {"bad-bomb.png", "invalid_image"},  {"bad-flip.png", "invalid_image"},
+        {"bad-empty.png", "invalid_file"},  {"bad-text.png", "invalid_file"},
+        {"bad-half.png", "invalid_image"},  {"bad-half.jpg", "invalid_image"},
+        {"bad-half.webp", "invalid_image"}, {"bad-head.png", "invalid_image"},
+        {"bad-head.jpg", "invalid_image"},  {"bad-head.webp", "invalid_image"},
+        {"bad-zero.png", "invalid_image"},  {"bad-bomb.png", "invalid_image"},
+        {"bad-flip.png", "invalid_image"},
     };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char path[256];
@@ -217,11 +268,31 @@ static void test_bad_pictures(void **state) {
     }
 }
 
+/* The most memory that the server ever had, in bytes. */
+static double peak_memory(void) {
+    char path[64], line[256];
+    long kilobytes = 0;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)server.pid);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    while (fgets(line, sizeof line, f)) sscanf(line, "VmHWM: %ld", &kilobytes);
+    fclose(f);
+    return (double)kilobytes * 1024;
+}
+
+static void test_bombs_stay_small(void **state) {
+    (void)state;
+    double peak = peak_memory();
+    print_message("%.0f MB at most\n", peak / 1e6);
+    assert_true(getenv("FIRERED_SANITIZED") || peak < 100e6);
+}
+
 static void test_picture_limits(void **state) {
     (void)state;
     struct buffer wide = {0}, large = {0}, fits = {0};
     make_png(&wide, 804, 4);
-    check_bytes("image", wide.data, wide.size, 400, "invalid_image"); /* 201 times as wide as high */
+    check_bytes("image", wide.data, wide.size, 400,
+                "invalid_image"); /* 201 times as wide as high */
     make_png(&large, 101, 100);
     check_bytes("image", large.data, large.size, 400, "invalid_image"); /* MAX_IMAGE_PIXELS=10000 */
     make_png(&fits, 100, 100);
@@ -236,9 +307,10 @@ static void test_cut_at_every_byte(void **state) {
     (void)state;
     struct form f;
     form_edit(&f, "make it night", "seed", "1", NULL);
-    size_t image_end = f.body.size - 330; /* within the picture's bytes one cut is like another: every 97th */
+    size_t image_end =
+        f.body.size - 330; /* within the picture's bytes one cut is like another: every 97th */
     int fd = raw_connect(&server);
-    for (size_t size = 0; size < f.body.size - 2; size += size > 160 && size < image_end ? 97 : 1) {
+    for (size_t size = 0; size<f.body.size - 2; size += size> 160 && size < image_end ? 97 : 1) {
         struct answer a;
         raw_post_head(fd, NULL, size);
         raw_send(fd, f.body.data, size);
@@ -279,7 +351,7 @@ int main(void) {
         cmocka_unit_test(test_table),          cmocka_unit_test(test_nul_bytes),
         cmocka_unit_test(test_huge_fields),    cmocka_unit_test(test_bad_pictures),
         cmocka_unit_test(test_picture_limits), cmocka_unit_test(test_cut_at_every_byte),
-        cmocka_unit_test(test_still_edits),
+        cmocka_unit_test(test_still_edits),    cmocka_unit_test(test_bombs_stay_small),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -1,6 +1,7 @@
 /*
- * What happens on a connection beside one plain request: reuse, pipelining, chunks, Expect, refusals while a body is
- * coming, slow and silent clients, too many of them, and bytes that are no HTTP.
+ * What happens on a connection beside one plain request: reuse, pipelining, chunks, Expect,
+ * refusals while a body is coming, slow and silent clients, too many of them, and bytes that are no
+ * HTTP.
  */
 #include "support/unit_test.h"
 
@@ -50,7 +51,8 @@ static void test_reuse_after_errors(void **state) {
         form_edit(&f, "night", "steps", "0", NULL);
         raw_post_form(fd, &f);
         expect_error(fd, 400, "invalid_request", false);
-        raw_text(fd, "POST /edit HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello");
+        raw_text(fd, "POST /edit HTTP/1.1\r\nHost: x\r\nContent-Type: "
+                     "text/plain\r\nContent-Length: 5\r\n\r\nhello");
         expect_error(fd, 400, "invalid_request", false);
         raw_text(fd, "GET /nope HTTP/1.1\r\nHost: x\r\n\r\n");
         expect_error(fd, 404, "not_found", false);
@@ -72,11 +74,14 @@ static void test_pipelining(void **state) {
     struct buffer all = {0};
     for (int i = 0; i < 3; i++) {
         form_edit(&f, "step-ms=1", "steps", "5", NULL);
-        buffer_printf(&all, "POST /edit HTTP/1.1\r\nHost: x\r\nX-Request-ID: p%d\r\nContent-Type: multipart/form-data; boundary=" BOUNDARY
-                            "\r\nContent-Length: %zu\r\n\r\n", i, f.body.size);
+        buffer_printf(&all,
+                      "POST /edit HTTP/1.1\r\nHost: x\r\nX-Request-ID: p%d\r\nContent-Type: "
+                      "multipart/form-data; boundary=" BOUNDARY "\r\nContent-Length: %zu\r\n\r\n",
+                      i, f.body.size);
         buffer_append(&all, f.body.data, f.body.size, NULL);
         form_free(&f);
-        buffer_printf(&all, "POST /edit HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello%s", get_health);
+        buffer_printf(&all, "POST /edit HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello%s",
+                      get_health);
     }
     raw_send(fd, all.data, all.size);
     buffer_free(&all);
@@ -132,8 +137,12 @@ static void test_byte_by_byte(void **state) {
     struct form f;
     form_edit(&f, "night", NULL);
     struct buffer all = {0};
-    buffer_printf(&all, "POST /edit HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=\"" BOUNDARY "\"\r\n"
-                        "Content-Length: %zu\r\n\r\n", f.body.size);
+    buffer_printf(
+        &all,
+        "POST /edit HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=\"" BOUNDARY
+        "\"\r\n"
+        "Content-Length: %zu\r\n\r\n",
+        f.body.size);
     buffer_append(&all, f.body.data, f.body.size, NULL);
     for (size_t i = 0; i < all.size; i++) {
         raw_send(fd, all.data + i, 1);
@@ -169,10 +178,16 @@ static void test_expect(void **state) {
         const char *head, *code;
         int status;
     } refused[] = {
-        {"POST /edit HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 999999999\r\n\r\n", "payload_too_large", 413},
-        {"POST /edit HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\n", "invalid_request", 400},
-        {"POST /nope HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n", "not_found", 404},
-        {"PUT /edit HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n", "method_not_allowed", 405},
+        {"POST /edit HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Type: "
+         "multipart/form-data; boundary=b\r\nContent-Length: 999999999\r\n\r\n",
+         "payload_too_large", 413},
+        {"POST /edit HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Type: "
+         "text/plain\r\nContent-Length: 5\r\n\r\n",
+         "invalid_request", 400},
+        {"POST /nope HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n",
+         "not_found", 404},
+        {"PUT /edit HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n",
+         "method_not_allowed", 405},
     };
     for (int i = 0; i < 4; i++) {
         fd = raw_connect(&server);
@@ -192,7 +207,8 @@ static void fill(char *bytes, size_t size) {
     for (size_t i = 0; i < size; i++) bytes[i] = (char)(i * 31);
 }
 
-/* MAX_UPLOAD_MB=1: one byte more is too much, announced or not; the answer arrives though the body is still coming. */
+/* MAX_UPLOAD_MB=1: one byte more is too much, announced or not; the answer arrives though the body
+ * is still coming. */
 static void test_too_large(void **state) {
     (void)state;
     enum { MB = 1 << 20, MUCH = 24 << 20 };
@@ -202,7 +218,9 @@ static void test_too_large(void **state) {
     struct form f = {0};
     form_edit(&f, "night", NULL);
     f.body.size -= strlen("--" BOUNDARY "--\r\n"); /* open again */
-    size_t rest = strlen("--" BOUNDARY "\r\nContent-Disposition: form-data; name=\"other\"\r\n\r\n\r\n--" BOUNDARY "--\r\n");
+    size_t rest = strlen("--" BOUNDARY
+                         "\r\nContent-Disposition: form-data; name=\"other\"\r\n\r\n\r\n--" BOUNDARY
+                         "--\r\n");
     form_bytes(&f, "other", bytes, MB - f.body.size - rest);
     form_end(&f);
     assert_int_equal(f.body.size, MB);
@@ -227,14 +245,17 @@ static void test_too_large(void **state) {
     close(fd);
     form_free(&f);
 
-    for (int chunked = 0; chunked < 2; chunked++) { /* a client that reads only after it has sent everything it can */
+    for (int chunked = 0; chunked < 2;
+         chunked++) { /* a client that reads only after it has sent everything it can */
         fd = raw_connect(&server);
         f = (struct form){0};
         form_bytes(&f, "image", bytes, MUCH);
         if (chunked) {
             struct buffer head = {0};
-            buffer_printf(&head, "POST /edit HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
-                                 "Content-Type: multipart/form-data; boundary=" BOUNDARY "\r\n\r\n%x\r\n", (unsigned)f.body.size);
+            buffer_printf(&head,
+                          "POST /edit HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+                          "Content-Type: multipart/form-data; boundary=" BOUNDARY "\r\n\r\n%x\r\n",
+                          (unsigned)f.body.size);
             raw_send(fd, head.data, head.size);
             buffer_free(&head);
         } else {
@@ -255,7 +276,8 @@ static void test_too_large(void **state) {
 static void test_endless_body(void **state) {
     (void)state;
     int fd = raw_connect(&server);
-    raw_text(fd, "POST /edit HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Type: multipart/form-data; boundary=b\r\n\r\n");
+    raw_text(fd, "POST /edit HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Type: "
+                 "multipart/form-data; boundary=b\r\n\r\n");
     char *chunk = malloc(65536 + 10);
     assert_non_null(chunk);
     memset(chunk, 'a', 65536 + 10);
@@ -266,7 +288,8 @@ static void test_endless_body(void **state) {
     assert_true(now_ms() < until);
     free(chunk);
     close(fd);
-    assert_true(server_metric(&server, "firered_http_requests_total{route=\"/edit\",status=\"400\"}") >= 1);
+    assert_true(
+        server_metric(&server, "firered_http_requests_total{route=\"/edit\",status=\"400\"}") >= 1);
 }
 
 static void test_refused_with_bodies(void **state) {
@@ -281,7 +304,8 @@ static void test_refused_with_bodies(void **state) {
     fd = raw_connect(&server);
     raw_text(fd, "GET /health HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello");
     expect_health(fd);
-    raw_text(fd, "GET /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+    raw_text(fd, "GET /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+                 "chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
     expect_health(fd);
     raw_text(fd, get_health);
     expect_health(fd);
@@ -289,7 +313,8 @@ static void test_refused_with_bodies(void **state) {
     free(bytes);
 }
 
-/* A reader that gets its answer after closing its sending half: everything but an edit works that way. */
+/* A reader that gets its answer after closing its sending half: everything but an edit works that
+ * way. */
 static void test_half_closed(void **state) {
     (void)state;
     for (int i = 0; i < 5; i++) {
@@ -316,7 +341,8 @@ static void test_old_http(void **state) {
     close(fd);
 }
 
-/* What is no HTTP is answered by the library, with a status but in its own words, or not at all; and is over then. */
+/* What is no HTTP is answered by the library, with a status but in its own words, or not at all;
+ * and is over then. */
 static void test_no_http(void **state) {
     (void)state;
     static const char *const texts[] = {
@@ -330,8 +356,10 @@ static void test_no_http(void **state) {
         "POST /edit HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
         "POST /edit HTTP/1.1\r\nHost: x\r\nContent-Length: abc\r\n\r\n",
         "POST /edit HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999999999\r\n\r\n",
-        "POST /edit HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Type: multipart/form-data; boundary=b\r\n\r\nzz\r\nhello\r\n",
-        "POST /edit HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\nContent-Type: multipart/form-data; boundary=b\r\n\r\n",
+        "POST /edit HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Type: "
+        "multipart/form-data; boundary=b\r\n\r\nzz\r\nhello\r\n",
+        "POST /edit HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\nContent-Type: "
+        "multipart/form-data; boundary=b\r\n\r\n",
         "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     };
@@ -341,7 +369,10 @@ static void test_no_http(void **state) {
         raw_text(fd, texts[i]);
         shutdown(fd, SHUT_WR);
         raw_read_answer(fd, &a);
-        print_message("%-40.40s -> %d%s\n", strncmp(texts[i], "\x16", 1) ? strtok(strdupa(texts[i] + strspn(texts[i], "\r\n")), "\r") : "TLS",
+        print_message("%-40.40s -> %d%s\n",
+                      strncmp(texts[i], "\x16", 1)
+                          ? strtok(strdupa(texts[i] + strspn(texts[i], "\r\n")), "\r")
+                          : "TLS",
                       a.status, answer_header(&a, "X-Request-ID") ? " (ours)" : "");
         assert_true(a.status == 0 || a.status == 200 || (a.status >= 400 && a.status < 600));
         answer_free(&a);
@@ -354,7 +385,8 @@ static void test_no_http(void **state) {
     raw_text(fd, "GET /health HTTP/1.1\r\nHost: x\r\n");
     for (int i = 0; i < 5000; i++) {
         char line[64];
-        int n = snprintf(line, sizeof line, "X-Flood-%d: 0123456789012345678901234567890123456789\r\n", i);
+        int n = snprintf(line, sizeof line,
+                         "X-Flood-%d: 0123456789012345678901234567890123456789\r\n", i);
         if (!raw_try_send(fd, line, (size_t)n)) break;
     }
     raw_read_answer(fd, &a);
@@ -370,15 +402,18 @@ static void test_no_http(void **state) {
 static void test_slow_clients(void **state) {
     (void)state;
     struct server_process s;
-    server_start_ready(&s, (const char *[]){"LIMIT_SILENCE_SECONDS=1", "LIMIT_HEAD_SECONDS=2", "LIMIT_REPLY_SECONDS=2", NULL});
-    int silent = raw_connect(&s), idle = raw_connect(&s), half = raw_connect(&s), drip = raw_connect(&s);
+    server_start_ready(&s, (const char *[]){"LIMIT_SILENCE_SECONDS=1", "LIMIT_HEAD_SECONDS=2",
+                                            "LIMIT_REPLY_SECONDS=2", NULL});
+    int silent = raw_connect(&s), idle = raw_connect(&s), half = raw_connect(&s),
+        drip = raw_connect(&s);
     raw_text(idle, get_health);
     expect_health(idle);
     raw_post_head(half, NULL, 1000);
     raw_text(half, "--" BOUNDARY);
     raw_text(drip, "GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ");
     int64_t until = now_ms() + HANG_SECONDS * 1000;
-    while (raw_try_send(drip, "x", 1) && now_ms() < until) sleep_ms(100); /* never silent, never done */
+    while (raw_try_send(drip, "x", 1) && now_ms() < until)
+        sleep_ms(100); /* never silent, never done */
     assert_true(now_ms() < until);
     assert_true(raw_wait_close(silent));
     assert_true(raw_wait_close(idle));
@@ -418,7 +453,9 @@ static void test_too_many_connections(void **state) {
     for (int per_address = 0; per_address < 2; per_address++) {
         struct server_process s;
         int fds[LIMIT];
-        server_start_ready(&s, (const char *[]){per_address ? "LIMIT_CONNECTIONS_PER_ADDRESS=5" : "LIMIT_CONNECTIONS=5", NULL});
+        server_start_ready(&s, (const char *[]){per_address ? "LIMIT_CONNECTIONS_PER_ADDRESS=5"
+                                                            : "LIMIT_CONNECTIONS=5",
+                                                NULL});
         for (int i = 0; i < LIMIT; i++) {
             fds[i] = raw_connect(&s);
             raw_text(fds[i], get_health);
@@ -438,7 +475,8 @@ static void test_too_many_connections(void **state) {
             close(more);
         }
         int status = 0; /* there is room again */
-        for (int64_t until = now_ms() + HANG_SECONDS * 1000; status != 200 && now_ms() < until; sleep_ms(5)) {
+        for (int64_t until = now_ms() + HANG_SECONDS * 1000; status != 200 && now_ms() < until;
+             sleep_ms(5)) {
             struct answer a;
             int fd = raw_connect(&s);
             raw_try_send(fd, get_health, strlen(get_health));
@@ -454,7 +492,8 @@ static void test_too_many_connections(void **state) {
 
 static int start(void **state) {
     (void)state;
-    server_start_ready(&server, (const char *[]){"MAX_UPLOAD_MB=1", "LIMIT_LINGER_SECONDS=2", NULL});
+    server_start_ready(&server,
+                       (const char *[]){"MAX_UPLOAD_MB=1", "LIMIT_LINGER_SECONDS=2", NULL});
     return 0;
 }
 
@@ -465,11 +504,19 @@ static int stop(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reuse_after_errors), cmocka_unit_test(test_pipelining),   cmocka_unit_test(test_chunks),
-        cmocka_unit_test(test_byte_by_byte),       cmocka_unit_test(test_expect),       cmocka_unit_test(test_too_large),
-        cmocka_unit_test(test_endless_body),       cmocka_unit_test(test_refused_with_bodies),
-        cmocka_unit_test(test_half_closed),        cmocka_unit_test(test_old_http),     cmocka_unit_test(test_no_http),
-        cmocka_unit_test(test_slow_clients),       cmocka_unit_test(test_too_many_connections),
+        cmocka_unit_test(test_reuse_after_errors),
+        cmocka_unit_test(test_pipelining),
+        cmocka_unit_test(test_chunks),
+        cmocka_unit_test(test_byte_by_byte),
+        cmocka_unit_test(test_expect),
+        cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_endless_body),
+        cmocka_unit_test(test_refused_with_bodies),
+        cmocka_unit_test(test_half_closed),
+        cmocka_unit_test(test_old_http),
+        cmocka_unit_test(test_no_http),
+        cmocka_unit_test(test_slow_clients),
+        cmocka_unit_test(test_too_many_connections),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

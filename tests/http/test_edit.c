@@ -1,4 +1,5 @@
-/* POST /edit as it should go, row by row of the contract, and every way in which an edit itself may fail. */
+/* POST /edit as it should go, row by row of the contract, and every way in which an edit itself may
+ * fail. */
 #include "support/unit_test.h"
 
 #include <curl/curl.h>
@@ -11,7 +12,8 @@
 
 static struct server_process server;
 
-static void edit_with(struct server_process *s, const char *name, const char *value, struct answer *a) {
+static void edit_with(struct server_process *s, const char *name, const char *value,
+                      struct answer *a) {
     struct form f;
     form_edit(&f, "night", name, value, NULL);
     http_post_form(s, &f, a);
@@ -29,7 +31,8 @@ static void test_answer(void **state) {
     (void)state;
     struct form f;
     struct answer a;
-    form_edit(&f, "make it night", "seed", "18446744073709551615", "steps", "3", "guidance_scale", "2.5", NULL);
+    form_edit(&f, "make it night", "seed", "18446744073709551615", "steps", "3", "guidance_scale",
+              "2.5", NULL);
     http_post_form(&server, &f, &a);
     assert_int_equal(a.status, 200);
     assert_string_equal(answer_header(&a, "Content-Type"), "image/png");
@@ -40,7 +43,9 @@ static void test_answer(void **state) {
     assert_int_equal(strlen(answer_header(&a, "X-Request-ID")), 32);
     double queue, encode, denoise, decode;
     assert_int_equal(sscanf(answer_header(&a, "Server-Timing"),
-                            "queue;dur=%lf, encode;dur=%lf, denoise;dur=%lf, decode;dur=%lf", &queue, &encode, &denoise, &decode), 4);
+                            "queue;dur=%lf, encode;dur=%lf, denoise;dur=%lf, decode;dur=%lf",
+                            &queue, &encode, &denoise, &decode),
+                     4);
     assert_true(queue >= 0 && encode >= 0 && denoise >= 0 && decode >= 0);
     struct picture_header header;
     assert_int_equal(picture_probe(&header, a.body.data, a.body.size, NULL), STATUS_OK);
@@ -69,13 +74,15 @@ static void test_seed(void **state) {
         edit_with(&server, "seed", given[i][0], &a);
         edit_with(&server, "seed", given[i][1], &b);
         assert_string_equal(answer_header(&a, "X-Seed"), given[i][1]);
-        assert_true(a.body.size == b.body.size && memcmp(a.body.data, b.body.data, a.body.size) == 0);
+        assert_true(a.body.size == b.body.size &&
+                    memcmp(a.body.data, b.body.data, a.body.size) == 0);
         answer_free(&a);
         answer_free(&b);
     }
 }
 
-static void check_header(struct server_process *s, const char *name, const char *value, const char *header, const char *wanted) {
+static void check_header(struct server_process *s, const char *name, const char *value,
+                         const char *header, const char *wanted) {
     struct answer a;
     edit_with(s, name, value, &a);
     if (a.status != 200) fail_msg("%s=%s: %d %s", name, value, a.status, a.body.data);
@@ -105,7 +112,8 @@ static void test_defaults(void **state) {
     check_header(&s, "seed", "1", "X-Guidance-Scale", "4.5");
     assert_int_equal(server_stop(&s, 15), 0);
 
-    server_start_ready(&s, (const char *[]){"FAKE_STEPS=8", "FAKE_GUIDANCE=4.5", "DEFAULT_STEPS=5", "DEFAULT_GUIDANCE=3", NULL});
+    server_start_ready(&s, (const char *[]){"FAKE_STEPS=8", "FAKE_GUIDANCE=4.5", "DEFAULT_STEPS=5",
+                                            "DEFAULT_GUIDANCE=3", NULL});
     check_header(&s, "seed", "1", "X-Steps", "5");
     check_header(&s, "seed", "1", "X-Guidance-Scale", "3");
     check_header(&s, "steps", "6", "X-Steps", "6");
@@ -139,7 +147,8 @@ static void test_negative_prompt(void **state) {
     http_post_form(&server, &f, &empty);
     assert_memory_equal(ugly.body.data, given.body.data, ugly.body.size);
     assert_memory_equal(space.body.data, empty.body.data, space.body.size);
-    assert_memory_not_equal(space.body.data + space.body.size / 2, ugly.body.data + space.body.size / 2, 100);
+    assert_memory_not_equal(space.body.data + space.body.size / 2,
+                            ugly.body.data + space.body.size / 2, 100);
     answer_free(&space);
     answer_free(&ugly);
     answer_free(&given);
@@ -152,8 +161,10 @@ static void test_formats(void **state) {
     static const struct {
         const char *value, *type;
         enum picture_format format;
-    } formats[] = {{"", "image/png", PICTURE_PNG}, {"png", "image/png", PICTURE_PNG},
-                   {"jpeg", "image/jpeg", PICTURE_JPEG}, {"webp", "image/webp", PICTURE_WEBP}};
+    } formats[] = {{"", "image/png", PICTURE_PNG},
+                   {"png", "image/png", PICTURE_PNG},
+                   {"jpeg", "image/jpeg", PICTURE_JPEG},
+                   {"webp", "image/webp", PICTURE_WEBP}};
     for (size_t i = 0; i < 4; i++) {
         struct answer a;
         struct picture_header header;
@@ -189,10 +200,12 @@ static void test_sizes(void **state) {
     answer_free(&a);
 }
 
-/* One to three pictures, the last gives the size; every format, whatever name and type the part claims. */
+/* One to three pictures, the last gives the size; every format, whatever name and type the part
+ * claims. */
 static void test_pictures(void **state) {
     (void)state;
-    static const char *const files[] = {"rgb.png", "q80-s2.jpg", "lossy.webp", "cmyk.jpg", "gray16.png", "animated.webp"};
+    static const char *const files[] = {"rgb.png",  "q80-s2.jpg", "lossy.webp",
+                                        "cmyk.jpg", "gray16.png", "animated.webp"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char path[256];
         struct buffer bytes = {0};
@@ -256,9 +269,10 @@ static void test_failures(void **state) {
         const char *prompt;
         int status;
         const char *code;
-    } rows[] = {{"fail=invalid", 400, "invalid_request"},       {"fail=no-memory", 503, "gpu_oom"},
-                {"fail=not-finite", 503, "inference_error"},    {"fail=internal", 503, "inference_error"},
-                {"fail=io", 503, "inference_error"},            {"fail=path", 400, "invalid_request"}};
+    } rows[] = {
+        {"fail=invalid", 400, "invalid_request"},    {"fail=no-memory", 503, "gpu_oom"},
+        {"fail=not-finite", 503, "inference_error"}, {"fail=internal", 503, "inference_error"},
+        {"fail=io", 503, "inference_error"},         {"fail=path", 400, "invalid_request"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct answer a;
         http_edit(&server, rows[i].prompt, &a);
@@ -273,7 +287,8 @@ static void test_failures(void **state) {
     http_edit(&server, "fail=invalid", &a);
     assert_non_null(strstr(answer_string(&a, "detail"), "1024")); /* the engine's own words */
     answer_free(&a);
-    assert_true(server_logged(&server, "/secret/source.c")); /* the log knows what the client is not told */
+    assert_true(
+        server_logged(&server, "/secret/source.c")); /* the log knows what the client is not told */
 }
 
 static void test_log_line(void **state) {
@@ -281,7 +296,9 @@ static void test_log_line(void **state) {
     struct form f;
     struct answer a;
     form_edit(&f, "a secret wish", "seed", "77", "steps", "2", NULL);
-    http_request(&server, "POST", "/edit", "X-Request-ID: log.line-1\r\nContent-Type: multipart/form-data; boundary=" BOUNDARY "\r\n",
+    http_request(&server, "POST", "/edit",
+                 "X-Request-ID: log.line-1\r\nContent-Type: multipart/form-data; boundary=" BOUNDARY
+                 "\r\n",
                  f.body.data, f.body.size, &a);
     form_free(&f);
     assert_int_equal(a.status, 200);
@@ -316,7 +333,8 @@ static void test_libcurl(void **state) {
         part = curl_mime_addpart(mime);
         curl_mime_name(part, "prompt");
         curl_mime_data(part, "night", CURL_ZERO_TERMINATED);
-        struct curl_slist *headers = chunked ? curl_slist_append(NULL, "Transfer-Encoding: chunked") : NULL;
+        struct curl_slist *headers =
+            chunked ? curl_slist_append(NULL, "Transfer-Encoding: chunked") : NULL;
         curl_easy_setopt(curl, CURLOPT_URL, url);
         curl_easy_setopt(curl, CURLOPT_MIMEPOST, mime);
         curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
@@ -347,10 +365,18 @@ static int stop(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_answer),   cmocka_unit_test(test_seed),     cmocka_unit_test(test_numbers_in_range),
-        cmocka_unit_test(test_defaults), cmocka_unit_test(test_negative_prompt), cmocka_unit_test(test_formats),
-        cmocka_unit_test(test_sizes),    cmocka_unit_test(test_pictures), cmocka_unit_test(test_unknown_fields),
-        cmocka_unit_test(test_failures), cmocka_unit_test(test_log_line), cmocka_unit_test(test_libcurl),
+        cmocka_unit_test(test_answer),
+        cmocka_unit_test(test_seed),
+        cmocka_unit_test(test_numbers_in_range),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_negative_prompt),
+        cmocka_unit_test(test_formats),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_pictures),
+        cmocka_unit_test(test_unknown_fields),
+        cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_log_line),
+        cmocka_unit_test(test_libcurl),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -1,4 +1,5 @@
-/* From the open socket to the last answer: loading, failing to start, signals, the service manager. */
+/* From the open socket to the last answer: loading, failing to start, signals, the service manager.
+ */
 #include "support/unit_test.h"
 
 #include <arpa/inet.h>
@@ -72,7 +73,8 @@ static void test_bad_model(void **state) {
     char log[4096];
     assert_int_equal(server_fails((const char *[]){"FAKE_LOAD_FAIL=1", NULL}, log, sizeof log), 1);
     assert_non_null(strstr(log, "it has no transformer"));
-    assert_int_equal(server_fails((const char *[]){"FAKE_WARM_FAIL=not-finite", NULL}, log, sizeof log), 1);
+    assert_int_equal(
+        server_fails((const char *[]){"FAKE_WARM_FAIL=not-finite", NULL}, log, sizeof log), 1);
     assert_non_null(strstr(log, "NaN"));
     struct server_process s; /* too little memory for the warm-up is no reason not to start */
     struct answer a;
@@ -98,7 +100,8 @@ static void test_port_taken(void **state) {
     assert_null(strstr(log, "loading")); /* it did not even begin to */
     assert_int_equal(server_fails((const char *[]){"HOST=192.0.2.1", NULL}, log, sizeof log), 1);
     assert_non_null(strstr(log, "192.0.2.1"));
-    assert_int_equal(server_fails((const char *[]){"HOST=no such host", NULL}, log, sizeof log) != 0, 1);
+    assert_int_equal(
+        server_fails((const char *[]){"HOST=no such host", NULL}, log, sizeof log) != 0, 1);
     struct answer a;
     http_get(&s, "/health", &a);
     assert_int_equal(a.status, 200);
@@ -181,7 +184,8 @@ static void test_stop_has_an_end(void **state) {
     sleep_ms(50);
     server_signal(&s, SIGTERM);
     raw_read_answer(running, &a);
-    assert_true(a.status == 504 || a.status == 503); /* 503: the signal came before the edit was queued */
+    assert_true(a.status == 504 ||
+                a.status == 503); /* 503: the signal came before the edit was queued */
     answer_free(&a);
     close(running);
     assert_int_equal(server_stop(&s, 0), 0);
@@ -237,7 +241,8 @@ static void test_service_manager(void **state) {
     snprintf(setting, sizeof setting, "NOTIFY_SOCKET=%s", at.sun_path);
     struct server_process s;
     server_start(&s, (const char *[]){setting, "FAKE_LOAD_HOLD=go", NULL});
-    assert_int_equal(recv(fd, word, sizeof word, MSG_DONTWAIT), -1); /* not before the model is there */
+    assert_int_equal(recv(fd, word, sizeof word, MSG_DONTWAIT),
+                     -1); /* not before the model is there */
     server_release(&s, "go");
     ssize_t n = recv(fd, word, sizeof word, 0);
     assert_int_equal(n, 7);
@@ -306,11 +311,16 @@ static void test_no_leak(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_loading),          cmocka_unit_test(test_bad_model),
-        cmocka_unit_test(test_port_taken),       cmocka_unit_test(test_stop),
-        cmocka_unit_test(test_stop_has_an_end),  cmocka_unit_test(test_second_signal),
-        cmocka_unit_test(test_stop_while_loading), cmocka_unit_test(test_stop_with_open_connections),
-        cmocka_unit_test(test_service_manager),  cmocka_unit_test(test_passed_socket),
+        cmocka_unit_test(test_loading),
+        cmocka_unit_test(test_bad_model),
+        cmocka_unit_test(test_port_taken),
+        cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_stop_has_an_end),
+        cmocka_unit_test(test_second_signal),
+        cmocka_unit_test(test_stop_while_loading),
+        cmocka_unit_test(test_stop_with_open_connections),
+        cmocka_unit_test(test_service_manager),
+        cmocka_unit_test(test_passed_socket),
         cmocka_unit_test(test_no_leak),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,7 +19,8 @@ struct heard {
 static enum status on_begin(void *arg, const struct multipart_part *part, struct error *err) {
     struct heard *h = arg;
     assert_int_equal(h->open++, 0);
-    if (h->fail_at && strcmp(h->fail_at, "begin") == 0) return fail(err, STATUS_UNSUPPORTED, "asked for");
+    if (h->fail_at && strcmp(h->fail_at, "begin") == 0)
+        return fail(err, STATUS_UNSUPPORTED, "asked for");
     return buffer_printf(&h->text, "[%s|%s]", part->name, part->filename ? part->filename : "-");
 }
 
@@ -27,19 +28,22 @@ static enum status on_data(void *arg, const char *bytes, size_t size, struct err
     struct heard *h = arg;
     assert_int_equal(h->open, 1);
     assert_true(size > 0);
-    if (h->fail_at && strcmp(h->fail_at, "data") == 0) return fail(err, STATUS_UNSUPPORTED, "asked for");
+    if (h->fail_at && strcmp(h->fail_at, "data") == 0)
+        return fail(err, STATUS_UNSUPPORTED, "asked for");
     return buffer_append(&h->text, bytes, size, err);
 }
 
 static enum status on_end(void *arg, struct error *err) {
     struct heard *h = arg;
     assert_int_equal(h->open--, 1);
-    if (h->fail_at && strcmp(h->fail_at, "end") == 0) return fail(err, STATUS_UNSUPPORTED, "asked for");
+    if (h->fail_at && strcmp(h->fail_at, "end") == 0)
+        return fail(err, STATUS_UNSUPPORTED, "asked for");
     return STATUS_OK;
 }
 
 /* Feeds the body in pieces that end at `cut` and then every `step` bytes. */
-static enum status parse(const char *body, size_t size, size_t cut, size_t step, struct heard *h, struct error *err) {
+static enum status parse(const char *body, size_t size, size_t cut, size_t step, struct heard *h,
+                         struct error *err) {
     struct multipart *m;
     struct multipart_handler handler = {on_begin, on_data, on_end, h};
     assert_int_equal(multipart_create(&m, "XbX", &handler, err), STATUS_OK);
@@ -63,19 +67,23 @@ static enum status parse(const char *body, size_t size, size_t cut, size_t step,
     return s;
 }
 
-static const char good[] =
-    "--XbX\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n-\r\n--\r\n--Xb\r\n\r\n--Xb!\r\r\n"
-    "\r\n--XbX \t\r\ncontent-disposition:form-data; filename=\"p\\\"q.png\"; name=b\r\nContent-Type: image/png\r\n"
-    "Content-Transfer-Encoding: binary\r\nX-Other: y\r\n\r\n\r\n--XbX\r\n"
-    "Content-Disposition: form-data; name=c; filename=\"\"\r\n\r\n\n--XbX\n\r\n--XbX--\r\nepilogue --XbX nothing";
-static const char good_heard[] = "[a|-]1\r\n-\r\n--\r\n--Xb\r\n\r\n--Xb!\r\r\n[b|p\"q.png][c|]\n--XbX\n";
+static const char good[] = "--XbX\r\nContent-Disposition: form-data; "
+                           "name=\"a\"\r\n\r\n1\r\n-\r\n--\r\n--Xb\r\n\r\n--Xb!\r\r\n"
+                           "\r\n--XbX \t\r\ncontent-disposition:form-data; "
+                           "filename=\"p\\\"q.png\"; name=b\r\nContent-Type: image/png\r\n"
+                           "Content-Transfer-Encoding: binary\r\nX-Other: y\r\n\r\n\r\n--XbX\r\n"
+                           "Content-Disposition: form-data; name=c; "
+                           "filename=\"\"\r\n\r\n\n--XbX\n\r\n--XbX--\r\nepilogue --XbX nothing";
+static const char good_heard[] =
+    "[a|-]1\r\n-\r\n--\r\n--Xb\r\n\r\n--Xb!\r\r\n[b|p\"q.png][c|]\n--XbX\n";
 
 static void test_cut_everywhere(void **state) {
     (void)state;
     for (size_t step = 1; step < sizeof good; step++) {
         struct heard h = {0};
         struct error err = {""};
-        if (parse(good, sizeof good - 1, 0, step, &h, &err) != STATUS_OK) fail_msg("step %zu: %s", step, err.text);
+        if (parse(good, sizeof good - 1, 0, step, &h, &err) != STATUS_OK)
+            fail_msg("step %zu: %s", step, err.text);
         assert_string_equal(h.text.data, good_heard);
         buffer_free(&h.text);
     }
@@ -123,8 +131,10 @@ static void test_malformed(void **state) {
         "--XbX\r\nContent-Disposition: form-data; name=a; name=b\r\n\r\n1\r\n--XbX--",
         "--XbX\r\nContent-Disposition: attachment; name=a\r\n\r\n1\r\n--XbX--",
         "--XbX\r\nContent-Disposition: form-dataX; name=a\r\n\r\n1\r\n--XbX--",
-        "--XbX\r\nContent-Disposition: form-data; name=a\r\nContent-Disposition: form-data; name=b\r\n\r\n1\r\n--XbX--",
-        "--XbX\r\nContent-Disposition: form-data; name=a\r\nContent-Transfer-Encoding: base64\r\n\r\nMQ==\r\n--XbX--",
+        "--XbX\r\nContent-Disposition: form-data; name=a\r\nContent-Disposition: form-data; "
+        "name=b\r\n\r\n1\r\n--XbX--",
+        "--XbX\r\nContent-Disposition: form-data; name=a\r\nContent-Transfer-Encoding: "
+        "base64\r\n\r\nMQ==\r\n--XbX--",
         "--XbX\r\nno colon\r\n\r\n1\r\n--XbX--",
         "--XbX\r\n: y\r\n\r\n1\r\n--XbX--",
         "--XbX\r\nBad Name: y\r\n\r\n1\r\n--XbX--",
@@ -133,11 +143,13 @@ static void test_malformed(void **state) {
         for (size_t step = 1; step < 60; step += 6) {
             struct heard h = {0};
             struct error err = {""};
-            if (parse(bad[i], strlen(bad[i]), 0, step, &h, &err) != STATUS_INVALID) fail_msg("took: %s", bad[i]);
+            if (parse(bad[i], strlen(bad[i]), 0, step, &h, &err) != STATUS_INVALID)
+                fail_msg("took: %s", bad[i]);
             assert_true(strlen(err.text) > 0);
             buffer_free(&h.text);
         }
-    static const char nul[] = "--XbX\r\nContent-Disposition: form-data; name=a\r\nX: \0\r\n\r\n1\r\n--XbX--";
+    static const char nul[] =
+        "--XbX\r\nContent-Disposition: form-data; name=a\r\nX: \0\r\n\r\n1\r\n--XbX--";
     struct heard h = {0};
     assert_int_equal(parse(nul, sizeof nul - 1, 0, 5, &h, NULL), STATUS_INVALID);
     buffer_free(&h.text);
@@ -151,14 +163,17 @@ static void test_bounds(void **state) {
     for (int i = 0; i < MOST_PART_HEADER_BYTES; i++) buffer_append(&body, "y", 1, NULL);
     assert_int_equal(parse(body.data, body.size, 0, 1000, &h, NULL), STATUS_INVALID);
     buffer_free(&body);
-    for (int i = 0; i <= MOST_PARTS; i++) buffer_printf(&body, "--XbX\r\nContent-Disposition: form-data; name=a\r\n\r\n\r\n");
+    for (int i = 0; i <= MOST_PARTS; i++)
+        buffer_printf(&body, "--XbX\r\nContent-Disposition: form-data; name=a\r\n\r\n\r\n");
     buffer_printf(&body, "--XbX--");
     assert_int_equal(parse(body.data, body.size, 0, 1000, &h, NULL), STATUS_INVALID);
     buffer_free(&body);
-    buffer_printf(&body, "--XbX\r\nContent-Disposition: form-data; name=%0*d\r\n\r\n\r\n--XbX--", MOST_PART_NAME_BYTES, 0);
+    buffer_printf(&body, "--XbX\r\nContent-Disposition: form-data; name=%0*d\r\n\r\n\r\n--XbX--",
+                  MOST_PART_NAME_BYTES, 0);
     assert_int_equal(parse(body.data, body.size, 0, 1000, &h, NULL), STATUS_OK);
     buffer_free(&body);
-    buffer_printf(&body, "--XbX\r\nContent-Disposition: form-data; name=%0*d\r\n\r\n\r\n--XbX--", MOST_PART_NAME_BYTES + 1, 0);
+    buffer_printf(&body, "--XbX\r\nContent-Disposition: form-data; name=%0*d\r\n\r\n\r\n--XbX--",
+                  MOST_PART_NAME_BYTES + 1, 0);
     assert_int_equal(parse(body.data, body.size, 0, 1000, &h, NULL), STATUS_INVALID);
     buffer_free(&body);
     buffer_free(&h.text);
@@ -181,28 +196,40 @@ static void test_boundary(void **state) {
     char b[MULTIPART_MOST_BOUNDARY + 1], type[200];
     assert_int_equal(multipart_boundary(b, "multipart/form-data; boundary=abc", NULL), STATUS_OK);
     assert_string_equal(b, "abc");
-    assert_int_equal(multipart_boundary(b, "Multipart/Form-Data;charset=utf-8; Boundary=\"a b:c\"", NULL), STATUS_OK);
+    assert_int_equal(
+        multipart_boundary(b, "Multipart/Form-Data;charset=utf-8; Boundary=\"a b:c\"", NULL),
+        STATUS_OK);
     assert_string_equal(b, "a b:c");
     snprintf(type, sizeof type, "multipart/form-data; boundary=%070d", 0);
     assert_int_equal(multipart_boundary(b, type, NULL), STATUS_OK);
     snprintf(type, sizeof type, "multipart/form-data; boundary=%071d", 0);
     assert_int_equal(multipart_boundary(b, type, NULL), STATUS_INVALID);
-    static const char *const bad[] = {"multipart/form-data", "multipart/form-data;", "multipart/form-data; boundary=",
-                                      "multipart/form-data; boundary=\"\"", "multipart/form-data; boundary=\"a \"",
-                                      "multipart/form-data; boundary=a; boundary=b", "multipart/form-data; boundary=\"a",
-                                      "multipart/form-data; boundary=a@b", "multipart/form-data; boundary=a\xc3\xbc"};
+    static const char *const bad[] = {"multipart/form-data",
+                                      "multipart/form-data;",
+                                      "multipart/form-data; boundary=",
+                                      "multipart/form-data; boundary=\"\"",
+                                      "multipart/form-data; boundary=\"a \"",
+                                      "multipart/form-data; boundary=a; boundary=b",
+                                      "multipart/form-data; boundary=\"a",
+                                      "multipart/form-data; boundary=a@b",
+                                      "multipart/form-data; boundary=a\xc3\xbc"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(multipart_boundary(b, bad[i], NULL), STATUS_INVALID);
-    static const char *const other[] = {NULL, "", "application/json", "multipart/form-dataX; boundary=a",
-                                        "multipart/mixed; boundary=a", "application/x-www-form-urlencoded"};
+    static const char *const other[] = {NULL,
+                                        "",
+                                        "application/json",
+                                        "multipart/form-dataX; boundary=a",
+                                        "multipart/mixed; boundary=a",
+                                        "application/x-www-form-urlencoded"};
     for (size_t i = 0; i < sizeof other / sizeof *other; i++)
         assert_int_equal(multipart_boundary(b, other[i], NULL), STATUS_UNSUPPORTED);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cut_everywhere), cmocka_unit_test(test_ends_everywhere), cmocka_unit_test(test_malformed),
-        cmocka_unit_test(test_bounds),         cmocka_unit_test(test_handler_errors),  cmocka_unit_test(test_boundary),
+        cmocka_unit_test(test_cut_everywhere), cmocka_unit_test(test_ends_everywhere),
+        cmocka_unit_test(test_malformed),      cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_handler_errors), cmocka_unit_test(test_boundary),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

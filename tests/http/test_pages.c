@@ -1,4 +1,5 @@
-/* The routes beside /edit, unknown ones, methods, keys, origins, request ids: what every answer has. */
+/* The routes beside /edit, unknown ones, methods, keys, origins, request ids: what every answer
+ * has. */
 #include "support/unit_test.h"
 
 #include <jansson.h>
@@ -9,7 +10,8 @@
 
 static struct server_process server;
 
-static const char *const pages[] = {"/health", "/ready", "/metrics", "/info", "/openapi.json", "/docs"};
+static const char *const pages[] = {"/health", "/ready",        "/metrics",
+                                    "/info",   "/openapi.json", "/docs"};
 enum { PAGES = 6 };
 
 static void check_common(const struct answer *a) {
@@ -21,8 +23,9 @@ static void check_common(const struct answer *a) {
 
 static void test_pages(void **state) {
     (void)state;
-    static const char *const types[] = {"application/json", "application/json", "text/plain; version=0.0.4; charset=utf-8",
-                                        "application/json", "application/json", "text/html; charset=utf-8"};
+    static const char *const types[] = {
+        "application/json", "application/json", "text/plain; version=0.0.4; charset=utf-8",
+        "application/json", "application/json", "text/html; charset=utf-8"};
     for (int i = 0; i < PAGES; i++) {
         struct answer a, head;
         http_get(&server, pages[i], &a);
@@ -49,8 +52,10 @@ static void test_pages(void **state) {
 
 static void test_not_found(void **state) {
     (void)state;
-    static const char *const paths[] = {"/", "/nope", "/edit/", "/edit/x", "/EDIT", "//edit", "/../etc/passwd", "/health/../edit",
-                                        "/%2e%2e/", "/docs.html", "/static/x.js", "*"};
+    static const char *const paths[] = {
+        "/",        "/nope",      "/edit/",         "/edit/x",
+        "/EDIT",    "//edit",     "/../etc/passwd", "/health/../edit",
+        "/%2e%2e/", "/docs.html", "/static/x.js",   "*"};
     static const char *const methods[] = {"GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"};
     for (size_t p = 0; p < sizeof paths / sizeof *paths; p++)
         for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
@@ -101,9 +106,11 @@ static void test_request_ids(void **state) {
     (void)state;
     char longest[160];
     snprintf(longest, sizeof longest, "X-Request-ID: %0128d\r\n", 7);
-    static const char *const own[] = {"X-Request-ID: a\r\n", "X-Request-ID: A-z.0_9\r\n", "x-request-id: lower\r\n"};
-    static const char *const bad[] = {"X-Request-ID: \r\n", "X-Request-ID: a b\r\n", "X-Request-ID: a/b\r\n", "X-Request-ID: \"\"\r\n",
-                                      "X-Request-ID: caf\xc3\xa9\r\n", "X-Request-ID: a;b\r\n"};
+    static const char *const own[] = {"X-Request-ID: a\r\n", "X-Request-ID: A-z.0_9\r\n",
+                                      "x-request-id: lower\r\n"};
+    static const char *const bad[] = {
+        "X-Request-ID: \r\n",     "X-Request-ID: a b\r\n",         "X-Request-ID: a/b\r\n",
+        "X-Request-ID: \"\"\r\n", "X-Request-ID: caf\xc3\xa9\r\n", "X-Request-ID: a;b\r\n"};
     for (int i = 0; i < 4; i++) {
         struct answer a;
         const char *header = i < 3 ? own[i] : longest, *value = strchr(header, ' ') + 1;
@@ -140,13 +147,16 @@ static void test_info(void **state) {
     const char *name, *version, *status, *model, *device, *dtype, *format;
     int steps, jobs, queue, upload, most_steps;
     double guidance, timeout;
-    assert_int_equal(json_unpack(root,
-                                 "{s:s, s:s, s:s, s:{s:s, s:s, s:s, s:{s:i, s:F, s:s}}, s:{s:i, s:i, s:i, s:i, s:F}}",
-                                 "name", &name, "version", &version, "status", &status, "model", "name", &model,
-                                 "device", &device, "dtype", &dtype, "defaults", "steps", &steps, "guidance_scale",
-                                 &guidance, "output_format", &format, "limits", "max_concurrent_jobs", &jobs, "max_queue",
-                                 &queue, "max_upload_mb", &upload, "max_steps", &most_steps, "timeout_seconds", &timeout),
-                     0);
+    assert_int_equal(
+        json_unpack(
+            root,
+            "{s:s, s:s, s:s, s:{s:s, s:s, s:s, s:{s:i, s:F, s:s}}, s:{s:i, s:i, s:i, s:i, s:F}}",
+            "name", &name, "version", &version, "status", &status, "model", "name", &model,
+            "device", &device, "dtype", &dtype, "defaults", "steps", &steps, "guidance_scale",
+            &guidance, "output_format", &format, "limits", "max_concurrent_jobs", &jobs,
+            "max_queue", &queue, "max_upload_mb", &upload, "max_steps", &most_steps,
+            "timeout_seconds", &timeout),
+        0);
     assert_string_equal(name, "firered");
     assert_string_equal(version, FIRERED_VERSION);
     assert_string_equal(status, "ready");
@@ -179,7 +189,8 @@ static void check_refs(const json_t *node, const json_t *root) {
         assert_memory_equal(json_string_value(value), "#/", 2);
         snprintf(path, sizeof path, "%s", json_string_value(value) + 2);
         char *rest;
-        for (char *name = strtok_r(path, "/", &rest); name; name = strtok_r(NULL, "/", &rest)) at = json_object_get(at, name);
+        for (char *name = strtok_r(path, "/", &rest); name; name = strtok_r(NULL, "/", &rest))
+            at = json_object_get(at, name);
         if (!at) fail_msg("%s leads nowhere", json_string_value(value));
     }
 }
@@ -199,7 +210,8 @@ static void test_openapi(void **state) {
 
     json_t *paths = json_object_get(root, "paths");
     assert_int_equal(json_object_size(paths), PAGES + 1);
-    for (int i = 0; i < PAGES; i++) assert_non_null(json_object_get(json_object_get(paths, pages[i]), "get"));
+    for (int i = 0; i < PAGES; i++)
+        assert_non_null(json_object_get(json_object_get(paths, pages[i]), "get"));
     json_object_foreach(paths, key, value) {
         const char *method;
         json_t *operation;
@@ -209,15 +221,21 @@ static void test_openapi(void **state) {
         }
     }
     json_t *schemas = json_object_get(json_object_get(root, "components"), "schemas");
-    json_t *codes = json_object_get(json_object_get(json_object_get(json_object_get(schemas, "Error"), "properties"), "error"), "enum");
+    json_t *codes = json_object_get(
+        json_object_get(json_object_get(json_object_get(schemas, "Error"), "properties"), "error"),
+        "enum");
     assert_int_equal(json_array_size(codes), HTTP_ERRORS);
     for (int e = 0; e < HTTP_ERRORS; e++)
-        assert_string_equal(json_string_value(json_array_get(codes, (size_t)e)), http_error_kind((enum http_error)e)->code);
-    json_t *responses = json_object_get(json_object_get(json_object_get(paths, "/edit"), "post"), "responses");
+        assert_string_equal(json_string_value(json_array_get(codes, (size_t)e)),
+                            http_error_kind((enum http_error)e)->code);
+    json_t *responses =
+        json_object_get(json_object_get(json_object_get(paths, "/edit"), "post"), "responses");
     static const char *const statuses[] = {"200", "400", "401", "413", "503", "504"};
     for (int i = 0; i < 6; i++) assert_non_null(json_object_get(responses, statuses[i]));
     json_t *fields = json_object_get(json_object_get(schemas, "EditForm"), "properties");
-    static const char *const names[] = {"image", "prompt", "seed", "guidance_scale", "steps", "negative_prompt", "width", "height", "output_format"};
+    static const char *const names[] = {"image",          "prompt", "seed",
+                                        "guidance_scale", "steps",  "negative_prompt",
+                                        "width",          "height", "output_format"};
     assert_int_equal(json_object_size(fields), 9);
     for (int i = 0; i < 9; i++) assert_non_null(json_object_get(fields, names[i]));
     json_decref(root);
@@ -228,17 +246,20 @@ static void test_docs(void **state) {
     (void)state;
     struct answer a;
     http_get(&server, "/docs", &a);
-    static const char *const words[] = {"image", "prompt", "seed", "guidance_scale", "steps", "negative_prompt", "width", "height",
-                                        "output_format", "X-Request-ID", "X-API-Key", "Retry-After"};
+    static const char *const words[] = {
+        "image", "prompt", "seed",          "guidance_scale", "steps",     "negative_prompt",
+        "width", "height", "output_format", "X-Request-ID",   "X-API-Key", "Retry-After"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (!strstr(a.body.data, words[i])) fail_msg("the docs do not name %s", words[i]);
-    for (int e = 0; e < HTTP_ERRORS; e++) assert_non_null(strstr(a.body.data, http_error_kind((enum http_error)e)->code));
+    for (int e = 0; e < HTTP_ERRORS; e++)
+        assert_non_null(strstr(a.body.data, http_error_kind((enum http_error)e)->code));
     for (int i = 0; i < PAGES; i++) assert_non_null(strstr(a.body.data, pages[i]));
     assert_null(strstr(a.body.data, "src="));
     assert_null(strstr(a.body.data, "href=\"http"));
     assert_null(strstr(a.body.data, "<script"));
     assert_null(strstr(a.body.data, "NONCE"));
-    const char *policy = answer_header(&a, "Content-Security-Policy"), *nonce = strstr(policy, "'nonce-");
+    const char *policy = answer_header(&a, "Content-Security-Policy"),
+               *nonce = strstr(policy, "'nonce-");
     char attribute[40];
     assert_memory_equal(policy, "default-src 'none';", 19);
     assert_non_null(nonce);
@@ -252,18 +273,26 @@ static void test_keys(void **state) {
     struct server_process s;
     server_start(&s, (const char *[]){"API_KEY=sesame-0123456789", NULL});
     server_wait_log(&s, " ready ");
-    static const char *const good[] = {"Authorization: Bearer sesame-0123456789\r\n", "X-API-Key: sesame-0123456789\r\n",
+    static const char *const good[] = {"Authorization: Bearer sesame-0123456789\r\n",
+                                       "X-API-Key: sesame-0123456789\r\n",
                                        "authorization: bearer sesame-0123456789\r\n"};
-    static const char *const bad[] = {"", "Authorization: Bearer wrong\r\n", "Authorization: Basic sesame-0123456789\r\n",
-                                      "X-API-Key: sesame-012345678\r\n", "X-API-Key: sesame-01234567890\r\n", "X-API-Key:\r\n",
-                                      "Authorization: sesame-0123456789\r\n", "Cookie: X-API-Key=sesame-0123456789\r\n"};
+    static const char *const bad[] = {"",
+                                      "Authorization: Bearer wrong\r\n",
+                                      "Authorization: Basic sesame-0123456789\r\n",
+                                      "X-API-Key: sesame-012345678\r\n",
+                                      "X-API-Key: sesame-01234567890\r\n",
+                                      "X-API-Key:\r\n",
+                                      "Authorization: sesame-0123456789\r\n",
+                                      "Cookie: X-API-Key=sesame-0123456789\r\n"};
     for (int i = 0; i < PAGES; i++) {
         struct answer a;
         bool open = i < 2; /* /health and /ready */
         for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
             http_request(&s, "GET", pages[i], bad[k], NULL, 0, &a);
-            if (open) assert_int_equal(a.status, 200);
-            else assert_error(&a, 401, "unauthorized");
+            if (open)
+                assert_int_equal(a.status, 200);
+            else
+                assert_error(&a, 401, "unauthorized");
             if (!open) assert_non_null(answer_header(&a, "WWW-Authenticate"));
             answer_free(&a);
         }
@@ -279,8 +308,11 @@ static void test_keys(void **state) {
     assert_error(&a, 401, "unauthorized");
     answer_free(&a);
     form_edit(&f, "night", NULL);
-    http_request(&s, "POST", "/edit", "X-API-Key: sesame-0123456789\r\nContent-Type: multipart/form-data; boundary=" BOUNDARY "\r\n",
-                 f.body.data, f.body.size, &a);
+    http_request(
+        &s, "POST", "/edit",
+        "X-API-Key: sesame-0123456789\r\nContent-Type: multipart/form-data; boundary=" BOUNDARY
+        "\r\n",
+        f.body.data, f.body.size, &a);
     assert_int_equal(a.status, 200);
     answer_free(&a);
     form_free(&f);
@@ -295,9 +327,11 @@ static void test_origins(void **state) {
     (void)state;
     struct server_process s;
     struct answer a;
-    static const char preflight[] = "Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: x-api-key\r\n";
+    static const char preflight[] =
+        "Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: x-api-key\r\n";
     char headers[256];
-    server_start_ready(&s, (const char *[]){"CORS_ORIGINS=https://a.example,http://localhost:3000", "API_KEY=sesame", NULL});
+    server_start_ready(&s, (const char *[]){"CORS_ORIGINS=https://a.example,http://localhost:3000",
+                                            "API_KEY=sesame", NULL});
     snprintf(headers, sizeof headers, "Origin: https://a.example\r\n%s", preflight);
     http_request(&s, "OPTIONS", "/edit", headers, NULL, 0, &a); /* browsers send no key with it */
     assert_int_equal(a.status, 204);
@@ -314,7 +348,8 @@ static void test_origins(void **state) {
     assert_error(&a, 401, "unauthorized"); /* which the page may read */
     assert_string_equal(answer_header(&a, "Access-Control-Allow-Origin"), "http://localhost:3000");
     answer_free(&a);
-    static const char *const others[] = {"", "Origin: https://evil.example\r\n", "Origin: null\r\n", "Origin: https://a.example.evil\r\n"};
+    static const char *const others[] = {"", "Origin: https://evil.example\r\n", "Origin: null\r\n",
+                                         "Origin: https://a.example.evil\r\n"};
     for (int i = 0; i < 4; i++) {
         http_request(&s, "GET", "/health", others[i], NULL, 0, &a);
         assert_int_equal(a.status, 200);
@@ -332,7 +367,8 @@ static void test_origins(void **state) {
     assert_int_equal(server_stop(&s, 15), 0);
 }
 
-/* Prometheus' text format: every sample belongs to a family that was announced, every histogram is cumulative. */
+/* Prometheus' text format: every sample belongs to a family that was announced, every histogram is
+ * cumulative. */
 static void test_metrics(void **state) {
     (void)state;
     struct answer a;
@@ -353,17 +389,20 @@ static void test_metrics(void **state) {
         if (strncmp(line, "# TYPE ", 7) == 0) {
             assert_int_equal(sscanf(line, "# TYPE %255s %31s", name, type), 2);
             assert_string_equal(name, family);
-            assert_true(strcmp(type, "counter") == 0 || strcmp(type, "gauge") == 0 || strcmp(type, "histogram") == 0);
+            assert_true(strcmp(type, "counter") == 0 || strcmp(type, "gauge") == 0 ||
+                        strcmp(type, "histogram") == 0);
             continue;
         }
         char *space = strrchr(line, ' ');
         assert_non_null(space);
         assert_int_equal(sscanf(space, "%lf", &value), 1);
         assert_memory_equal(line, family, strlen(family));
-        if (strcmp(type, "counter") == 0) assert_string_equal(family + strlen(family) - 6, "_total");
+        if (strcmp(type, "counter") == 0)
+            assert_string_equal(family + strlen(family) - 6, "_total");
         char *le = strstr(line, "le=\"");
         if (!le) continue;
-        bool same = strncmp(bucket_of, line, (size_t)(le - line)) == 0 && strlen(bucket_of) == (size_t)(le - line);
+        bool same = strncmp(bucket_of, line, (size_t)(le - line)) == 0 &&
+                    strlen(bucket_of) == (size_t)(le - line);
         assert_true(!same || value >= last);
         last = value;
         snprintf(bucket_of, sizeof bucket_of, "%.*s", (int)(le - line), line);
@@ -376,11 +415,16 @@ static void test_metrics(void **state) {
     assert_true(server_metric(&server, "firered_queue_wait_seconds_count") >= 1);
     assert_true(server_metric(&server, "firered_stage_seconds_count{stage=\"denoise\"}") >= 1);
     assert_true(server_metric(&server, "process_resident_memory_bytes") > 1e6);
-    assert_true(server_metric(&server, "firered_model_info{model=\"fake-model\",device=\"cpu\",dtype=\"float32\",kernels=\"none\",version=\"" FIRERED_VERSION "\"}") == 1);
-    double before = server_metric(&server, "firered_http_requests_total{route=\"unknown\",status=\"404\"}");
+    assert_true(server_metric(
+                    &server, "firered_model_info{model=\"fake-model\",device=\"cpu\",dtype="
+                             "\"float32\",kernels=\"none\",version=\"" FIRERED_VERSION "\"}") == 1);
+    double before =
+        server_metric(&server, "firered_http_requests_total{route=\"unknown\",status=\"404\"}");
     http_get(&server, "/another", &a);
     answer_free(&a);
-    assert_true(server_metric(&server, "firered_http_requests_total{route=\"unknown\",status=\"404\"}") == before + 1);
+    assert_true(
+        server_metric(&server, "firered_http_requests_total{route=\"unknown\",status=\"404\"}") ==
+        before + 1);
 }
 
 static int start(void **state) {
@@ -396,10 +440,17 @@ static int stop(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pages),   cmocka_unit_test(test_not_found),   cmocka_unit_test(test_methods),
-        cmocka_unit_test(test_request_ids), cmocka_unit_test(test_no_forged_log_lines),
-        cmocka_unit_test(test_info),    cmocka_unit_test(test_openapi),     cmocka_unit_test(test_docs),
-        cmocka_unit_test(test_keys),    cmocka_unit_test(test_origins),     cmocka_unit_test(test_metrics),
+        cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_not_found),
+        cmocka_unit_test(test_methods),
+        cmocka_unit_test(test_request_ids),
+        cmocka_unit_test(test_no_forged_log_lines),
+        cmocka_unit_test(test_info),
+        cmocka_unit_test(test_openapi),
+        cmocka_unit_test(test_docs),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_origins),
+        cmocka_unit_test(test_metrics),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

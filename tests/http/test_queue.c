@@ -1,5 +1,6 @@
 /*
- * Edits that wait, run, time out, are left by their clients: who gets what answer, and that every place is free again.
+ * Edits that wait, run, time out, are left by their clients: who gets what answer, and that every
+ * place is free again.
  */
 #include "support/unit_test.h"
 
@@ -21,7 +22,8 @@ static int post(struct server_process *s, const char *prompt) {
 static void expect_answer(int fd, int status) {
     struct answer a;
     raw_read_answer(fd, &a);
-    if (a.status != status) fail_msg("wanted %d, got %d %s", status, a.status, a.body.data ? a.body.data : "");
+    if (a.status != status)
+        fail_msg("wanted %d, got %d %s", status, a.status, a.body.data ? a.body.data : "");
     answer_free(&a);
     close(fd);
 }
@@ -48,13 +50,16 @@ static void test_order_and_limit(void **state) {
     expect_error(post(&s, "one more"), 503, "queue_full", true);
     server_release(&s, "a");
     expect_answer(running, 200);
-    server_wait_metric(&s, "firered_edits_running", 1); /* the first in the queue now runs, the second still waits */
+    server_wait_metric(&s, "firered_edits_running",
+                       1); /* the first in the queue now runs, the second still waits */
     assert_true(server_metric(&s, "firered_queue_depth") == 1);
     server_release(&s, "b");
     expect_answer(first, 200);
     expect_answer(second, 200);
-    assert_true(server_metric(&s, "firered_http_requests_total{route=\"/edit\",status=\"200\"}") == 3);
-    assert_true(server_metric(&s, "firered_http_requests_total{route=\"/edit\",status=\"503\"}") == 1);
+    assert_true(server_metric(&s, "firered_http_requests_total{route=\"/edit\",status=\"200\"}") ==
+                3);
+    assert_true(server_metric(&s, "firered_http_requests_total{route=\"/edit\",status=\"503\"}") ==
+                1);
     assert_int_equal(server_stop(&s, 15), 0);
 }
 
@@ -81,7 +86,8 @@ static void test_timeouts(void **state) {
     server_wait_metric(&s, "firered_edits_running", 1);
     int queued = post(&s, "waits");
     expect_error(running, 504, "timeout", false);
-    /* The second came later: either it still had its own time left and ran, or it timed out waiting. */
+    /* The second came later: either it still had its own time left and ran, or it timed out
+     * waiting. */
     struct answer a;
     raw_read_answer(queued, &a);
     assert_true(a.status == 200 || a.status == 504);
@@ -89,10 +95,10 @@ static void test_timeouts(void **state) {
     close(queued);
     server_wait_metric(&s, "firered_edits_running", 0);
     assert_int_equal(server_stop(&s, 15), 0);
-
 }
 
-/* Both come at the same time, one at a time runs: the one that waits is answered, too, and leaves the queue at once. */
+/* Both come at the same time, one at a time runs: the one that waits is answered, too, and leaves
+ * the queue at once. */
 static void test_timeout_in_queue(void **state) {
     (void)state;
     struct server_process s;
@@ -103,7 +109,8 @@ static void test_timeout_in_queue(void **state) {
     server_wait_metric(&s, "firered_queue_depth", 1);
     expect_error(queued, 504, "timeout", false);
     assert_true(server_metric(&s, "firered_queue_depth") == 0);
-    assert_true(server_metric(&s, "firered_edits_running") == 1); /* the other one does not let go yet */
+    assert_true(server_metric(&s, "firered_edits_running") ==
+                1); /* the other one does not let go yet */
     expect_error(running, 504, "timeout", false);
     assert_true(server_metric(&s, "firered_edits_total{outcome=\"timeout\"}") == 2);
     expect_answer(post(&s, "goes on"), 200);
@@ -166,7 +173,8 @@ static void test_leaving(void **state) {
     assert_int_equal(server_stop(&s, 15), 0);
 }
 
-/* An answer larger than what the kernel takes at once, and a client that leaves in the middle of it. */
+/* An answer larger than what the kernel takes at once, and a client that leaves in the middle of
+ * it. */
 static void test_leaving_while_answered(void **state) {
     (void)state;
     struct server_process s;
@@ -249,10 +257,13 @@ static void test_crowd(void **state) {
     }
     assert_int_equal(edited + refused, CLIENTS);
     assert_true(edited >= 10);
-    assert_true(server_metric(&s, "firered_http_requests_total{route=\"/edit\",status=\"200\"}") == edited);
-    assert_true(server_metric(&s, "firered_http_requests_total{route=\"/edit\",status=\"503\"}") == refused);
+    assert_true(server_metric(&s, "firered_http_requests_total{route=\"/edit\",status=\"200\"}") ==
+                edited);
+    assert_true(server_metric(&s, "firered_http_requests_total{route=\"/edit\",status=\"503\"}") ==
+                refused);
     assert_true(server_metric(&s, "firered_edits_total{outcome=\"ok\"}") == edited);
-    assert_true(server_metric(&s, "firered_http_request_seconds_count{route=\"/edit\"}") == CLIENTS);
+    assert_true(server_metric(&s, "firered_http_request_seconds_count{route=\"/edit\"}") ==
+                CLIENTS);
     assert_true(server_metric(&s, "firered_queue_depth") == 0);
     assert_true(server_metric(&s, "firered_edits_running") == 0);
     assert_true(server_metric(&s, "firered_upload_bytes") == 0);
@@ -294,11 +305,15 @@ static void test_waiting_costs_no_thread(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order_and_limit),    cmocka_unit_test(test_no_queue),
-        cmocka_unit_test(test_timeouts),           cmocka_unit_test(test_timeout_in_queue),
+        cmocka_unit_test(test_order_and_limit),
+        cmocka_unit_test(test_no_queue),
+        cmocka_unit_test(test_timeouts),
+        cmocka_unit_test(test_timeout_in_queue),
         cmocka_unit_test(test_timeout_in_upload),
-        cmocka_unit_test(test_leaving),            cmocka_unit_test(test_leaving_while_answered),
-        cmocka_unit_test(test_leaving_in_upload),  cmocka_unit_test(test_crowd),
+        cmocka_unit_test(test_leaving),
+        cmocka_unit_test(test_leaving_while_answered),
+        cmocka_unit_test(test_leaving_in_upload),
+        cmocka_unit_test(test_crowd),
         cmocka_unit_test(test_waiting_costs_no_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,14 +67,24 @@ void line_run_well(const struct command_line *l, struct child *c) {
     if (c->status != 0 || *c->err) fail_msg("status %d: %s", c->status, c->err);
 }
 
+static char story[300];
+
+void tell_story(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    vsnprintf(story, sizeof story, format, args);
+    va_end(args);
+}
+
 void line_run_badly(const struct command_line *l, const char *part) {
     static struct child c;
     line_run(l, &c);
-    if (c.status < 1 || c.status > 127) fail_msg("status %d: %s", c.status, c.err);
+    if (c.status < 1 || c.status > 127) fail_msg("%s: status %d: %s", story, c.status, c.err);
+    if (getenv("FIRERED_SHOW_SENTENCES")) print_message("%s", c.err);
     const char *end = strchr(c.err, '\n');
     if (!end || end[1] || strncmp(c.err, "firered ", 8) != 0 || end - c.err < 20)
-        fail_msg("not one sentence: %s", c.err);
-    if (!strstr(c.err, part)) fail_msg("nothing about \"%s\": %s", part, c.err);
+        fail_msg("%s: not one sentence: %s", story, c.err);
+    if (!strstr(c.err, part)) fail_msg("%s: nothing about \"%s\": %s", story, part, c.err);
     assert_string_equal(c.out, "");
 }
 

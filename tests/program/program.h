@@ -49,8 +49,11 @@ void line_run(const struct command_line *l, struct child *c);
 void line_run_well(const struct command_line *l, struct child *c);
 
 /* Runs a command that is to fail: with a status from 1 to 127, nothing on standard output, and
- * one sentence of one line that has `part` in it. */
+ * one sentence of one line that has `part` in it.  FIRERED_SHOW_SENTENCES=1 prints them. */
 void line_run_badly(const struct command_line *l, const char *part);
+
+/* What the running test has spoiled; shown when line_run_badly fails. */
+__attribute__((format(printf, 1, 2))) void tell_story(const char *format, ...);
 
 void read_bytes(struct buffer *out, const char *path);
 void read_picture(struct picture *out, const char *path);

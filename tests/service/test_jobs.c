@@ -36,7 +36,9 @@ static void ended(struct job *job, enum job_end end) {
 }
 
 static struct task task_of(int64_t seconds) {
-    return (struct task){.job = {.deadline = clock_now() + seconds * NANOSECONDS, .run = run, .ended = ended}, .end = -1};
+    return (struct task){
+        .job = {.deadline = clock_now() + seconds * NANOSECONDS, .run = run, .ended = ended},
+        .end = -1};
 }
 
 static void wait_for(atomic_bool *flag) {
@@ -125,7 +127,8 @@ static void test_cancel(void **state) {
 
 static void test_deadlines(void **state) {
     (void)state;
-    struct task long_one = task_of(60), waits = task_of(60), later = task_of(60), late = task_of(60), past = task_of(60);
+    struct task long_one = task_of(60), waits = task_of(60), later = task_of(60),
+                late = task_of(60), past = task_of(60);
     struct jobs *jobs = create(1, 5);
     jobs_submit(jobs, &long_one.job);
     wait_for(&long_one.running);
@@ -215,7 +218,8 @@ static void test_many_threads(void **state) {
     for (int i = 0; i < N; i++) {
         pthread_join(threads[i], NULL);
         const struct hammer *h = &hammers[i];
-        assert_int_equal(h->ends[JOB_RAN] + h->ends[JOB_TIMED_OUT] + h->ends[JOB_CANCELLED], h->accepted);
+        assert_int_equal(h->ends[JOB_RAN] + h->ends[JOB_TIMED_OUT] + h->ends[JOB_CANCELLED],
+                         h->accepted);
     }
     int waiting, running;
     jobs_count(jobs, &waiting, &running);
@@ -225,8 +229,9 @@ static void test_many_threads(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order),     cmocka_unit_test(test_limit), cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_deadlines), cmocka_unit_test(test_close), cmocka_unit_test(test_many_threads),
+        cmocka_unit_test(test_order),  cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_cancel), cmocka_unit_test(test_deadlines),
+        cmocka_unit_test(test_close),  cmocka_unit_test(test_many_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,9 +34,21 @@ static void test_page(void **state) {
     metrics_queue_wait(m, 0);
     metrics_step(m, 0.25);
     metrics_time(m, METRICS_DENOISE, 5);
-    struct firered_info info = {.device = "cpu", .dtype = "bfloat16", .kernels = "a\"b\\c\nd", .weight_bytes = 123, .parameters = 45};
-    struct metrics_now now = {.ready = true, .loading_share = 1, .queue_depth = 3, .queue_limit = 64, .edits_running = 2,
-                              .edits_limit = 2, .connections = 7, .upload_bytes = 99, .model = "m", .info = &info};
+    struct firered_info info = {.device = "cpu",
+                                .dtype = "bfloat16",
+                                .kernels = "a\"b\\c\nd",
+                                .weight_bytes = 123,
+                                .parameters = 45};
+    struct metrics_now now = {.ready = true,
+                              .loading_share = 1,
+                              .queue_depth = 3,
+                              .queue_limit = 64,
+                              .edits_running = 2,
+                              .edits_limit = 2,
+                              .connections = 7,
+                              .upload_bytes = 99,
+                              .model = "m",
+                              .info = &info};
     char *page = page_of(m, &now);
     assert_has(page, "# TYPE firered_http_requests_total counter");
     assert_has(page, "firered_http_requests_total{route=\"/edit\",status=\"200\"} 2");
@@ -50,7 +62,10 @@ static void test_page(void **state) {
     assert_has(page, "firered_http_request_seconds_bucket{route=\"/edit\",le=\"+Inf\"} 3");
     assert_has(page, "firered_http_request_seconds_sum{route=\"/edit\"} 700.6");
     assert_has(page, "firered_http_request_seconds_count{route=\"/edit\"} 3");
-    assert_has(page, "firered_http_request_seconds_bucket{route=\"other\",le=\"0.001\"} 1"); /* a bound is in its bucket */
+    assert_has(
+        page,
+        "firered_http_request_seconds_bucket{route=\"other\",le=\"0.001\"} 1"); /* a bound is in its
+                                                                                   bucket */
     assert_has(page, "firered_queue_wait_seconds_count 1");
     assert_has(page, "firered_step_seconds_bucket{le=\"0.25\"} 1");
     assert_has(page, "firered_step_seconds_bucket{le=\"0.1\"} 0");
@@ -60,7 +75,8 @@ static void test_page(void **state) {
     assert_has(page, "firered_edits_running 2");
     assert_has(page, "firered_http_connections 7");
     assert_has(page, "firered_upload_bytes 99");
-    assert_has(page, "firered_model_info{model=\"m\",device=\"cpu\",dtype=\"bfloat16\",kernels=\"a\\\"b\\\\c\\nd\",version=\"" FIRERED_VERSION "\"} 1");
+    assert_has(page, "firered_model_info{model=\"m\",device=\"cpu\",dtype=\"bfloat16\",kernels="
+                     "\"a\\\"b\\\\c\\nd\",version=\"" FIRERED_VERSION "\"} 1");
     assert_has(page, "firered_model_weight_bytes{device=\"cpu\"} 123");
     assert_has(page, "firered_model_parameters 45");
     free(page);
@@ -71,7 +87,8 @@ static void test_page(void **state) {
     metrics_destroy(m);
 }
 
-/* More kinds than there is room for are dropped, not written past the end; nobody can bring that about from outside. */
+/* More kinds than there is room for are dropped, not written past the end; nobody can bring that
+ * about from outside. */
 static void test_room(void **state) {
     (void)state;
     struct metrics *m = metrics_create();
@@ -113,6 +130,7 @@ static void test_many_threads(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_page), cmocka_unit_test(test_room), cmocka_unit_test(test_many_threads)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_page), cmocka_unit_test(test_room),
+                                       cmocka_unit_test(test_many_threads)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/memory.h"
+
 /* Large blocks come straight from the kernel and go straight back, so that a finished edit's memory is free at once. */
 enum { MAP_FROM = 1 << 20 };
 
@@ -22,6 +24,36 @@ void *cpu_allocate(struct compute *c, size_t bytes) {
     return memory;
 }
 
+/* What is left for everything else when a workspace takes all that it may. */
+static const uint64_t SPARE_BYTES = 64 << 20;
+enum { PAGE = 4096, TOUCH = 8 << 20 };
+
+struct touching {
+    char *memory;
+    size_t bytes;
+};
+
+static void touch(void *arg, size_t i, int worker) {
+    (void)worker;
+    const struct touching *t = arg;
+    size_t end = (i + 1) * TOUCH < t->bytes ? (i + 1) * TOUCH : t->bytes;
+    for (size_t at = i * TOUCH; at < end; at += PAGE) t->memory[at] = 0;
+}
+
+/* The kernel grants memory that it does not have and kills who then touches it.  So: ask what there is, take it, and touch
+ * it at once, before another edit asks.  The pages would be touched anyway, only later. */
+static void *reserve(struct compute *c, size_t bytes) {
+    struct cpu *cpu = cpu_of(c);
+    if (bytes < MAP_FROM) return cpu_allocate(c, bytes);
+    pthread_mutex_lock(&cpu->reserving);
+    uint64_t available = memory_available();
+    bool fits = available > SPARE_BYTES && bytes < available - SPARE_BYTES;
+    struct touching t = {fits ? cpu_allocate(c, bytes) : NULL, bytes};
+    if (t.memory) pool_run(cpu->pool, (bytes + TOUCH - 1) / TOUCH, touch, &t);
+    pthread_mutex_unlock(&cpu->reserving);
+    return t.memory;
+}
+
 void cpu_release(struct compute *c, void *memory, size_t bytes) {
     (void)c;
     if (!memory) return;
@@ -31,6 +63,7 @@ void cpu_release(struct compute *c, void *memory, size_t bytes) {
 
 static void destroy(struct compute *c) {
     pool_destroy(cpu_of(c)->pool);
+    pthread_mutex_destroy(&cpu_of(c)->reserving);
     free(c);
 }
 
@@ -50,6 +83,7 @@ static const struct backend cpu_backend = {
     .device = "cpu",
     .destroy = destroy,
     .allocate = cpu_allocate,
+    .reserve = reserve,
     .release = cpu_release,
     .upload = upload,
     .download = download,
@@ -83,6 +117,7 @@ enum status compute_create_cpu(struct compute **out, const struct compute_option
         free(cpu);
         return s;
     }
+    pthread_mutex_init(&cpu->reserving, NULL);
     cpu->kernels = kernels;
     cpu->base.backend = &cpu_backend;
     cpu->base.kernels = kernels->name;

@@ -4,12 +4,15 @@
 #ifndef CPU_CPU_H
 #define CPU_CPU_H
 
+#include <pthread.h>
+
 #include "base/pool.h"
 #include "compute/backend.h"
 #include "compute/cpu/kernels.h"
 
 struct cpu {
     struct compute base;
+    pthread_mutex_t reserving; /* one workspace at a time looks how much memory is left, and takes it */
     struct pool *pool;
     const struct kernels *kernels;
 };

@@ -29,6 +29,7 @@ struct kernels {
     /* bfloat16 times bfloat16, float32 sums; k even.  NULL where the CPU has none. */
     void (*product_bf16)(int rows, int64_t k, const uint16_t *const *a, const uint16_t *b, float *c, int64_t ldc,
                          bool add);
+    void (*from_bf16)(float *out, const uint16_t *in, int64_t n); /* n is a multiple of `cols` */
     void (*to_bf16)(uint16_t *out, const float *in, int64_t n);
 
     float (*dot)(const float *a, const float *b, int64_t n);

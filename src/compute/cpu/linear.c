@@ -3,6 +3,8 @@
  *
  * A task walks the depth in slices.  It copies its rows' slice together (as bfloat16 where the product wants that), which
  * costs little and spares the caches the long strides of the input; then every panel's slice meets every group of rows.
+ * A slice of bfloat16 weights that meets several groups is widened once, beforehand; for few rows that would cost more than
+ * widening on the way into the product.  The products are the same either way.
  * The sums stay in a block of their own that fits the second-level cache until the last slice, and the epilogue reads
  * them from there.  A sum is always added up over the depth in order, whatever the block.
  */
@@ -14,8 +16,10 @@
 enum {
     BLOCK_ROWS = 96,  /* a multiple of every table's `rows`: 4, 6, 8 */
     BLOCK_COLS = 384, /* at most; a multiple of every table's `cols` */
-    SLICE = 256,      /* of the depth */
+    PANEL_COLS = 32,  /* the widest table's `cols` */
+    SLICE = 512,      /* of the depth; this and WIDEN_FROM are measured: docs/performance.md */
     SLICE_STRIDE = SLICE + 16, /* keeps rows off the same cache sets */
+    WIDEN_FROM = 4,            /* groups of rows */
 };
 
 struct job {
@@ -29,7 +33,7 @@ struct job {
 };
 
 static size_t worker_bytes(void) {
-    return (size_t)BLOCK_ROWS * (SLICE_STRIDE + BLOCK_COLS) * sizeof(float);
+    return (size_t)(BLOCK_ROWS * (SLICE_STRIDE + BLOCK_COLS) + SLICE * PANEL_COLS) * sizeof(float);
 }
 
 size_t cpu_linear_scratch(struct compute *c, struct tensor out, struct tensor in, const struct linear *l) {
@@ -64,18 +68,22 @@ static void gather(const struct job *j, float *block, int64_t row, int64_t rows,
     }
 }
 
-static void multiply(const struct job *j, const float *block, float *sums, int64_t rows, int64_t panel, int64_t panels,
-                     int64_t from, int64_t n) {
+static void multiply(const struct job *j, const float *block, float *sums, float *wide, int64_t rows, int64_t panel,
+                     int64_t panels, int64_t from, int64_t n) {
     const struct kernels *k = j->cpu->kernels;
     const struct cpu_linear *l = j->l;
     const float *row[BLOCK_ROWS];
+    bool widen = l->kind == PRODUCT_BF16_WEIGHTS && rows > (WIDEN_FROM - 1) * k->rows;
     for (int64_t i = 0; i < rows; i++) row[i] = block + i * SLICE_STRIDE;
     for (int64_t p = 0; p < panels; p++) {
         int64_t at = ((panel + p) * l->depth + from) * k->cols;
+        if (widen) k->from_bf16(wide, (const uint16_t *)l->packed + at, n * k->cols);
         for (int64_t i = 0; i < rows; i += k->rows) {
             int m = (int)least(k->rows, rows - i);
             float *c = sums + i * BLOCK_COLS + p * k->cols;
-            if (l->kind == PRODUCT_F32)
+            if (widen)
+                k->product(m, n, row + i, wide, c, BLOCK_COLS, from > 0);
+            else if (l->kind == PRODUCT_F32)
                 k->product(m, n, row + i, (const float *)l->packed + at, c, BLOCK_COLS, from > 0);
             else if (l->kind == PRODUCT_BF16_WEIGHTS)
                 k->product_bf16_weights(m, n, row + i, (const uint16_t *)l->packed + at, c, BLOCK_COLS, from > 0);
@@ -93,12 +101,12 @@ static void linear_block(void *arg, size_t task, int worker) {
     int64_t rows = least(BLOCK_ROWS, j->out.rows - row);
     int64_t panels = least(j->block_panels, j->l->panels - panel);
     float *block = (float *)(j->scratch + (size_t)worker * worker_bytes());
-    float *sums = block + BLOCK_ROWS * SLICE_STRIDE;
+    float *sums = block + BLOCK_ROWS * SLICE_STRIDE, *wide = sums + BLOCK_ROWS * BLOCK_COLS;
 
     for (int64_t from = 0; from < j->in.cols; from += SLICE) {
         int64_t n = least(SLICE, j->in.cols - from);
         gather(j, block, row, rows, from, n);
-        multiply(j, block, sums, rows, panel, panels, from, n);
+        multiply(j, block, sums, wide, rows, panel, panels, from, n);
     }
     int64_t col = panel * j->cpu->kernels->cols;
     int64_t n = least(panels * j->cpu->kernels->cols, j->out.cols - col);

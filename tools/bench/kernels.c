@@ -1,0 +1,207 @@
+/*
+ * bench_kernels - how fast the products, attention and convolution run with each kernel table that this CPU has.
+ *
+ *     bench_kernels [TABLE] [THREADS]      TABLE: generic, avx2, avx512, avx512-bf16, or all
+ *
+ * Prints GFLOP/s, a multiply-add being two operations: the best of several runs, because anything else that runs on the
+ * machine can only slow one down.  Compare figures of one run with each other, not with those of another day.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "compute/compute.h"
+
+static double seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static void *must(void *memory) {
+    if (!memory) {
+        fprintf(stderr, "bench_kernels: no memory\n");
+        exit(1);
+    }
+    return memory;
+}
+
+static void must_be_ok(enum status s, const struct error *err) {
+    if (s == STATUS_OK) return;
+    fprintf(stderr, "bench_kernels: %s\n", err->text);
+    exit(1);
+}
+
+/* Small numbers of both signs: no overflow, no subnormals. */
+static float *numbers(size_t n) {
+    float *x = must(malloc(n * sizeof *x));
+    for (size_t i = 0; i < n; i++) x[i] = (float)((i * 2654435761u >> 7 & 255)) / 256.0f - 0.4f;
+    return x;
+}
+
+static void fill(struct workspace *w, struct tensor t) {
+    if (workspace_is_dry(w)) return;
+    float *x = numbers((size_t)(t.rows * t.cols));
+    tensor_upload(w, t, x);
+    free(x);
+}
+
+/* What is measured: `work` takes its tensors, and times its operation unless the workspace is dry. */
+struct bench {
+    const char *what;
+    int64_t rows, depth, out; /* or queries, keys, head_dim; or side, in and out channels */
+    double operations, best;  /* best: seconds */
+    const struct linear *linear;
+    const struct conv *conv;
+};
+
+static bool again(struct bench *b, int *runs, double *total, double started) {
+    double took = seconds() - started;
+    if (b->best == 0 || took < b->best) b->best = took;
+    *total += took;
+    return ++*runs < 3 || (*total < 0.5 && *runs < 50);
+}
+
+#define MEASURE(OPERATION)                                                                                             \
+    do {                                                                                                               \
+        double total = 0, started;                                                                                     \
+        int runs = 0;                                                                                                  \
+        do {                                                                                                           \
+            started = seconds();                                                                                       \
+            OPERATION;                                                                                                 \
+        } while (!workspace_is_dry(w) && again(b, &runs, &total, started));                                            \
+    } while (0)
+
+static void linear_work(struct workspace *w, struct bench *b) {
+    struct tensor x = tensor_take(w, b->rows, b->depth), y = tensor_take(w, b->rows, b->out);
+    fill(w, x);
+    MEASURE(op_linear(w, y, x, b->linear, NULL));
+}
+
+static void attention_work(struct workspace *w, struct bench *b) {
+    struct attention a = {.heads = 4, .kv_heads = 4, .head_dim = b->out, .scale = 0.1f};
+    struct tensor q = tensor_take(w, b->rows, 4 * b->out), k = tensor_take(w, b->depth, 4 * b->out),
+                  v = tensor_take(w, b->depth, 4 * b->out), out = tensor_take(w, b->rows, 4 * b->out);
+    fill(w, q);
+    fill(w, k);
+    fill(w, v);
+    MEASURE(op_attention(w, out, q, k, v, &a));
+}
+
+static void conv_work(struct workspace *w, struct bench *b) {
+    struct feature_map x = feature_map_take(w, b->rows, b->rows, b->depth), y = feature_map_take(w, b->rows, b->rows, b->out);
+    fill(w, x.t);
+    MEASURE(op_conv(w, y, x, b->conv, &(struct conv_options){.stride = 1, .pad_top_left = 1}));
+}
+
+static void measure(struct compute *c, struct bench *b, void (*work)(struct workspace *w, struct bench *b)) {
+    struct workspace *w;
+    struct error err;
+    must_be_ok(workspace_create_dry(&w, c, &err), &err);
+    work(w, b);
+    must_be_ok(workspace_check(w, &err), &err);
+    size_t bytes = workspace_peak(w);
+    workspace_destroy(w);
+    must_be_ok(workspace_create(&w, c, bytes, NULL, NULL, &err), &err);
+    work(w, b);
+    must_be_ok(workspace_check(w, &err), &err);
+    workspace_destroy(w);
+    printf("%-13s %-28s %6lld x %5lld x %5lld %9.1f\n", compute_kernels(c), b->what, (long long)b->rows,
+           (long long)b->depth, (long long)b->out, b->operations / b->best * 1e-9);
+    fflush(stdout);
+}
+
+static void bench_linear(struct compute *c, int64_t rows, int64_t depth, int64_t out) {
+    size_t n = (size_t)(depth * out);
+    float *weight = numbers(n);
+    uint16_t *half = must(malloc(n * sizeof *half));
+    for (size_t i = 0; i < n; i++) half[i] = bf16_from_float(weight[i]);
+    struct matrix f32 = {DTYPE_F32, out, depth, weight}, bf16 = {DTYPE_BF16, out, depth, half};
+    bool products = strcmp(compute_kernels(c), "avx512-bf16") == 0;
+    for (int kind = 0; kind < (products ? 3 : 2); kind++) {
+        static const char *const names[] = {"linear, float32", "linear, bfloat16 weights", "linear, bfloat16 products"};
+        struct linear *l;
+        struct error err;
+        must_be_ok(compute_pack_linear(c, &l, kind == 0 ? &f32 : &bf16, 1, NULL, kind < 2, &err), &err);
+        struct bench b = {.what = names[kind], .rows = rows, .depth = depth, .out = out, .linear = l};
+        b.operations = 2.0 * (double)rows * (double)depth * (double)out;
+        measure(c, &b, linear_work);
+        linear_destroy(l);
+    }
+    free(weight);
+    free(half);
+}
+
+static void bench_attention(struct compute *c, int64_t queries, int64_t keys, int64_t head_dim) {
+    struct bench b = {.what = "attention, 4 heads", .rows = queries, .depth = keys, .out = head_dim};
+    b.operations = 4.0 * 4 * (double)queries * (double)keys * (double)head_dim;
+    measure(c, &b, attention_work);
+}
+
+static void bench_conv(struct compute *c, int64_t side, int64_t in, int64_t out) {
+    float *weight = numbers((size_t)(in * out * 9));
+    struct conv *v;
+    struct error err;
+    must_be_ok(compute_pack_conv(c, &v, weight, NULL, out, in, 3, &err), &err);
+    struct bench b = {.what = "conv 3x3, a square", .rows = side, .depth = in, .out = out, .conv = v};
+    b.operations = 2.0 * 9 * (double)(side * side) * (double)in * (double)out;
+    measure(c, &b, conv_work);
+    conv_destroy(v);
+    free(weight);
+}
+
+static void print_machine(int threads) {
+    char line[8192];
+    bool model = false, flags = false;
+    static const char *const sets[] = {"avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16"};
+    FILE *f = fopen("/proc/cpuinfo", "r");
+    while (f && fgets(line, sizeof line, f) && !(model && flags)) {
+        char *value = strchr(line, ':');
+        if (!value) continue;
+        if (!model && strncmp(line, "model name", 10) == 0) {
+            printf("# %s", value + 2);
+            model = true;
+        }
+        if (flags || (strncmp(line, "flags", 5) != 0 && strncmp(line, "Features", 8) != 0)) continue;
+        flags = true;
+        value[strcspn(value, "\n")] = ' ';
+        printf("# instruction sets:");
+        for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+            char word[32];
+            snprintf(word, sizeof word, " %s ", sets[i]);
+            if (strstr(value, word)) printf(" %s", sets[i]);
+        }
+        printf("\n");
+    }
+    if (f) fclose(f);
+    printf("# threads: %d\n# %-11s %-28s %-22s %9s\n", threads, "table", "operation", "rows x depth x columns", "GFLOP/s");
+}
+
+int main(int argc, char **argv) {
+    static const char *const tables[] = {"generic", "avx2", "avx512", "avx512-bf16"};
+    const char *only = argc > 1 ? argv[1] : "all";
+    int threads = argc > 2 ? atoi(argv[2]) : 1;
+    print_machine(threads);
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        struct compute *c;
+        struct error err;
+        struct compute_options options = {.threads = threads, .kernels = tables[i]};
+        if (strcmp(only, "all") != 0 && strcmp(only, tables[i]) != 0) continue;
+        if (compute_create_cpu(&c, &options, &err) != STATUS_OK) {
+            printf("# skipped: %s\n", err.text);
+            continue;
+        }
+        bench_linear(c, 4096, 3072, 3072);
+        bench_linear(c, 1024, 3072, 12288);
+        bench_linear(c, 64, 3584, 3584);
+        bench_linear(c, 8, 3072, 18432);
+        bench_linear(c, 1, 3072, 18432);
+        bench_attention(c, 1024, 1024, 128);
+        bench_attention(c, 2048, 4096, 128);
+        bench_conv(c, 128, 384, 384);
+        bench_conv(c, 256, 96, 96);
+        compute_destroy(c);
+    }
+    return 0;
+}
