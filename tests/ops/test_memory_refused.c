@@ -1,10 +1,11 @@
 /*
- * Memory that the system refuses: the edit that needs it gets 503 gpu_oom, and the same process goes on to do a smaller
- * one.
+ * Memory that the system refuses: the edit that needs it gets 503 gpu_oom, and the same process
+ * goes on to do a smaller one.
  *
- * How much address space the program takes depends on the machine (its libraries, its cores), so it is measured on one
- * that runs freely; the one under test gets that and some room, enough for a small edit and far from enough for a large
- * one (2048 x 2048 takes about half a gigabyte with the tiny model).
+ * How much address space the program takes depends on the machine (its libraries, its cores), so it
+ * is measured on one that runs freely; the one under test gets that and some room, enough for a
+ * small edit and far from enough for a large one (2048 x 2048 takes about half a gigabyte with the
+ * tiny model).
  */
 #include "support/unit_test.h"
 
@@ -14,7 +15,8 @@
 
 enum { ROOM_MB = 160 };
 
-static const char *const environment[] = {"MODEL_ID=" TEST_DATA "/tiny-edit/model", "THREADS=2", NULL};
+static const char *const environment[] = {"MODEL_ID=" TEST_DATA "/tiny-edit/model", "THREADS=2",
+                                          NULL};
 
 static rlim_t address_space(const struct server_process *s) {
     char path[64], line[256];
@@ -50,7 +52,8 @@ static void edit(struct server_process *s, const char *side, struct answer *a) {
 static void expect_small_edit(struct server_process *s) {
     struct answer a;
     edit(s, "64", &a);
-    if (a.status != 200) fail_msg("wanted 200, got %d %s", a.status, a.body.data ? a.body.data : "");
+    if (a.status != 200)
+        fail_msg("wanted 200, got %d %s", a.status, a.body.data ? a.body.data : "");
     assert_true(a.body.size > 8 && memcmp(a.body.data, "\x89PNG", 4) == 0);
     answer_free(&a);
 }
@@ -70,7 +73,8 @@ static void test_large_then_small(void **state) {
         edit(&s, "2048", &a);
         assert_error(&a, 503, "gpu_oom");
         answer_free(&a);
-        assert_true(now_ms() - from < 20000); /* before the work, which takes far longer, not halfway */
+        assert_true(now_ms() - from <
+                    20000); /* before the work, which takes far longer, not halfway */
         expect_small_edit(&s);
     }
     assert_true(server_metric(&s, "firered_edits_total{outcome=\"gpu_oom\"}") == 2);

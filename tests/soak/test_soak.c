@@ -1,10 +1,11 @@
 /*
- * Several clients, good, bad and rude, against the real program for SOAK_SECONDS: what it holds at the end (memory,
- * descriptors, threads) is what it held once it was warm, and what it counted is what the clients saw.
+ * Several clients, good, bad and rude, against the real program for SOAK_SECONDS: what it holds at
+ * the end (memory, descriptors, threads) is what it held once it was warm, and what it counted is
+ * what the clients saw.
  *
- * The clients work in two rounds, a third of the time to warm up and the rest, so that between them nothing goes on and
- * descriptors and threads can be compared.  Memory is compared under load, where it matters: the medians of the second
- * and of the last third.
+ * The clients work in two rounds, a third of the time to warm up and the rest, so that between them
+ * nothing goes on and descriptors and threads can be compared.  Memory is compared under load,
+ * where it matters: the medians of the second and of the last third.
  *
  * SOAK_SECONDS: 10, or 60 where CI=true.  SOAK_CLIENTS: 6.  SOAK_SEED: for the clients' choices.
  */
@@ -22,8 +23,9 @@ enum {
     MOST_CLIENTS = 32,
     MOST_SAMPLES = 40000,
     SAMPLE_MS = 50,
-    /* The service has as many as two edits in hand, whose arenas come and go, and glibc keeps a few free pages for each
-     * thread: where a sample falls in that is chance.  Beside a small model that is more than 2%. */
+    /* The service has as many as two edits in hand, whose arenas come and go, and glibc keeps a few
+     * free pages for each thread: where a sample falls in that is chance.  Beside a small model
+     * that is more than 2%. */
     SLACK_KB = 4096,
     MOST_STATUS = 600,
 };
@@ -55,7 +57,8 @@ static unsigned draw(struct soaker *c, unsigned below) {
 
 static void wrong(struct soaker *c, const char *what, int status) {
     if (atomic_fetch_add(&c->tally->wrong, 1) < 10)
-        print_error("%s: %d %.*s\n", what, status, (int)(c->answer.size < 300 ? c->answer.size : 300),
+        print_error("%s: %d %.*s\n", what, status,
+                    (int)(c->answer.size < 300 ? c->answer.size : 300),
                     c->answer.data ? c->answer.data : "");
 }
 
@@ -68,7 +71,8 @@ static size_t on_bytes(char *bytes, size_t size, size_t count, void *arg) {
 }
 
 /* The status; 0 when there was no answer. */
-static int perform(struct soaker *c, const char *method, const char *path, const struct form *form) {
+static int perform(struct soaker *c, const char *method, const char *path,
+                   const struct form *form) {
     char url[128];
     long status = 0;
     struct curl_slist *headers = NULL;
@@ -82,7 +86,8 @@ static int perform(struct soaker *c, const char *method, const char *path, const
     curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, on_bytes);
     curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, c);
     if (form) {
-        headers = curl_slist_append(headers, "Content-Type: multipart/form-data; boundary=" BOUNDARY);
+        headers =
+            curl_slist_append(headers, "Content-Type: multipart/form-data; boundary=" BOUNDARY);
         curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, headers);
         curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)form->body.size);
         curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, form->body.data);
@@ -94,9 +99,10 @@ static int perform(struct soaker *c, const char *method, const char *path, const
     return status < 0 || status >= MOST_STATUS ? 0 : (int)status;
 }
 
-/* Sends the form and frees it; the answer must have this status and, for an error, this code.  An edit that finds the
- * queue full was refused as promised, too. */
-static void expect(struct soaker *c, const char *what, struct form *f, int status, const char *code) {
+/* Sends the form and frees it; the answer must have this status and, for an error, this code.  An
+ * edit that finds the queue full was refused as promised, too. */
+static void expect(struct soaker *c, const char *what, struct form *f, int status,
+                   const char *code) {
     int got = perform(c, "POST", "/edit", f);
     form_free(f);
     buffer_append(&c->answer, "", 1, NULL);
@@ -105,7 +111,8 @@ static void expect(struct soaker *c, const char *what, struct form *f, int statu
     if (got != status || (code && !strstr(c->answer.data, code))) wrong(c, what, got);
 }
 
-static void start_form(struct form *f, const void *bytes, size_t size, const char *steps, const char *side) {
+static void start_form(struct form *f, const void *bytes, size_t size, const char *steps,
+                       const char *side) {
     *f = (struct form){0};
     form_file(f, "image", "a.png", bytes, size);
     form_field(f, "prompt", "make it night");
@@ -117,7 +124,8 @@ static void start_form(struct form *f, const void *bytes, size_t size, const cha
 /* ---- what clients do ---- */
 
 static void good_edit(struct soaker *c) {
-    static const char *const formats[] = {"png", "jpeg", "webp"}, *const sides[] = {"64", "96", "128"};
+    static const char *const formats[] = {"png", "jpeg", "webp"}, *const sides[] = {"64", "96",
+                                                                                    "128"};
     struct form f;
     start_form(&f, picture.data, picture.size, "2", sides[draw(c, 3)]);
     form_field(&f, "output_format", formats[draw(c, 3)]);
@@ -161,9 +169,11 @@ static void huge_body(struct soaker *c) {
 static void leave(struct soaker *c, const struct form *f, size_t sent, int wait_ms) {
     int fd = raw_connect(c->server);
     char head[256];
-    int n = snprintf(head, sizeof head,
-                     "POST /edit HTTP/1.1\r\nHost: test\r\nContent-Type: multipart/form-data; boundary=" BOUNDARY
-                     "\r\nContent-Length: %zu\r\n\r\n", f->body.size);
+    int n = snprintf(
+        head, sizeof head,
+        "POST /edit HTTP/1.1\r\nHost: test\r\nContent-Type: multipart/form-data; boundary=" BOUNDARY
+        "\r\nContent-Length: %zu\r\n\r\n",
+        f->body.size);
     if (fd < 0) {
         wrong(c, "cannot connect", 0);
         return;
@@ -195,8 +205,9 @@ static void look_around(struct soaker *c) {
     static const struct {
         const char *method, *path;
         int status;
-    } visits[] = {{"GET", "/health", 200},       {"GET", "/ready", 200}, {"GET", "/info", 200}, {"GET", "/metrics", 200},
-                  {"GET", "/openapi.json", 200}, {"GET", "/docs", 200},  {"GET", "/no", 404},   {"DELETE", "/info", 405}};
+    } visits[] = {{"GET", "/health", 200},  {"GET", "/ready", 200},        {"GET", "/info", 200},
+                  {"GET", "/metrics", 200}, {"GET", "/openapi.json", 200}, {"GET", "/docs", 200},
+                  {"GET", "/no", 404},      {"DELETE", "/info", 405}};
     unsigned i = draw(c, sizeof visits / sizeof *visits);
     int status = perform(c, visits[i].method, visits[i].path, NULL);
     atomic_fetch_add(&c->tally->other, 1);
@@ -204,8 +215,9 @@ static void look_around(struct soaker *c) {
 }
 
 static void *soak(void *arg) {
-    static void (*const deeds[])(struct soaker *) = {good_edit,  good_edit, good_edit,    wrong_file, truncated_picture,
-                                                     bad_number, huge_body, leave_upload, leave_edit, look_around};
+    static void (*const deeds[])(struct soaker *) = {
+        good_edit,  good_edit, good_edit,    wrong_file, truncated_picture,
+        bad_number, huge_body, leave_upload, leave_edit, look_around};
     struct soaker *c = arg;
     while (!atomic_load(&c->tally->stop)) deeds[draw(c, sizeof deeds / sizeof *deeds)](c);
     return NULL;
@@ -239,14 +251,16 @@ struct holdings {
     int descriptors, threads;
 };
 
-/* Once nothing goes on: edits whose clients left have ended, and connections that linger are closed. */
+/* Once nothing goes on: edits whose clients left have ended, and connections that linger are
+ * closed. */
 static struct holdings count_idle(struct server_process *s) {
     server_wait_metric(s, "firered_edits_running", 0);
     server_wait_metric(s, "firered_queue_depth", 0);
     server_wait_metric(s, "firered_http_connections", 1); /* the one that asks */
     struct holdings h = {0}, before;
     int same = 0;
-    for (int i = 0; same < 10 && i < 200; i++) { /* a second without change; lingering lasts up to five */
+    for (int i = 0; same < 10 && i < 200;
+         i++) { /* a second without change; lingering lasts up to five */
         before = h;
         h = (struct holdings){count_entries(s->pid, "fd"), count_entries(s->pid, "task")};
         same = h.descriptors == before.descriptors && h.threads == before.threads ? same + 1 : 0;
@@ -283,22 +297,27 @@ static size_t work(struct soaker *clients, int count, int64_t ms, long *samples)
     return n;
 }
 
-/* Every answer that a client saw was counted once, and nothing was counted that nobody asked for. */
+/* Every answer that a client saw was counted once, and nothing was counted that nobody asked for.
+ */
 static void check_counters(struct server_process *s, struct tally *t) {
     long unseen = 0, ended = 0;
     char name[96];
     for (int status = 1; status < MOST_STATUS; status++) {
         long seen = atomic_load(&t->seen[status]);
-        snprintf(name, sizeof name, "firered_http_requests_total{route=\"/edit\",status=\"%d\"}", status);
+        snprintf(name, sizeof name, "firered_http_requests_total{route=\"/edit\",status=\"%d\"}",
+                 status);
         long counted = (long)server_metric(s, name);
-        if (seen || counted) print_message("status %d: %ld seen, %ld counted\n", status, seen, counted);
+        if (seen || counted)
+            print_message("status %d: %ld seen, %ld counted\n", status, seen, counted);
         assert_true(counted >= seen);
         unseen += counted - seen;
     }
-    print_message("%ld left before their answer, %ld of them were answered all the same\n", atomic_load(&t->left), unseen);
+    print_message("%ld left before their answer, %ld of them were answered all the same\n",
+                  atomic_load(&t->left), unseen);
     assert_true(unseen <= atomic_load(&t->left));
-    static const char *const ends[] = {"ok",      "invalid_file", "invalid_image", "invalid_request", "gpu_oom",
-                                       "timeout", "cancelled",    "shutting_down", "inference_error"};
+    static const char *const ends[] = {
+        "ok",      "invalid_file", "invalid_image", "invalid_request", "gpu_oom",
+        "timeout", "cancelled",    "shutting_down", "inference_error"};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
         snprintf(name, sizeof name, "firered_edits_total{outcome=\"%s\"}", ends[i]);
         long n = (long)server_metric(s, name);
@@ -307,7 +326,8 @@ static void check_counters(struct server_process *s, struct tally *t) {
     }
     /* Each edit that ended well was answered with 200, unless its client had just left. */
     long ok = (long)server_metric(s, "firered_edits_total{outcome=\"ok\"}");
-    assert_true(ok >= atomic_load(&t->seen[200]) && ok <= atomic_load(&t->seen[200]) + atomic_load(&t->left));
+    assert_true(ok >= atomic_load(&t->seen[200]) &&
+                ok <= atomic_load(&t->seen[200]) + atomic_load(&t->left));
     assert_true(ended >= ok);
     assert_true(server_metric(s, "firered_upload_bytes") == 0);
 }
@@ -328,14 +348,18 @@ static void test_soak(void **state) {
     int count = setting("SOAK_CLIENTS", 6), seed = setting("SOAK_SEED", 1);
     assert_true(ms > 0 && count > 0 && count <= MOST_CLIENTS);
     make_png(&picture, 120, 80);
-    server_start_ready(&s, (const char *[]){"MODEL_ID=" TEST_DATA "/tiny-edit/model", "MAX_CONCURRENT_JOBS=2",
-                                           "MAX_QUEUE=4", "MAX_UPLOAD_MB=1", "LOG_LEVEL=info", NULL});
+    server_start_ready(&s, (const char *[]){"MODEL_ID=" TEST_DATA "/tiny-edit/model",
+                                            "MAX_CONCURRENT_JOBS=2", "MAX_QUEUE=4",
+                                            "MAX_UPLOAD_MB=1", "LOG_LEVEL=info", NULL});
     for (int i = 0; i < count; i++)
-        clients[i] = (struct soaker){.server = &s, .tally = &tally, .curl = curl_easy_init(),
+        clients[i] = (struct soaker){.server = &s,
+                                     .tally = &tally,
+                                     .curl = curl_easy_init(),
                                      .random = (unsigned)(seed * 1000 + i)};
 
     work(clients, count, ms / 3, samples);
-    /* The clients' kept connections are part of what is held; they are closed for the count, then and at the end. */
+    /* The clients' kept connections are part of what is held; they are closed for the count, then
+     * and at the end. */
     for (int i = 0; i < count; i++) curl_easy_cleanup(clients[i].curl);
     struct holdings warm = count_idle(&s);
     for (int i = 0; i < count; i++) clients[i].curl = curl_easy_init();
@@ -344,10 +368,11 @@ static void test_soak(void **state) {
     struct holdings end = count_idle(&s);
 
     long second = median(samples, n / 2), last = median(samples + n / 2, n - n / 2);
-    print_message("resident memory: %ld kB in the second third, %ld kB in the last; idle at the end %ld kB\n", second, last,
-                  resident_kb(s.pid));
-    print_message("descriptors: %d when warm, %d at the end; threads: %d, %d\n", warm.descriptors, end.descriptors,
-                  warm.threads, end.threads);
+    print_message(
+        "resident memory: %ld kB in the second third, %ld kB in the last; idle at the end %ld kB\n",
+        second, last, resident_kb(s.pid));
+    print_message("descriptors: %d when warm, %d at the end; threads: %d, %d\n", warm.descriptors,
+                  end.descriptors, warm.threads, end.threads);
     check_counters(&s, &tally);
     assert_int_equal(atomic_load(&tally.wrong), 0);
     assert_true(atomic_load(&tally.seen[200]) > 0);
