@@ -3,10 +3,11 @@
  *
  *     struct firered *engine;
  *     struct error err;
- *     if (firered_open(&engine, &(struct firered_options){.model = "models/demo"}, &err) != STATUS_OK) ...err.text
+ *     struct firered_options options = {.model = "models/demo"};
+ *     if (firered_open(&engine, &options, &err) != STATUS_OK) ...err.text
  *
- *     struct firered_edit edit = {.pictures = &photo, .picture_count = 1, .prompt = "make it night"};
- *     firered_edit_defaults(engine, &edit);            // steps, guidance_scale, negative_prompt of the model
+ *     struct firered_edit edit = {.pictures = &photo, .picture_count = 1, .prompt = "night"};
+ *     firered_edit_defaults(engine, &edit);   // the model's steps, guidance_scale, negative_prompt
  *     edit.seed = 42;
  *     struct firered_result result;
  *     if (firered_edit_run(engine, &edit, &result, &err) != STATUS_OK) ...err.text
