@@ -53,8 +53,9 @@ static void clean(void) {
 static void prepare(void) {
     char path[128];
     if (*root) return;
-    strcpy(root, access("/dev/shm", W_OK) == 0 ? "/dev/shm/fuzz-config-XXXXXX"
-                                               : "/tmp/fuzz-config-XXXXXX");
+    snprintf(root, sizeof root, "%s",
+             access("/dev/shm", W_OK) == 0 ? "/dev/shm/fuzz-config-XXXXXX"
+                                           : "/tmp/fuzz-config-XXXXXX");
     require(mkdtemp(root) != NULL);
     for (int i = 0; i < FOLDERS; i++) {
         snprintf(path, sizeof path, "%s/%s", root, folders[i]);
