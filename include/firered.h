@@ -123,7 +123,7 @@ struct firered_result {
     int steps;              /* what was used */
     double guidance_scale;
     struct firered_cost phases[FIRERED_PHASES];
-    double encode_seconds, denoise_seconds, decode_seconds; /* ENCODE: the first three phases */
+    double encode_seconds, denoise_seconds, decode_seconds; /* ENCODE: preparing, and the first three phases */
 };
 
 /* Maps, checks and packs a model's weights.  Every tensor that the networks need is looked up, by name and shape.
