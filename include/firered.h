@@ -15,12 +15,12 @@
  *     picture_free(&result.picture);
  *     firered_close(engine);
  *
- * An engine is one loaded model.  Any number of threads may run edits on it at the same time: they share the weights and
- * the cores.  Nothing here prints, exits or keeps global state.
+ * An engine is one loaded model.  Any number of threads may run edits on it at the same time: they
+ * share the weights and the cores.  Nothing here prints, exits or keeps global state.
  *
- * The environment variable FIRERED_KERNELS chooses the CPU's kernels, for tests and benchmarks: generic, avx2, avx512 or
- * avx512-bf16; unset, the best that the processor has and the dtype allows.  (avx512-bf16 multiplies in bfloat16 whatever
- * the dtype says.)
+ * The environment variable FIRERED_KERNELS chooses the CPU's kernels, for tests and benchmarks:
+ * generic, avx2, avx512 or avx512-bf16; unset, the best that the processor has and the dtype
+ * allows.  (avx512-bf16 multiplies in bfloat16 whatever the dtype says.)
  */
 #ifndef FIRERED_H
 #define FIRERED_H
@@ -37,8 +37,9 @@ struct firered;
 
 enum firered_device { FIRERED_DEVICE_AUTO, FIRERED_DEVICE_CPU, FIRERED_DEVICE_CUDA };
 
-/* What the arithmetic and the noise are.  AUTO: as the checkpoint is stored, bfloat16 for 16-bit weights and float32 for
- * 32-bit ones.  BFLOAT16 draws the noise as torch does in bfloat16, and multiplies in bfloat16 where the processor can. */
+/* What the arithmetic and the noise are.  AUTO: as the checkpoint is stored, bfloat16 for 16-bit
+ * weights and float32 for 32-bit ones.  BFLOAT16 draws the noise as torch does in bfloat16, and
+ * multiplies in bfloat16 where the processor can. */
 enum firered_dtype { FIRERED_DTYPE_AUTO, FIRERED_DTYPE_FLOAT32, FIRERED_DTYPE_BFLOAT16 };
 
 /* Whose random numbers the noise is made of: torch.Generator("cpu") or torch.Generator("cuda"). */
@@ -60,24 +61,26 @@ struct firered_options {
     const struct firered_lora *loras; /* merged into the weights while they load */
     size_t lora_count;
     const struct log *log;
-    /* Called now and then while loading, with 0.0 to 1.0, from the thread that called firered_open.  May be NULL. */
+    /* Called now and then while loading, with 0.0 to 1.0, from the thread that called
+     * firered_open.  May be NULL. */
     void (*loading)(void *arg, double share);
     void *loading_arg;
 };
 
-/* What a model is and how it will run; filled by firered_describe.  Strings live as long as the engine. */
+/* What a model is and how it will run; filled by firered_describe.  Strings live as long as the
+ * engine. */
 struct firered_info {
-    const char *model;    /* the folder's name */
-    const char *device;   /* "cpu" */
-    const char *dtype;    /* "float32" or "bfloat16" */
-    const char *kernels;  /* "avx512-bf16", "avx512", "avx2", "generic" */
+    const char *model;   /* the folder's name */
+    const char *device;  /* "cpu" */
+    const char *dtype;   /* "float32" or "bfloat16" */
+    const char *kernels; /* "avx512-bf16", "avx512", "avx2", "generic" */
     int threads;
-    int default_steps;              /* of edit_config.json, else 28 */
-    double default_guidance_scale;  /* of edit_config.json, else 7.0; 1.0 where distilled */
+    int default_steps;             /* of edit_config.json, else 28 */
+    double default_guidance_scale; /* of edit_config.json, else 7.0; 1.0 where distilled */
     bool has_default_steps, has_default_guidance; /* whether edit_config.json has them */
-    bool distilled;                 /* always run without guidance */
-    int64_t output_area;            /* pixels of an edited picture whose size was not asked for */
-    uint64_t weight_bytes;          /* resident for this model's weights */
+    bool distilled;                               /* always run without guidance */
+    int64_t output_area;   /* pixels of an edited picture whose size was not asked for */
+    uint64_t weight_bytes; /* resident for this model's weights */
     int64_t parameters;
 };
 
@@ -89,7 +92,8 @@ struct firered_progress {
 };
 
 struct firered_edit {
-    const struct picture *pictures; /* 1 to FIRERED_MAX_PICTURES; the last one gives the aspect ratio */
+    const struct picture
+        *pictures; /* 1 to FIRERED_MAX_PICTURES; the last one gives the aspect ratio */
     size_t picture_count;
     const char *prompt;          /* UTF-8; special tokens in it are plain text */
     const char *negative_prompt; /* NULL: one space */
@@ -100,7 +104,8 @@ struct firered_edit {
 
     /* Both may be NULL; both are called from the thread that runs the edit. */
     void (*progress)(void *arg, const struct firered_progress *now);
-    bool (*cancelled)(void *arg); /* asked several times per step; true ends the edit with STATUS_CANCELLED */
+    bool (*cancelled)(
+        void *arg); /* asked several times per step; true ends the edit with STATUS_CANCELLED */
     void *arg;
 };
 
@@ -123,13 +128,16 @@ struct firered_result {
     int steps;              /* what was used */
     double guidance_scale;
     struct firered_cost phases[FIRERED_PHASES];
-    double encode_seconds, denoise_seconds, decode_seconds; /* ENCODE: preparing, and the first three phases */
+    double encode_seconds, denoise_seconds,
+        decode_seconds; /* ENCODE: preparing, and the first three phases */
 };
 
-/* Maps, checks and packs a model's weights.  Every tensor that the networks need is looked up, by name and shape.
- * STATUS_INVALID: the folder is no model of this kind, or something in it is missing, truncated or corrupt; err names it.
- * STATUS_NO_MEMORY, STATUS_IO.  On success *out is the caller's, for firered_close. */
-enum status firered_open(struct firered **out, const struct firered_options *options, struct error *err);
+/* Maps, checks and packs a model's weights.  Every tensor that the networks need is looked up,
+ * by name and shape. STATUS_INVALID: the folder is no model of this kind, or something in it is
+ * missing, truncated or corrupt; err names it. STATUS_NO_MEMORY, STATUS_IO.  On success *out is
+ * the caller's, for firered_close. */
+enum status firered_open(struct firered **out, const struct firered_options *options,
+                         struct error *err);
 void firered_close(struct firered *engine); /* NULL is fine; no edit may be running */
 
 void firered_describe(const struct firered *engine, struct firered_info *out);
@@ -137,22 +145,24 @@ void firered_describe(const struct firered *engine, struct firered_info *out);
 /* Sets steps, guidance_scale and negative_prompt to the model's defaults. */
 void firered_edit_defaults(const struct firered *engine, struct firered_edit *edit);
 
-/* The size that the edited picture will have, in pixels, and the most bytes of working memory the edit will take above
- * the weights.  STATUS_INVALID as for firered_edit_run. */
-enum status firered_edit_plan(const struct firered *engine, const struct firered_edit *edit, int *width,
-                              int *height, uint64_t *bytes, struct error *err);
+/* The size that the edited picture will have, in pixels, and the most bytes of working memory
+ * the edit will take above the weights.  STATUS_INVALID as for firered_edit_run. */
+enum status firered_edit_plan(const struct firered *engine, const struct firered_edit *edit,
+                              int *width, int *height, uint64_t *bytes, struct error *err);
 
-/* Runs one edit in the calling thread, with the engine's pool beside it.
- * STATUS_INVALID: the request (counts, sizes, encoding, a prompt over 1024 tokens); STATUS_NO_MEMORY: the working memory
- * is not there, found before the work starts; STATUS_CANCELLED; STATUS_NOT_FINITE: the result has NaN or Inf.
- * When it fails, *result is empty. */
+/* Runs one edit in the calling thread, with the engine's pool beside it. STATUS_INVALID: the
+ * request (counts, sizes, encoding, a prompt over 1024 tokens); STATUS_NO_MEMORY: the working
+ * memory is not there, found before the work starts; STATUS_CANCELLED; STATUS_NOT_FINITE: the
+ * result has NaN or Inf. When it fails, *result is empty. */
 enum status firered_edit_run(struct firered *engine, const struct firered_edit *edit,
                              struct firered_result *result, struct error *err);
 
-/* Checks a model folder without loading it: configs, tokenizer, and every tensor by name and shape, in a second even for the
- * full model; then plans its memory: weights, and the working memory of an edit of the model's own size.  Adapters are not
- * looked at.  Writes a report of lines of text, for `firered info`, to *report (malloc'ed, the caller frees it).  Errors as
+/* Checks a model folder without loading it: configs, tokenizer, and every tensor by name and
+ * shape, in a second even for the full model; then plans its memory: weights, and the working
+ * memory of an edit of the model's own size.  Adapters are not looked at.  Writes a report of
+ * lines of text, for `firered info`, to *report (malloc'ed, the caller frees it).  Errors as
  * firered_open.  A folder without a tokenizer/ is inspected too, and the report says so. */
-enum status firered_inspect(const struct firered_options *options, char **report, struct error *err);
+enum status firered_inspect(const struct firered_options *options, char **report,
+                            struct error *err);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Runs a libFuzzer harness over files: every argument is a file, or a folder whose files are all taken.  With it the
- * corpora are ordinary tests in builds without libFuzzer.
+ * Runs a libFuzzer harness over files: every argument is a file, or a folder whose files are all
+ * taken.  With it the corpora are ordinary tests in builds without libFuzzer.
  */
 #include <dirent.h>
 #include <stdint.h>
@@ -51,7 +51,8 @@ int main(int argc, char **argv) {
     int bad = argc < 2;
     for (int i = 1; i < argc; i++) {
         struct stat st;
-        bad |= stat(argv[i], &st) == 0 && S_ISDIR(st.st_mode) ? run_folder(argv[i]) : run_file(argv[i]);
+        bad |= stat(argv[i], &st) == 0 && S_ISDIR(st.st_mode) ? run_folder(argv[i])
+                                                              : run_file(argv[i]);
     }
     return bad;
 }

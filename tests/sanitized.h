@@ -1,6 +1,7 @@
 /*
- * sanitized.h - SANITIZED is defined when a sanitizer watches the memory: it reserves terabytes of addresses, and ends the
- * program where an allocation would fail, so a test of a machine without memory cannot run.
+ * sanitized.h - SANITIZED is defined when a sanitizer watches the memory: it reserves terabytes of
+ * addresses, and ends the program where an allocation would fail, so a test of a machine without
+ * memory cannot run.
  */
 #ifndef TESTS_SANITIZED_H
 #define TESTS_SANITIZED_H

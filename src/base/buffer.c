@@ -53,7 +53,8 @@ void buffer_free(struct buffer *b) {
 }
 
 enum status buffer_read_file(struct buffer *b, const char *path, size_t limit, struct error *err) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* do not wait for a named pipe's writer */
+    int fd =
+        open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* do not wait for a named pipe's writer */
     FILE *f = fd < 0 ? NULL : fdopen(fd, "rb");
     if (!f) {
         enum status s = fail(err, STATUS_IO, "cannot open %s: %s", path, strerror(errno));
@@ -65,7 +66,8 @@ enum status buffer_read_file(struct buffer *b, const char *path, size_t limit, s
     if (fstat(fileno(f), &st) != 0 || !S_ISREG(st.st_mode))
         s = fail(err, STATUS_INVALID, "%s is not a regular file", path);
     else if ((uintmax_t)st.st_size > limit)
-        s = fail(err, STATUS_INVALID, "%s is larger than the %zu bytes allowed for it", path, limit);
+        s = fail(err, STATUS_INVALID, "%s is larger than the %zu bytes allowed for it", path,
+                 limit);
     while (s == STATUS_OK) {
         char chunk[65536];
         size_t got = fread(chunk, 1, sizeof chunk, f);
@@ -74,7 +76,8 @@ enum status buffer_read_file(struct buffer *b, const char *path, size_t limit, s
             break;
         }
         if (got > limit - b->size)
-            s = fail(err, STATUS_INVALID, "%s is larger than the %zu bytes allowed for it", path, limit);
+            s = fail(err, STATUS_INVALID, "%s is larger than the %zu bytes allowed for it", path,
+                     limit);
         else
             s = buffer_append(b, chunk, got, err);
     }

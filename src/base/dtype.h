@@ -10,8 +10,8 @@
 
 enum dtype { DTYPE_F32, DTYPE_BF16, DTYPE_F16 };
 
-size_t dtype_size(enum dtype t);         /* bytes of one number */
-const char *dtype_name(enum dtype t);    /* "float32", "bfloat16", "float16" */
+size_t dtype_size(enum dtype t);      /* bytes of one number */
+const char *dtype_name(enum dtype t); /* "float32", "bfloat16", "float16" */
 
 static inline float float_from_bits(uint32_t bits) {
     float f;

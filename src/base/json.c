@@ -10,10 +10,12 @@ enum status json_open(json_t **out, const char *path, size_t limit, struct error
     enum status s = buffer_read_file(&text, path, limit, err);
     if (s != STATUS_OK) return s;
     json_error_t where;
-    json_t *root = json_loadb(text.data ? text.data : "", text.size, JSON_REJECT_DUPLICATES, &where);
+    json_t *root =
+        json_loadb(text.data ? text.data : "", text.size, JSON_REJECT_DUPLICATES, &where);
     buffer_free(&text);
     if (!root)
-        return fail(err, STATUS_INVALID, "%s is not valid JSON: line %d: %s", path, where.line, where.text);
+        return fail(err, STATUS_INVALID, "%s is not valid JSON: line %d: %s", path, where.line,
+                    where.text);
     if (!json_is_object(root)) {
         json_decref(root);
         return fail(err, STATUS_INVALID, "%s must hold a JSON object", path);
@@ -22,13 +24,13 @@ enum status json_open(json_t **out, const char *path, size_t limit, struct error
     return STATUS_OK;
 }
 
-enum status json_get_int(const json_t *object, const char *key, int64_t min, int64_t max, int64_t *out,
-                         const char *where, struct error *err) {
+enum status json_get_int(const json_t *object, const char *key, int64_t min, int64_t max,
+                         int64_t *out, const char *where, struct error *err) {
     const json_t *v = json_object_get(object, key);
     if (!v || json_is_null(v)) return STATUS_OK;
     if (!json_is_integer(v) || json_integer_value(v) < min || json_integer_value(v) > max)
-        return fail(err, STATUS_INVALID, "%s: \"%s\" must be an integer from %lld to %lld", where, key,
-                    (long long)min, (long long)max);
+        return fail(err, STATUS_INVALID, "%s: \"%s\" must be an integer from %lld to %lld", where,
+                    key, (long long)min, (long long)max);
     *out = json_integer_value(v);
     return STATUS_OK;
 }

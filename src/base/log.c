@@ -11,7 +11,8 @@
 
 #include "base/buffer.h"
 
-/* Bytes that are not UTF-8 become U+FFFD; control characters, quotes and backslashes are escaped as in JSON. */
+/* Bytes that are not UTF-8 become U+FFFD; control characters, quotes and backslashes are escaped as
+ * in JSON. */
 static void append_escaped(struct buffer *line, const char *s) {
     const utf8proc_uint8_t *p = (const utf8proc_uint8_t *)s;
     while (*p) {
@@ -34,7 +35,9 @@ static void append_escaped(struct buffer *line, const char *s) {
 }
 
 static bool is_plain(const char *s) {
-    return *s && strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-/:+%,") == strlen(s);
+    return *s &&
+           strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-/:+%,") ==
+               strlen(s);
 }
 
 static void append_value(struct buffer *line, const struct log_field *f, bool json) {
@@ -42,8 +45,10 @@ static void append_value(struct buffer *line, const struct log_field *f, bool js
     if (f->kind == LOG_FIELD_INT) {
         buffer_printf(line, "%lld", (long long)f->integer);
     } else if (f->kind == LOG_FIELD_REAL) {
-        if (json && !isfinite(f->real)) buffer_append(line, "null", 4, NULL); /* JSON has no NaN */
-        else buffer_printf(line, "%.6g", f->real);
+        if (json && !isfinite(f->real))
+            buffer_append(line, "null", 4, NULL); /* JSON has no NaN */
+        else
+            buffer_printf(line, "%.6g", f->real);
     } else if (!json && is_plain(s)) {
         buffer_append(line, s, strlen(s), NULL);
     } else {
@@ -68,7 +73,8 @@ void log_fields(const struct log *log, enum log_level level, const char *event,
 
     struct buffer line = {0};
     if (log->json) {
-        buffer_printf(&line, "{\"time\":\"%s.%03dZ\",\"level\":\"%s\",\"event\":\"", date, ms, levels[level]);
+        buffer_printf(&line, "{\"time\":\"%s.%03dZ\",\"level\":\"%s\",\"event\":\"", date, ms,
+                      levels[level]);
         append_escaped(&line, event);
         buffer_append(&line, "\"", 1, NULL);
     } else {

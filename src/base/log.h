@@ -4,11 +4,13 @@
  *     log_event(log, LOG_INFO, "edit finished", LOG_STR("request_id", id), LOG_INT("steps", 28),
  *               LOG_REAL("seconds", 3.2));
  *
- * text:  2026-11-24T12:00:00.123Z info  edit finished request_id=ab12 steps=28 seconds=3.2
- * json:  {"time":"...","level":"info","event":"edit finished","request_id":"ab12","steps":28,"seconds":3.2}
+ * text:  2026-11-24T12:00:00.123Z info  edit finished request_id=ab12 steps=28 seconds=3.2 json:
+ * {"time":"...","level":"info","event":"edit
+ * finished","request_id":"ab12","steps":28,"seconds":3.2}
  *
- * Values come from the network: control characters, quotes and bytes that are not UTF-8 are escaped, so that nobody can
- * forge a line.  A line is written by a single write(2), so lines of several threads do not mix.
+ * Values come from the network: control characters, quotes and bytes that are not UTF-8 are
+ * escaped, so that nobody can forge a line.  A line is written by a single write(2), so lines of
+ * several threads do not mix.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -33,8 +35,9 @@ struct log_field {
     double real; /* NaN and Inf write as null in JSON, which has no such numbers */
 };
 
-#define LOG_STR(k, v)  ((struct log_field){.key = (k), .kind = LOG_FIELD_STRING, .string = (v)})
-#define LOG_INT(k, v)  ((struct log_field){.key = (k), .kind = LOG_FIELD_INT, .integer = (int64_t)(v)})
+#define LOG_STR(k, v) ((struct log_field){.key = (k), .kind = LOG_FIELD_STRING, .string = (v)})
+#define LOG_INT(k, v)                                                                              \
+    ((struct log_field){.key = (k), .kind = LOG_FIELD_INT, .integer = (int64_t)(v)})
 #define LOG_REAL(k, v) ((struct log_field){.key = (k), .kind = LOG_FIELD_REAL, .real = (v)})
 
 /* log may be NULL: nothing is written. */

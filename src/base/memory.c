@@ -15,7 +15,8 @@ static uint64_t system_available(void) {
     uint64_t available = UINT64_MAX;
     char line[256];
     while (f && fgets(line, sizeof line, f))
-        if (strncmp(line, key, sizeof key - 1) == 0) available = strtoull(line + sizeof key - 1, NULL, 10) * 1024;
+        if (strncmp(line, key, sizeof key - 1) == 0)
+            available = strtoull(line + sizeof key - 1, NULL, 10) * 1024;
     if (f) fclose(f);
     return available;
 }
@@ -39,7 +40,8 @@ static uint64_t reclaimable(const char *folder) {
     FILE *f = fopen(path, "r");
     while (f && fgets(line, sizeof line, f)) {
         size_t key = strcspn(line, " ");
-        if (strncmp(line, "inactive_file ", key + 1) == 0 || strncmp(line, "active_file ", key + 1) == 0)
+        if (strncmp(line, "inactive_file ", key + 1) == 0 ||
+            strncmp(line, "active_file ", key + 1) == 0)
             files += strtoull(line + key, NULL, 10);
     }
     if (f) fclose(f);
@@ -48,7 +50,8 @@ static uint64_t reclaimable(const char *folder) {
 
 static uint64_t left_in_group(const char *folder) {
     uint64_t limit, used;
-    if (!read_number(folder, "memory.max", &limit) || !read_number(folder, "memory.current", &used)) return UINT64_MAX;
+    if (!read_number(folder, "memory.max", &limit) || !read_number(folder, "memory.current", &used))
+        return UINT64_MAX;
     uint64_t held = used - least(used, reclaimable(folder));
     return limit > held ? limit - held : 0;
 }
@@ -61,7 +64,8 @@ uint64_t memory_available(void) {
         if (strncmp(line, "0::", 3) == 0) snprintf(folder, sizeof folder, "%s", line + 3);
     if (f) fclose(f);
     folder[strcspn(folder, "\n")] = '\0';
-    for (char *end = folder + strlen(folder); end; end = strrchr(folder, '/')) { /* "/a/b", "/a", "" */
+    for (char *end = folder + strlen(folder); end;
+         end = strrchr(folder, '/')) { /* "/a/b", "/a", "" */
         *end = '\0';
         available = least(available, left_in_group(folder));
     }

@@ -1,7 +1,7 @@
 /*
- * One mutex guards the list of running loops; tasks are handed out by an atomic counter per loop, so the mutex is taken
- * only when a thread joins or leaves a loop.  A loop lives on its caller's stack: the caller takes it off the list, then
- * waits until the last helper has left.
+ * One mutex guards the list of running loops; tasks are handed out by an atomic counter per loop,
+ * so the mutex is taken only when a thread joins or leaves a loop.  A loop lives on its caller's
+ * stack: the caller takes it off the list, then waits until the last helper has left.
  */
 #include "base/pool.h"
 
@@ -70,7 +70,8 @@ static void *worker_main(void *arg) {
     return NULL;
 }
 
-void pool_run(struct pool *p, size_t count, void (*task)(void *arg, size_t i, int worker), void *arg) {
+void pool_run(struct pool *p, size_t count, void (*task)(void *arg, size_t i, int worker),
+              void *arg) {
     struct loop l = {.task = task, .arg = arg, .count = count};
     if (count < 2 || p->threads < 2) {
         work_on(&l, 0);
@@ -118,12 +119,15 @@ enum status pool_create(struct pool **out, int threads, struct error *err) {
         if (!ok) break;
         *start = (struct worker_start){p, i};
         ok = pthread_create(&p->workers[i], NULL, worker_main, start) == 0;
-        if (ok) p->started = i;
-        else free(start);
+        if (ok)
+            p->started = i;
+        else
+            free(start);
     }
     if (!ok) {
         pool_destroy(p);
-        return fail(err, STATUS_NO_MEMORY, "cannot start %d worker threads; set THREADS lower", threads);
+        return fail(err, STATUS_NO_MEMORY, "cannot start %d worker threads; set THREADS lower",
+                    threads);
     }
     *out = p;
     return STATUS_OK;

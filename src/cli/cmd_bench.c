@@ -1,6 +1,6 @@
 /*
- * firered bench: one edit of a made picture, and where its time and memory went.  docs/performance.md is made of these
- * numbers.
+ * firered bench: one edit of a made picture, and where its time and memory went.
+ * docs/performance.md is made of these numbers.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,11 +27,13 @@ static double peak_resident_mb(void) {
     return (double)usage.ru_maxrss * 1024 / 1e6;
 }
 
-static enum status read_number(const struct args *args, const char *flag, int min, int max, int *out, struct error *err) {
+static enum status read_number(const struct args *args, const char *flag, int min, int max,
+                               int *out, struct error *err) {
     const char *text = args_last(args, flag);
     int64_t n = *out;
     if (text && *text && !value_int(text, min, max, &n))
-        return fail(err, STATUS_INVALID, "--%s must be a whole number from %d to %d", flag, min, max);
+        return fail(err, STATUS_INVALID, "--%s must be a whole number from %d to %d", flag, min,
+                    max);
     *out = (int)n;
     return STATUS_OK;
 }
@@ -50,28 +52,33 @@ static enum status make_picture(struct picture *p, int side, struct error *err) 
     return STATUS_OK;
 }
 
-static void report(const struct firered *engine, const struct firered_result *r, double load_seconds, uint64_t planned) {
-    static const char *const names[] = {"vision tower", "language model", "VAE encode", "denoise", "VAE decode"};
+static void report(const struct firered *engine, const struct firered_result *r,
+                   double load_seconds, uint64_t planned) {
+    static const char *const names[] = {"vision tower", "language model", "VAE encode", "denoise",
+                                        "VAE decode"};
     struct firered_info info;
     firered_describe(engine, &info);
     double seconds = 0, flops = 0;
-    printf("%s, %s, %s kernels, %d threads; %dx%d, %d steps, guidance %g\n", info.model, info.dtype, info.kernels,
-           info.threads, r->picture.width, r->picture.height, r->steps, r->guidance_scale);
+    printf("%s, %s, %s kernels, %d threads; %dx%d, %d steps, guidance %g\n", info.model, info.dtype,
+           info.kernels, info.threads, r->picture.width, r->picture.height, r->steps,
+           r->guidance_scale);
     printf("%-15s %9s %10s %9s\n", "phase", "seconds", "GFLOP", "GFLOP/s");
     printf("%-15s %9.3f\n", "load", load_seconds);
     for (int i = 0; i < FIRERED_PHASES; i++) {
         const struct firered_cost *c = &r->phases[i];
-        printf("%-15s %9.3f %10.1f %9.1f\n", names[i], c->seconds, c->flops / 1e9, c->flops / c->seconds / 1e9);
+        printf("%-15s %9.3f %10.1f %9.1f\n", names[i], c->seconds, c->flops / 1e9,
+               c->flops / c->seconds / 1e9);
         seconds += c->seconds;
         flops += c->flops;
     }
     printf("%-15s %9.3f %10.1f %9.1f\n", "edit", seconds, flops / 1e9, flops / seconds / 1e9);
     printf("%-15s %9.3f\n", "... of a step", r->phases[FIRERED_PHASE_DENOISE].seconds / r->steps);
-    printf("weights %.1f MB, working memory %.1f MB, peak resident %.1f MB\n", (double)info.weight_bytes / 1e6,
-           (double)planned / 1e6, peak_resident_mb());
+    printf("weights %.1f MB, working memory %.1f MB, peak resident %.1f MB\n",
+           (double)info.weight_bytes / 1e6, (double)planned / 1e6, peak_resident_mb());
 }
 
-static enum status measure(const struct config *config, const struct args *args, struct error *err) {
+static enum status measure(const struct config *config, const struct args *args,
+                           struct error *err) {
     int side = DEFAULT_SIDE, steps = DEFAULT_STEPS, guidance = 1;
     struct model_place model = {0};
     struct firered *engine = NULL;
@@ -84,12 +91,19 @@ static enum status measure(const struct config *config, const struct args *args,
     if (s == STATUS_OK) s = model_place_find(&model, config, err);
     if (s == STATUS_OK) s = make_picture(&picture, side, err);
     double start = seconds_now();
-    struct firered_options options = {.model = model.folder, .device = config->device, .dtype = config->dtype,
+    struct firered_options options = {.model = model.folder,
+                                      .device = config->device,
+                                      .dtype = config->dtype,
                                       .threads = config->threads};
     if (s == STATUS_OK) s = firered_open(&engine, &options, err);
     double load_seconds = seconds_now() - start;
-    struct firered_edit edit = {.pictures = &picture, .picture_count = 1, .prompt = "make it night", .steps = steps,
-                                .guidance_scale = guidance, .width = side, .height = side};
+    struct firered_edit edit = {.pictures = &picture,
+                                .picture_count = 1,
+                                .prompt = "make it night",
+                                .steps = steps,
+                                .guidance_scale = guidance,
+                                .width = side,
+                                .height = side};
     int width, height;
     if (s == STATUS_OK) s = firered_edit_plan(engine, &edit, &width, &height, &planned, err);
     if (s == STATUS_OK) s = firered_edit_run(engine, &edit, &result, err);
@@ -106,8 +120,10 @@ static int bench(const struct config *config, const struct args *args, struct er
 }
 
 int cmd_bench(int argc, char **argv) {
-    static const struct arg_spec own[] = {
-        {"size", "a whole number"}, {"steps", "a whole number"}, {"guidance-scale", "a number"}, {NULL, NULL}};
+    static const struct arg_spec own[] = {{"size", "a whole number"},
+                                          {"steps", "a whole number"},
+                                          {"guidance-scale", "a number"},
+                                          {NULL, NULL}};
     static const struct command command = {
         .name = "bench",
         .help = "usage: firered bench [FLAGS]\n\n"

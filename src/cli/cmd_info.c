@@ -16,8 +16,10 @@ static int info(const struct config *config, const struct args *args, struct err
     if (s != STATUS_OK) return EXIT_FAILED;
     if (model.stands_in) fprintf(stderr, "firered info: %s\n", model_place_stand_in);
     char *report = NULL;
-    const struct firered_options options = {
-        .model = model.folder, .device = config->device, .dtype = config->dtype, .threads = config->threads};
+    const struct firered_options options = {.model = model.folder,
+                                            .device = config->device,
+                                            .dtype = config->dtype,
+                                            .threads = config->threads};
     s = firered_inspect(&options, &report, err);
     if (s == STATUS_OK && (fputs(report, stdout) < 0 || fflush(stdout) != 0))
         s = fail(err, STATUS_IO, "cannot write the report");

@@ -27,11 +27,10 @@ int cmd_bench(int argc, char **argv);
 
 struct command {
     const char *name;
-    const char *help;   /* what stands before the list of settings */
-    unsigned options;   /* enum option_command: the settings that are flags of it */
-    unsigned variables; /* further settings that count, but not as flags */
-    const struct arg_spec
-        *own; /* its own flags, beside --help; ends with a NULL flag; NULL: none */
+    const char *help;           /* what stands before the list of settings */
+    unsigned options;           /* enum option_command: the settings that are flags of it */
+    unsigned variables;         /* further settings that count, but not as flags */
+    const struct arg_spec *own; /* its own flags, ended by a NULL flag; or NULL */
 
     /* Does the work.  Returns an exit status; when that is not EXIT_OK, err says why. */
     int (*work)(const struct config *config, const struct args *args, struct error *err);

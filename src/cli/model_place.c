@@ -8,7 +8,8 @@
 #define DEFAULT_MODEL "FireRedTeam/FireRed-Image-Edit-1.0"
 
 const char model_place_stand_in[] =
-    "running the small demo model, which knows simple changes of colour and light: MODEL_ID is not set "
+    "running the small demo model, which knows simple changes of colour and light: MODEL_ID is not "
+    "set "
     "and " DEFAULT_MODEL
     " is not in the local cache; fetch it there, or set MODEL_ID to its folder";
 

@@ -1,8 +1,9 @@
 /*
  * backend.h - what a backend provides; only compute.c and the backends include this.
  *
- * Every operation gets a workspace that is not dry.  Scratch that an operation takes is taken, and given back, inside
- * the operation by backend_scratch in both modes, through its `*_scratch` twin, so that dry and real runs agree.
+ * Every operation gets a workspace that is not dry.  Scratch that an operation takes is taken, and
+ * given back, inside the operation by backend_scratch in both modes, through its `*_scratch` twin,
+ * so that dry and real runs agree.
  */
 #ifndef COMPUTE_BACKEND_H
 #define COMPUTE_BACKEND_H
@@ -15,37 +16,44 @@ struct backend {
     const char *device;
     void (*destroy)(struct compute *c);
     void *(*allocate)(struct compute *c, size_t bytes); /* NULL when the memory is not there */
-    /* The same, but the memory is really there when it returns, and was free: for a workspace, which must not fail later. */
+    /* The same, but the memory is really there when it returns, and was free: for a workspace,
+     * which must not fail later. */
     void *(*reserve)(struct compute *c, size_t bytes);
     void (*release)(struct compute *c, void *memory, size_t bytes);
     void (*upload)(struct workspace *w, struct tensor out, const float *in);
     void (*download)(struct workspace *w, float *out, struct tensor in);
 
-    enum status (*pack_linear)(struct compute *c, struct linear **out, const struct matrix *parts, size_t count,
-                               const float *bias, bool exact, struct error *err);
-    enum status (*pack_conv)(struct compute *c, struct conv **out, const float *weight, const float *bias,
-                             int64_t out_channels, int64_t in_channels, int size, struct error *err);
+    enum status (*pack_linear)(struct compute *c, struct linear **out, const struct matrix *parts,
+                               size_t count, const float *bias, bool exact, struct error *err);
+    enum status (*pack_conv)(struct compute *c, struct conv **out, const float *weight,
+                             const float *bias, int64_t out_channels, int64_t in_channels, int size,
+                             struct error *err);
     void (*linear_destroy)(struct linear *l);
     void (*conv_destroy)(struct conv *v);
 
     /* Bytes of scratch that the operation wants, for the largest operation of its kind. */
-    size_t (*linear_scratch)(struct compute *c, struct tensor out, struct tensor in, const struct linear *l);
-    size_t (*attention_scratch)(struct compute *c, struct tensor q, struct tensor k, const struct attention *a);
-    size_t (*conv_scratch)(struct compute *c, struct feature_map out, struct feature_map in, const struct conv *v);
+    size_t (*linear_scratch)(struct compute *c, struct tensor out, struct tensor in,
+                             const struct linear *l);
+    size_t (*attention_scratch)(struct compute *c, struct tensor q, struct tensor k,
+                                const struct attention *a);
+    size_t (*conv_scratch)(struct compute *c, struct feature_map out, struct feature_map in,
+                           const struct conv *v);
 
-    void (*linear)(struct workspace *w, void *scratch, struct tensor out, struct tensor in, const struct linear *l,
-                   const struct epilogue *e);
-    void (*rms_norm)(struct workspace *w, struct tensor out, struct tensor in, const float *weight, float eps);
-    void (*layer_norm_modulate)(struct workspace *w, struct tensor out, struct tensor in, const float *scale,
-                                const float *shift, float eps);
-    void (*channel_norm)(struct workspace *w, struct tensor out, struct tensor in, const float *gamma, bool silu);
+    void (*linear)(struct workspace *w, void *scratch, struct tensor out, struct tensor in,
+                   const struct linear *l, const struct epilogue *e);
+    void (*rms_norm)(struct workspace *w, struct tensor out, struct tensor in, const float *weight,
+                     float eps);
+    void (*layer_norm_modulate)(struct workspace *w, struct tensor out, struct tensor in,
+                                const float *scale, const float *shift, float eps);
+    void (*channel_norm)(struct workspace *w, struct tensor out, struct tensor in,
+                         const float *gamma, bool silu);
     void (*copy)(struct workspace *w, struct tensor out, struct tensor in);
     void (*silu)(struct workspace *w, struct tensor out, struct tensor in);
     void (*silu_mul)(struct workspace *w, struct tensor out, struct tensor gate, struct tensor up);
-    void (*norm_rotary)(struct workspace *w, struct tensor x, int64_t head_dim, const float *norm, float eps,
-                        struct tensor angles, enum rotary_pairs pairs);
-    void (*attention)(struct workspace *w, void *scratch, struct tensor out, struct tensor q, struct tensor k,
-                      struct tensor v, const struct attention *a);
+    void (*norm_rotary)(struct workspace *w, struct tensor x, int64_t head_dim, const float *norm,
+                        float eps, struct tensor angles, enum rotary_pairs pairs);
+    void (*attention)(struct workspace *w, void *scratch, struct tensor out, struct tensor q,
+                      struct tensor k, struct tensor v, const struct attention *a);
     void (*conv)(struct workspace *w, void *scratch, struct feature_map out, struct feature_map in,
                  const struct conv *v, const struct conv_options *o);
 };

@@ -1,6 +1,6 @@
 /*
- * What all backends share: the arena, views, packed vectors, and the step from an operation to the backend's function for
- * it.  In a dry workspace that step only counts the scratch.
+ * What all backends share: the arena, views, packed vectors, and the step from an operation to the
+ * backend's function for it.  In a dry workspace that step only counts the scratch.
  */
 #include "compute/compute.h"
 
@@ -11,8 +11,9 @@
 
 enum { ALIGNMENT = 64 }; /* a cache line, and the widest vector */
 
-/* All that an x86 or ARM process can address.  A plan of more is refused, and below it no sum or product of sizes that a
- * backend makes (none is more than some hundred times a tensor's) can overflow. */
+/* All that an x86 or ARM process can address.  A plan of more is refused, and below it no sum or
+ * product of sizes that a backend makes (none is more than some hundred times a tensor's) can
+ * overflow. */
 static const size_t MOST_BYTES = (size_t)1 << 47;
 
 void compute_destroy(struct compute *c) {
@@ -41,37 +42,42 @@ uint64_t compute_weight_bytes(const struct compute *c) {
 
 /* ---- weights ---- */
 
-enum status compute_pack_linear(struct compute *c, struct linear **out, const struct matrix *parts, size_t count,
-                                const float *bias, bool exact, struct error *err) {
+enum status compute_pack_linear(struct compute *c, struct linear **out, const struct matrix *parts,
+                                size_t count, const float *bias, bool exact, struct error *err) {
     *out = NULL;
     for (size_t i = 0; i < count; i++)
         if (parts[i].rows < 1 || parts[i].cols < 1 || parts[i].cols != parts[0].cols)
-            return fail(err, STATUS_INVALID, "cannot pack a [%lld, %lld] matrix with one of %lld columns",
-                        (long long)parts[i].rows, (long long)parts[i].cols, (long long)parts[0].cols);
+            return fail(
+                err, STATUS_INVALID, "cannot pack a [%lld, %lld] matrix with one of %lld columns",
+                (long long)parts[i].rows, (long long)parts[i].cols, (long long)parts[0].cols);
     if (count == 0) return fail(err, STATUS_INVALID, "a layer without weights");
     enum status s = c->backend->pack_linear(c, out, parts, count, bias, exact, err);
     if (s == STATUS_OK) atomic_fetch_add(&c->weight_bytes, (*out)->bytes);
     return s;
 }
 
-enum status compute_pack_conv(struct compute *c, struct conv **out, const float *weight, const float *bias,
-                              int64_t out_channels, int64_t in_channels, int size, struct error *err) {
+enum status compute_pack_conv(struct compute *c, struct conv **out, const float *weight,
+                              const float *bias, int64_t out_channels, int64_t in_channels,
+                              int size, struct error *err) {
     *out = NULL;
     if (out_channels < 1 || in_channels < 1 || (size != 1 && size != 3))
-        return fail(err, STATUS_INVALID, "cannot pack a [%lld, %lld, %d, %d] convolution", (long long)out_channels,
-                    (long long)in_channels, size, size);
-    enum status s = c->backend->pack_conv(c, out, weight, bias, out_channels, in_channels, size, err);
+        return fail(err, STATUS_INVALID, "cannot pack a [%lld, %lld, %d, %d] convolution",
+                    (long long)out_channels, (long long)in_channels, size, size);
+    enum status s =
+        c->backend->pack_conv(c, out, weight, bias, out_channels, in_channels, size, err);
     if (s == STATUS_OK) atomic_fetch_add(&c->weight_bytes, (*out)->bytes);
     return s;
 }
 
-enum status compute_pack_vector(struct compute *c, struct vector **out, const float *data, int64_t n, struct error *err) {
+enum status compute_pack_vector(struct compute *c, struct vector **out, const float *data,
+                                int64_t n, struct error *err) {
     struct vector *v = malloc(sizeof *v);
     float *copy = v && !c->plan_only ? c->backend->allocate(c, (size_t)n * sizeof(float)) : NULL;
     if (!v || (!copy && !c->plan_only)) {
         free(v);
         *out = NULL;
-        return fail(err, STATUS_NO_MEMORY, "no memory for a weight vector of %lld numbers", (long long)n);
+        return fail(err, STATUS_NO_MEMORY, "no memory for a weight vector of %lld numbers",
+                    (long long)n);
     }
     *v = (struct vector){c, n, copy};
     struct workspace upload = {.compute = c};
@@ -117,8 +123,8 @@ enum status workspace_create_dry(struct workspace **out, struct compute *c, stru
     return STATUS_OK;
 }
 
-enum status workspace_create(struct workspace **out, struct compute *c, size_t bytes, bool (*cancelled)(void *arg),
-                             void *arg, struct error *err) {
+enum status workspace_create(struct workspace **out, struct compute *c, size_t bytes,
+                             bool (*cancelled)(void *arg), void *arg, struct error *err) {
     *out = NULL;
     if (c->plan_only) return fail(err, STATUS_INTERNAL, "this model was opened for planning only");
     struct workspace *w = calloc(1, sizeof *w);
@@ -126,11 +132,13 @@ enum status workspace_create(struct workspace **out, struct compute *c, size_t b
     if (!memory) {
         free(w);
         return fail(err, STATUS_NO_MEMORY,
-                    "this edit needs %.1f MB of working memory, which is not free; ask for a smaller size, or try "
+                    "this edit needs %.1f MB of working memory, which is not free; ask for a "
+                    "smaller size, or try "
                     "again when other edits have ended",
                     (double)bytes / 1e6);
     }
-    *w = (struct workspace){.compute = c, .memory = memory, .size = bytes, .cancelled = cancelled, .arg = arg};
+    *w = (struct workspace){
+        .compute = c, .memory = memory, .size = bytes, .cancelled = cancelled, .arg = arg};
     *out = w;
     return STATUS_OK;
 }
@@ -150,8 +158,10 @@ bool workspace_is_dry(const struct workspace *w) {
 }
 
 enum status workspace_check(struct workspace *w, struct error *err) {
-    if (w->cancelled && w->cancelled(w->arg)) return fail(err, STATUS_CANCELLED, "the edit was cancelled");
-    if (w->failed != STATUS_OK) return fail(err, w->failed, "%s", w->why ? w->why : "the device failed while editing");
+    if (w->cancelled && w->cancelled(w->arg))
+        return fail(err, STATUS_CANCELLED, "the edit was cancelled");
+    if (w->failed != STATUS_OK)
+        return fail(err, w->failed, "%s", w->why ? w->why : "the device failed while editing");
     return STATUS_OK;
 }
 
@@ -173,15 +183,17 @@ void workspace_release(struct workspace *w, size_t mark) {
     w->used = mark;
 }
 
-/* A real run takes exactly what its dry run took; should the two ever differ, nothing more is computed and the run fails at
- * its next check. */
+/* A real run takes exactly what its dry run took; should the two ever differ, nothing more is
+ * computed and the run fails at its next check. */
 static void *take(struct workspace *w, size_t bytes) {
     if (w->failed != STATUS_OK) return NULL;
     size_t room = w->size - w->used;
     if (bytes <= room) bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     if (bytes > room) {
-        if (w->dry) give_up(w, STATUS_NO_MEMORY, "this edit needs more memory than any machine has");
-        else give_up(w, STATUS_INTERNAL, "an edit took more memory than was planned for it");
+        if (w->dry)
+            give_up(w, STATUS_NO_MEMORY, "this edit needs more memory than any machine has");
+        else
+            give_up(w, STATUS_INTERNAL, "an edit took more memory than was planned for it");
         return NULL;
     }
     void *memory = w->dry ? NULL : w->memory + w->used;
@@ -204,8 +216,10 @@ struct tensor tensor_take(struct workspace *w, int64_t rows, int64_t cols) {
     return (struct tensor){take(w, n < 0 ? SIZE_MAX : (size_t)n * sizeof(float)), rows, cols, cols};
 }
 
-struct feature_map feature_map_take(struct workspace *w, int64_t height, int64_t width, int64_t channels) {
-    return (struct feature_map){tensor_take(w, product_of_sizes(height, width), channels), height, width};
+struct feature_map feature_map_take(struct workspace *w, int64_t height, int64_t width,
+                                    int64_t channels) {
+    return (struct feature_map){tensor_take(w, product_of_sizes(height, width), channels), height,
+                                width};
 }
 
 struct tensor tensor_rows(struct tensor t, int64_t from, int64_t count) {
@@ -229,7 +243,8 @@ void tensor_download(struct workspace *w, float *out, struct tensor in) {
     if (live(w)) w->compute->backend->download(w, out, in);
 }
 
-/* ---- operations: each first checks that its tensors belong together, so that no kernel can read or write past one ---- */
+/* ---- operations: each first checks that its tensors belong together, so that no kernel can read
+ * or write past one ---- */
 
 /* Whether to go on: not after a failure, nor when the shapes do not `fit`. */
 static bool sound(struct workspace *w, bool fit) {
@@ -256,18 +271,20 @@ void op_linear(struct workspace *w, struct tensor out, struct tensor in, const s
     workspace_release(w, mark);
 }
 
-void op_rms_norm(struct workspace *w, struct tensor out, struct tensor in, const struct vector *weight, float eps) {
+void op_rms_norm(struct workspace *w, struct tensor out, struct tensor in,
+                 const struct vector *weight, float eps) {
     if (sound(w, same_shape(out, in) && weight->n == in.cols) && live(w))
         w->compute->backend->rms_norm(w, out, in, weight->data, eps);
 }
 
-void op_layer_norm_modulate(struct workspace *w, struct tensor out, struct tensor in, const float *scale,
-                            const float *shift, float eps) {
+void op_layer_norm_modulate(struct workspace *w, struct tensor out, struct tensor in,
+                            const float *scale, const float *shift, float eps) {
     if (sound(w, same_shape(out, in)) && live(w))
         w->compute->backend->layer_norm_modulate(w, out, in, scale, shift, eps);
 }
 
-void op_channel_norm(struct workspace *w, struct tensor out, struct tensor in, const struct vector *gamma, bool silu) {
+void op_channel_norm(struct workspace *w, struct tensor out, struct tensor in,
+                     const struct vector *gamma, bool silu) {
     if (sound(w, same_shape(out, in) && gamma->n == in.cols) && live(w))
         w->compute->backend->channel_norm(w, out, in, gamma->data, silu);
 }
@@ -285,25 +302,29 @@ void op_silu_mul(struct workspace *w, struct tensor out, struct tensor gate, str
         w->compute->backend->silu_mul(w, out, gate, up);
 }
 
-void op_norm_rotary(struct workspace *w, struct tensor x, int64_t head_dim, const struct vector *norm, float eps,
-                    struct tensor angles, enum rotary_pairs pairs) {
-    bool fit = head_dim > 0 && head_dim % 2 == 0 && x.cols % head_dim == 0 && (!norm || norm->n == head_dim) &&
-               angles.rows >= x.rows && angles.cols >= head_dim;
+void op_norm_rotary(struct workspace *w, struct tensor x, int64_t head_dim,
+                    const struct vector *norm, float eps, struct tensor angles,
+                    enum rotary_pairs pairs) {
+    bool fit = head_dim > 0 && head_dim % 2 == 0 && x.cols % head_dim == 0 &&
+               (!norm || norm->n == head_dim) && angles.rows >= x.rows && angles.cols >= head_dim;
     if (sound(w, fit) && live(w))
-        w->compute->backend->norm_rotary(w, x, head_dim, norm ? norm->data : NULL, eps, angles, pairs);
+        w->compute->backend->norm_rotary(w, x, head_dim, norm ? norm->data : NULL, eps, angles,
+                                         pairs);
 }
 
 /* Every query must see at least one key: the softmax of nothing is not a number. */
 static bool attention_fits(struct tensor out, struct tensor q, struct tensor k, struct tensor v,
                            const struct attention *a) {
-    if (a->heads < 1 || a->kv_heads < 1 || a->head_dim < 1 || a->heads % a->kv_heads != 0) return false;
+    if (a->heads < 1 || a->kv_heads < 1 || a->head_dim < 1 || a->heads % a->kv_heads != 0)
+        return false;
     if (q.cols % a->heads != 0 || q.cols / a->heads != a->head_dim) return false;
     if (k.cols % a->kv_heads != 0 || k.cols / a->kv_heads != a->head_dim) return false;
     if (!same_shape(out, q) || !same_shape(k, v) || (q.rows > 0 && k.rows < 1)) return false;
     if (!a->segments) return !a->causal || q.rows <= k.rows;
     for (size_t i = 0; i < a->segment_count; i++)
         if (a->segments[i] > a->segments[i + 1]) return false;
-    return !a->causal && q.rows == k.rows && a->segments[0] == 0 && a->segments[a->segment_count] == q.rows;
+    return !a->causal && q.rows == k.rows && a->segments[0] == 0 &&
+           a->segments[a->segment_count] == q.rows;
 }
 
 /* Scores and weighted values of the pairs that see each other. */
@@ -320,8 +341,8 @@ static double attention_flops(int64_t queries, int64_t keys, const struct attent
     return 4.0 * pairs * (double)(a->heads * a->head_dim);
 }
 
-void op_attention(struct workspace *w, struct tensor out, struct tensor q, struct tensor k, struct tensor v,
-                  const struct attention *a) {
+void op_attention(struct workspace *w, struct tensor out, struct tensor q, struct tensor k,
+                  struct tensor v, const struct attention *a) {
     const struct backend *b = w->compute->backend;
     if (!sound(w, attention_fits(out, q, k, v, a))) return;
     size_t mark = workspace_mark(w);
@@ -331,19 +352,22 @@ void op_attention(struct workspace *w, struct tensor out, struct tensor q, struc
     workspace_release(w, mark);
 }
 
-static bool conv_fits(struct feature_map out, struct feature_map in, const struct conv *v, const struct conv_options *o) {
-    return in.t.cols == v->in_channels && out.t.cols == v->out_channels && in.t.rows == in.height * in.width &&
-           out.t.rows == out.height * out.width && (o->stride == 1 || o->stride == 2) && o->pad_top_left >= 0 &&
+static bool conv_fits(struct feature_map out, struct feature_map in, const struct conv *v,
+                      const struct conv_options *o) {
+    return in.t.cols == v->in_channels && out.t.cols == v->out_channels &&
+           in.t.rows == in.height * in.width && out.t.rows == out.height * out.width &&
+           (o->stride == 1 || o->stride == 2) && o->pad_top_left >= 0 &&
            (!o->residual || same_shape(*o->residual, out.t));
 }
 
-void op_conv(struct workspace *w, struct feature_map out, struct feature_map in, const struct conv *v,
-             const struct conv_options *o) {
+void op_conv(struct workspace *w, struct feature_map out, struct feature_map in,
+             const struct conv *v, const struct conv_options *o) {
     const struct backend *b = w->compute->backend;
     if (!sound(w, conv_fits(out, in, v, o))) return;
     size_t mark = workspace_mark(w);
     void *scratch = take(w, b->conv_scratch(w->compute, out, in, v));
-    w->flops += 2.0 * (double)out.t.rows * (double)(v->size * v->size) * (double)v->in_channels * (double)v->out_channels;
+    w->flops += 2.0 * (double)out.t.rows * (double)(v->size * v->size) * (double)v->in_channels *
+                (double)v->out_channels;
     if (live(w)) b->conv(w, scratch, out, in, v, o);
     workspace_release(w, mark);
 }

@@ -1,18 +1,20 @@
 /*
  * compute.h - tensors, and the operations of the models over them.
  *
- * The networks in model/ are written once against this header.  Which machine does the work is chosen when the `struct
- * compute` is made; a backend (cpu/, later cuda/) fills in backend.h's table.
+ * The networks in model/ are written once against this header.  Which machine does the work is
+ * chosen when the `struct compute` is made; a backend (cpu/, later cuda/) fills in backend.h's
+ * table.
  *
  *   struct compute     a device with its threads and kernels, shared by all edits; packs weights
  *   struct workspace   one edit's working memory, an arena planned beforehand, and its cancelling
  *   struct tensor      a matrix of float32: rows are tokens or pixels, columns features or channels
  *
- * Memory is planned by running the same network code twice: on a "dry" workspace operations only count the memory that
- * they would take, so the peak is known, exactly, before anything is computed.  After that nothing in here allocates.
+ * Memory is planned by running the same network code twice: on a "dry" workspace operations only
+ * count the memory that they would take, so the peak is known, exactly, before anything is
+ * computed.  After that nothing in here allocates.
  *
- * Results depend on neither the number of threads nor on what else runs: work is cut into tiles by shape alone, and every
- * sum is added up in one fixed order.
+ * Results depend on neither the number of threads nor on what else runs: work is cut into tiles by
+ * shape alone, and every sum is added up in one fixed order.
  */
 #ifndef COMPUTE_COMPUTE_H
 #define COMPUTE_COMPUTE_H
@@ -30,21 +32,23 @@ struct workspace;
 /* ---- devices ---- */
 
 struct compute_options {
-    int threads;       /* 0: all cores */
+    int threads;        /* 0: all cores */
     bool low_precision; /* bfloat16 products where the device has them; sums stay float32 */
     /* For tests and benchmarks: "generic", "avx2", "avx512", "avx512-bf16"; NULL: the best here. */
     const char *kernels;
-    bool plan_only;      /* see compute_is_plan_only */
+    bool plan_only; /* see compute_is_plan_only */
 };
 
-enum status compute_create_cpu(struct compute **out, const struct compute_options *options, struct error *err);
+enum status compute_create_cpu(struct compute **out, const struct compute_options *options,
+                               struct error *err);
 void compute_destroy(struct compute *c); /* NULL is fine; after its weights and workspaces */
 const char *compute_device(const struct compute *c);  /* "cpu" */
 const char *compute_kernels(const struct compute *c); /* "avx512-bf16", ... */
 int compute_threads(const struct compute *c);
 
-/* A device that was made to plan memory: it packs weights of the right size without reading or keeping a number of them, so
- * that a model of any size is "loaded" at once, and only dry workspaces can be made on it. */
+/* A device that was made to plan memory: it packs weights of the right size without reading or
+ * keeping a number of them, so that a model of any size is "loaded" at once, and only dry
+ * workspaces can be made on it. */
 bool compute_is_plan_only(const struct compute *c);
 
 /* ---- weights: packed once at load time for the kernel that uses them ---- */
@@ -60,16 +64,19 @@ struct matrix {
     const void *data;
 };
 
-/* A plan-only device takes NULL for all numbers.
- * Packs `count` matrices of equal cols, one below the other (q, k and v become one product), with a bias for all rows or
- * NULL.  16-bit weights stay 16 bit.  `exact`: never less than float32 products, whatever low_precision says.
- * The caller owns *out.  STATUS_INVALID: nothing to pack, or unequal cols.  STATUS_NO_MEMORY. */
-enum status compute_pack_linear(struct compute *c, struct linear **out, const struct matrix *parts, size_t count,
-                                const float *bias, bool exact, struct error *err);
-/* weight: [out, in, size, size] float32; size is 1 or 3, anything else STATUS_INVALID.  STATUS_NO_MEMORY. */
-enum status compute_pack_conv(struct compute *c, struct conv **out, const float *weight, const float *bias,
-                              int64_t out_channels, int64_t in_channels, int size, struct error *err);
-enum status compute_pack_vector(struct compute *c, struct vector **out, const float *data, int64_t n, struct error *err);
+/* A plan-only device takes NULL for all numbers. Packs `count` matrices of equal cols, one below
+ * the other (q, k and v become one product), with a bias for all rows or NULL.  16-bit weights
+ * stay 16 bit.  `exact`: never less than float32 products, whatever low_precision says. The
+ * caller owns *out.  STATUS_INVALID: nothing to pack, or unequal cols.  STATUS_NO_MEMORY. */
+enum status compute_pack_linear(struct compute *c, struct linear **out, const struct matrix *parts,
+                                size_t count, const float *bias, bool exact, struct error *err);
+/* weight: [out, in, size, size] float32; size is 1 or 3, anything else STATUS_INVALID.
+ * STATUS_NO_MEMORY. */
+enum status compute_pack_conv(struct compute *c, struct conv **out, const float *weight,
+                              const float *bias, int64_t out_channels, int64_t in_channels,
+                              int size, struct error *err);
+enum status compute_pack_vector(struct compute *c, struct vector **out, const float *data,
+                                int64_t n, struct error *err);
 void linear_destroy(struct linear *l); /* NULL is fine, for all three */
 void conv_destroy(struct conv *v);
 void vector_destroy(struct vector *v);
@@ -80,22 +87,23 @@ uint64_t compute_weight_bytes(const struct compute *c);
 
 /* ---- workspaces ---- */
 
-/* A dry workspace computes nothing and counts.  It checks, too: operations on shapes that do not belong together, and sizes
- * that no machine has, are told by workspace_check. */
+/* A dry workspace computes nothing and counts.  It checks, too: operations on shapes that do not
+ * belong together, and sizes that no machine has, are told by workspace_check. */
 enum status workspace_create_dry(struct workspace **out, struct compute *c, struct error *err);
-/* One of `bytes`, as a dry run over the same work has told (workspace_peak).  STATUS_NO_MEMORY when so much is not
- * free: it is looked up first (base/memory.h) and touched here, since a system that promises more than it has kills
- * the process later.  `cancelled` may be NULL; it is asked by workspace_check. */
-enum status workspace_create(struct workspace **out, struct compute *c, size_t bytes, bool (*cancelled)(void *arg),
-                             void *arg, struct error *err);
+/* One of `bytes`, as a dry run over the same work has told (workspace_peak).  STATUS_NO_MEMORY
+ * when so much is not free: it is looked up first (base/memory.h) and touched here, since a
+ * system that promises more than it has kills the process later.  `cancelled` may be NULL; it is
+ * asked by workspace_check. */
+enum status workspace_create(struct workspace **out, struct compute *c, size_t bytes,
+                             bool (*cancelled)(void *arg), void *arg, struct error *err);
 void workspace_destroy(struct workspace *w);
 size_t workspace_peak(const struct workspace *w);
 bool workspace_is_dry(const struct workspace *w);
 
-/* STATUS_CANCELLED once the edit was cancelled; STATUS_NO_MEMORY once more memory was asked for than can be;
- * STATUS_INTERNAL once an operation's tensors did not fit together or took more than the workspace has, or the device failed;
- * else STATUS_OK.  After such an error operations do nothing, and tensor_take gives NULL data.  Networks ask between
- * blocks. */
+/* STATUS_CANCELLED once the edit was cancelled; STATUS_NO_MEMORY once more memory was asked for
+ * than can be; STATUS_INTERNAL once an operation's tensors did not fit together or took more
+ * than the workspace has, or the device failed; else STATUS_OK.  After such an error operations
+ * do nothing, and tensor_take gives NULL data.  Networks ask between blocks. */
 enum status workspace_check(struct workspace *w, struct error *err);
 
 /* Floating-point operations of the products so far, dry or not: two for each multiplication. */
@@ -108,7 +116,7 @@ void workspace_release(struct workspace *w, size_t mark);
 /* ---- tensors ---- */
 
 struct tensor {
-    float *data;    /* in the device's memory; NULL in a dry workspace */
+    float *data; /* in the device's memory; NULL in a dry workspace */
     int64_t rows, cols;
     int64_t stride; /* numbers from one row to the next */
 };
@@ -120,8 +128,10 @@ struct feature_map {
 };
 
 struct tensor tensor_take(struct workspace *w, int64_t rows, int64_t cols); /* contents undefined */
-struct feature_map feature_map_take(struct workspace *w, int64_t height, int64_t width, int64_t channels);
-struct tensor tensor_rows(struct tensor t, int64_t from, int64_t count); /* views: they share t's memory */
+struct feature_map feature_map_take(struct workspace *w, int64_t height, int64_t width,
+                                    int64_t channels);
+struct tensor tensor_rows(struct tensor t, int64_t from,
+                          int64_t count); /* views: they share t's memory */
 struct tensor tensor_cols(struct tensor t, int64_t from, int64_t count);
 
 /* Between the device and the host's packed [rows, cols] numbers. */
@@ -143,56 +153,60 @@ void op_linear(struct workspace *w, struct tensor out, struct tensor in, const s
                const struct epilogue *e);
 
 /* out = x / sqrt(mean(x^2) + eps) * weight, per row.  out may be in. */
-void op_rms_norm(struct workspace *w, struct tensor out, struct tensor in, const struct vector *weight, float eps);
+void op_rms_norm(struct workspace *w, struct tensor out, struct tensor in,
+                 const struct vector *weight, float eps);
 
-/* out = (x - mean) / sqrt(variance + eps) * (1 + scale) + shift, per row; scale and shift are [cols] in the device's
- * memory.  out may be in. */
-void op_layer_norm_modulate(struct workspace *w, struct tensor out, struct tensor in, const float *scale,
-                            const float *shift, float eps);
+/* out = (x - mean) / sqrt(variance + eps) * (1 + scale) + shift, per row; scale and shift are
+ * [cols] in the device's memory.  out may be in. */
+void op_layer_norm_modulate(struct workspace *w, struct tensor out, struct tensor in,
+                            const float *scale, const float *shift, float eps);
 
-/* out = x / max(|x|, 1e-12) * sqrt(cols) * gamma, then SiLU if asked: the VAE's norm.  out may be in.
- * Source: diffusers, QwenImageRMS_norm (torch's F.normalize). */
-void op_channel_norm(struct workspace *w, struct tensor out, struct tensor in, const struct vector *gamma, bool silu);
+/* out = x / max(|x|, 1e-12) * sqrt(cols) * gamma, then SiLU if asked: the VAE's norm.  out may
+ * be in. Source: diffusers, QwenImageRMS_norm (torch's F.normalize). */
+void op_channel_norm(struct workspace *w, struct tensor out, struct tensor in,
+                     const struct vector *gamma, bool silu);
 
 void op_copy(struct workspace *w, struct tensor out, struct tensor in);
-void op_silu(struct workspace *w, struct tensor out, struct tensor in);            /* out may be in */
-void op_silu_mul(struct workspace *w, struct tensor out, struct tensor gate, struct tensor up); /* silu(gate) * up */
+void op_silu(struct workspace *w, struct tensor out, struct tensor in); /* out may be in */
+void op_silu_mul(struct workspace *w, struct tensor out, struct tensor gate,
+                 struct tensor up); /* silu(gate) * up */
 
 enum rotary_pairs {
     ROTARY_INTERLEAVED, /* features 2i and 2i+1 turn together (QwenImage) */
     ROTARY_HALVES,      /* features i and i + head_dim/2 (Qwen2.5-VL) */
 };
 
-/* x: [rows, heads * head_dim], in place: first an RMS norm over each head with `norm` ([head_dim]; NULL for none), then
- * each pair i of row r turns by the angle whose cosine and sine are at angles[r][i] and angles[r][head_dim/2 + i].
- * angles: [rows, head_dim]. */
-void op_norm_rotary(struct workspace *w, struct tensor x, int64_t head_dim, const struct vector *norm, float eps,
-                    struct tensor angles, enum rotary_pairs pairs);
+/* x: [rows, heads * head_dim], in place: first an RMS norm over each head with `norm`
+ * ([head_dim]; NULL for none), then each pair i of row r turns by the angle whose cosine and
+ * sine are at angles[r][i] and angles[r][head_dim/2 + i]. angles: [rows, head_dim]. */
+void op_norm_rotary(struct workspace *w, struct tensor x, int64_t head_dim,
+                    const struct vector *norm, float eps, struct tensor angles,
+                    enum rotary_pairs pairs);
 
 struct attention {
     int64_t heads, kv_heads, head_dim; /* heads is a multiple of kv_heads: grouped queries */
     float scale;
-    bool causal;                       /* query i sees keys 0 .. i + (keys - queries) */
-    /* NULL, or segment_count + 1 ascending row numbers from 0 to rows: each segment sees only itself.
-     * Not together with causal. */
+    bool causal; /* query i sees keys 0 .. i + (keys - queries) */
+    /* NULL, or segment_count + 1 ascending row numbers from 0 to rows: each segment sees only
+     * itself. Not together with causal. */
     const int32_t *segments;
     size_t segment_count;
 };
 
-/* out[i] = softmax(q[i] k^T * scale) v, per head.  q, out: [queries, heads * head_dim]; k, v: [keys, kv_heads * head_dim].
- * out may be q. */
-void op_attention(struct workspace *w, struct tensor out, struct tensor q, struct tensor k, struct tensor v,
-                  const struct attention *a);
+/* out[i] = softmax(q[i] k^T * scale) v, per head.  q, out: [queries, heads * head_dim]; k, v:
+ * [keys, kv_heads * head_dim]. out may be q. */
+void op_attention(struct workspace *w, struct tensor out, struct tensor q, struct tensor k,
+                  struct tensor v, const struct attention *a);
 
 struct conv_options {
-    int stride;                 /* 1 or 2 */
-    int pad_top_left;           /* zeros before the first row and column; after the last, all needed */
-    bool upsample;              /* read the input as if every pixel were a 2x2 block (nearest) */
+    int stride;       /* 1 or 2 */
+    int pad_top_left; /* zeros before the first row and column; after the last, all needed */
+    bool upsample;    /* read the input as if every pixel were a 2x2 block (nearest) */
     const struct tensor *residual; /* added to the result, or NULL; may be out itself */
 };
 
 /* out's height and width say how much is computed. */
-void op_conv(struct workspace *w, struct feature_map out, struct feature_map in, const struct conv *v,
-             const struct conv_options *o);
+void op_conv(struct workspace *w, struct feature_map out, struct feature_map in,
+             const struct conv *v, const struct conv_options *o);
 
 #endif

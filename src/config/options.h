@@ -80,7 +80,7 @@ enum status option_set(struct config *c, const struct option *o, const char *val
 /* What is generated.  STATUS_NO_MEMORY. */
 enum status options_write_help(struct buffer *out, unsigned command);
 enum status options_write_env(struct buffer *out); /* .env.example */
-enum status
-options_write_readme(struct buffer *out); /* the table between the README's two markers */
+enum status options_write_readme(
+    struct buffer *out); /* the table between the README's two markers */
 
 #endif

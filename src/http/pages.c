@@ -96,9 +96,8 @@ static json_t *limits_json(const struct config *c) {
 }
 
 void page_info(struct request *r) {
-    static const char *const states[] = {[SERVICE_LOADING] = "loading",
-                                         [SERVICE_READY] = "ready",
-                                         [SERVICE_STOPPING] = "shutting_down"};
+    static const char *const states[] = {
+        [SERVICE_LOADING] = "loading", [SERVICE_READY] = "ready", [SERVICE_STOPPING] = "shutting_down"};
     struct service *s = r->server->service;
     reply_json(&r->reply, 200,
                json_pack("{s:s, s:s, s:s, s:o, s:o}", "name", "firered", "version", FIRERED_VERSION,

@@ -12,7 +12,8 @@ enum {
     MOST_FEATURES = 1 << 20, /* products of two sizes then stay far inside int64_t */
 };
 
-/* One config file being read.  As in loader.h, the first failure makes every later call do nothing. */
+/* One config file being read.  As in loader.h, the first failure makes every later call do
+ * nothing. */
 struct reader {
     char path[4096];
     json_t *root;
@@ -24,7 +25,8 @@ static void reader_open(struct reader *r, const char *model, const char *file, s
     *r = (struct reader){.err = err};
     if (snprintf(r->path, sizeof r->path, "%s/%s", model, file) >= (int)sizeof r->path)
         r->status = fail(err, STATUS_INVALID, "the model folder's path is too long");
-    else r->status = json_open(&r->root, r->path, CONFIG_LIMIT, err);
+    else
+        r->status = json_open(&r->root, r->path, CONFIG_LIMIT, err);
 }
 
 static enum status reader_close(struct reader *r) {
@@ -35,19 +37,23 @@ static enum status reader_close(struct reader *r) {
 /* A key that must be there: its initial value is outside the range. */
 static int64_t size_at(struct reader *r, const json_t *object, const char *key, int64_t most) {
     int64_t value = -1;
-    if (r->status == STATUS_OK) r->status = json_get_int(object, key, 1, most, &value, r->path, r->err);
+    if (r->status == STATUS_OK)
+        r->status = json_get_int(object, key, 1, most, &value, r->path, r->err);
     if (r->status == STATUS_OK && value < 1)
         r->status = fail(r->err, STATUS_INVALID, "%s: \"%s\" is missing", r->path, key);
     return r->status == STATUS_OK ? value : 1;
 }
 
-static int64_t size_or(struct reader *r, const json_t *object, const char *key, int64_t most, int64_t fallback) {
-    if (r->status == STATUS_OK) r->status = json_get_int(object, key, 1, most, &fallback, r->path, r->err);
+static int64_t size_or(struct reader *r, const json_t *object, const char *key, int64_t most,
+                       int64_t fallback) {
+    if (r->status == STATUS_OK)
+        r->status = json_get_int(object, key, 1, most, &fallback, r->path, r->err);
     return fallback;
 }
 
 static double number_or(struct reader *r, const json_t *object, const char *key, double fallback) {
-    if (r->status == STATUS_OK) r->status = json_get_double(object, key, &fallback, r->path, r->err);
+    if (r->status == STATUS_OK)
+        r->status = json_get_double(object, key, &fallback, r->path, r->err);
     return fallback;
 }
 
@@ -57,7 +63,8 @@ static bool bool_or(struct reader *r, const json_t *object, const char *key, boo
 }
 
 /* An array of exactly n numbers; absent, *out is left alone. */
-static void numbers_or(struct reader *r, const json_t *object, const char *key, double *out, size_t n) {
+static void numbers_or(struct reader *r, const json_t *object, const char *key, double *out,
+                       size_t n) {
     const json_t *array = json_object_get(object, key);
     if (r->status != STATUS_OK || !array || json_is_null(array)) return;
     bool good = json_array_size(array) == n;
@@ -66,26 +73,31 @@ static void numbers_or(struct reader *r, const json_t *object, const char *key, 
         good = json_is_number(v);
         out[i] = json_number_value(v);
     }
-    if (!good) r->status = fail(r->err, STATUS_INVALID, "%s: \"%s\" must be %zu numbers", r->path, key, n);
+    if (!good)
+        r->status = fail(r->err, STATUS_INVALID, "%s: \"%s\" must be %zu numbers", r->path, key, n);
 }
 
 /* The same for positive sizes. */
-static void sizes_or(struct reader *r, const json_t *object, const char *key, int64_t *out, size_t n) {
+static void sizes_or(struct reader *r, const json_t *object, const char *key, int64_t *out,
+                     size_t n) {
     double values[VAE_MAX_LEVELS];
     for (size_t i = 0; i < n; i++) values[i] = (double)out[i];
     numbers_or(r, object, key, values, n);
     for (size_t i = 0; r->status == STATUS_OK && i < n; i++) {
         out[i] = values[i] >= 1 && values[i] <= MOST_FEATURES ? (int64_t)values[i] : 0;
         if (out[i] < 1 || (double)out[i] != values[i])
-            r->status = fail(r->err, STATUS_INVALID, "%s: \"%s\" must be positive integers", r->path, key);
+            r->status =
+                fail(r->err, STATUS_INVALID, "%s: \"%s\" must be positive integers", r->path, key);
     }
 }
 
 static void refuse(struct reader *r, bool bad, const char *what) {
-    if (r->status == STATUS_OK && bad) r->status = fail(r->err, STATUS_INVALID, "%s: %s", r->path, what);
+    if (r->status == STATUS_OK && bad)
+        r->status = fail(r->err, STATUS_INVALID, "%s: %s", r->path, what);
 }
 
-enum status transformer_config_load(struct transformer_config *out, const char *model, struct error *err) {
+enum status transformer_config_load(struct transformer_config *out, const char *model,
+                                    struct error *err) {
     struct reader r;
     reader_open(&r, model, "transformer/config.json", err);
     struct transformer_config c = {.axes = {16, 56, 56}};
@@ -101,18 +113,23 @@ enum status transformer_config_load(struct transformer_config *out, const char *
     sizes_or(&r, r.root, "axes_dims_rope", c.axes, 3);
     refuse(&r, c.width > MOST_FEATURES, "the transformer is wider than this program allows");
     refuse(&r, patch != 2, "\"patch_size\" must be 2");
-    refuse(&r, c.out_channels != c.in_channels, "\"out_channels\" times 4 must equal \"in_channels\"");
+    refuse(&r, c.out_channels != c.in_channels,
+           "\"out_channels\" times 4 must equal \"in_channels\"");
     refuse(&r, c.axes[0] + c.axes[1] + c.axes[2] != c.head_dim,
            "\"axes_dims_rope\" must add up to \"attention_head_dim\"");
     refuse(&r, c.axes[0] % 2 || c.axes[1] % 2 || c.axes[2] % 2, "\"axes_dims_rope\" must be even");
-    refuse(&r, bool_or(&r, r.root, "guidance_embeds", false), "\"guidance_embeds\" is not supported");
-    refuse(&r, bool_or(&r, r.root, "use_additional_t_cond", false), "\"use_additional_t_cond\" is not supported");
-    refuse(&r, bool_or(&r, r.root, "use_layer3d_rope", false), "\"use_layer3d_rope\" is not supported");
+    refuse(&r, bool_or(&r, r.root, "guidance_embeds", false),
+           "\"guidance_embeds\" is not supported");
+    refuse(&r, bool_or(&r, r.root, "use_additional_t_cond", false),
+           "\"use_additional_t_cond\" is not supported");
+    refuse(&r, bool_or(&r, r.root, "use_layer3d_rope", false),
+           "\"use_layer3d_rope\" is not supported");
     *out = c;
     return reader_close(&r);
 }
 
-/* The rotary settings are in "rope_parameters" (transformers 5), or "rope_theta" and "rope_scaling" (transformers 4). */
+/* The rotary settings are in "rope_parameters" (transformers 5), or "rope_theta" and "rope_scaling"
+ * (transformers 4). */
 static void read_rope(struct reader *r, const json_t *text, struct language_config *c) {
     const json_t *rope = json_object_get(text, "rope_parameters");
     if (!rope) rope = json_object_get(text, "rope_scaling");
@@ -140,11 +157,14 @@ static void read_language(struct reader *r, struct language_config *c) {
     c->vocabulary = size_at(r, text, "vocab_size", 1 << 24);
     c->rms_eps = number_or(r, text, "rms_norm_eps", 1e-6);
     c->tied = bool_or(r, r->root, "tie_word_embeddings", false);
-    refuse(r, c->hidden % c->heads != 0, "\"hidden_size\" must be a multiple of \"num_attention_heads\"");
-    refuse(r, c->heads % c->kv_heads != 0, "\"num_attention_heads\" must be a multiple of \"num_key_value_heads\"");
+    refuse(r, c->hidden % c->heads != 0,
+           "\"hidden_size\" must be a multiple of \"num_attention_heads\"");
+    refuse(r, c->heads % c->kv_heads != 0,
+           "\"num_attention_heads\" must be a multiple of \"num_key_value_heads\"");
     c->head_dim = c->hidden / c->heads;
     refuse(r, c->head_dim % 2 != 0, "a head's size must be even");
-    refuse(r, bool_or(r, text, "use_sliding_window", false), "\"use_sliding_window\" is not supported");
+    refuse(r, bool_or(r, text, "use_sliding_window", false),
+           "\"use_sliding_window\" is not supported");
     read_rope(r, text, c);
 }
 
@@ -161,7 +181,8 @@ static void read_full_attention(struct reader *r, const json_t *vision, struct v
     }
 }
 
-static void read_vision(struct reader *r, const struct language_config *language, struct vision_config *c) {
+static void read_vision(struct reader *r, const struct language_config *language,
+                        struct vision_config *c) {
     const json_t *vision = json_object_get(r->root, "vision_config");
     refuse(r, !json_is_object(vision), "\"vision_config\" is missing");
     c->layers = size_at(r, vision, "depth", VISION_MAX_LAYERS);
@@ -177,41 +198,51 @@ static void read_vision(struct reader *r, const struct language_config *language
     refuse(r, c->channels != 3, "the vision tower must take pictures of 3 channels");
     refuse(r, c->hidden % c->heads != 0 || c->hidden / c->heads % 4 != 0,
            "the vision tower's \"hidden_size\" must be \"num_heads\" times a multiple of 4");
-    refuse(r, c->out_hidden != language->hidden, "\"out_hidden_size\" must equal the language model's \"hidden_size\"");
+    refuse(r, c->out_hidden != language->hidden,
+           "\"out_hidden_size\" must equal the language model's \"hidden_size\"");
     refuse(r, c->window < c->patch * c->merge, "\"window_size\" must hold at least one token");
     c->head_dim = c->hidden / c->heads;
     read_full_attention(r, vision, c);
 }
 
-/* How pictures become the vision tower's input: processor/preprocessor_config.json or processor_config.json. */
+/* How pictures become the vision tower's input: processor/preprocessor_config.json or
+ * processor_config.json. */
 static enum status read_processor(struct vision_config *c, const char *model, struct error *err) {
     char path[4096];
     int n = snprintf(path, sizeof path, "%s/processor/preprocessor_config.json", model);
     bool old = n > 0 && n < (int)sizeof path && access(path, F_OK) == 0;
     struct reader r;
-    reader_open(&r, model, old ? "processor/preprocessor_config.json" : "processor/processor_config.json", err);
+    reader_open(&r, model,
+                old ? "processor/preprocessor_config.json" : "processor/processor_config.json",
+                err);
     const json_t *image = json_object_get(r.root, "image_processor");
     if (!image) image = r.root;
     const json_t *size = json_object_get(image, "size");
-    const double mean[] = {0.48145466, 0.4578275, 0.40821073}, std[] = {0.26862954, 0.26130258, 0.27577711};
+    const double mean[] = {0.48145466, 0.4578275, 0.40821073},
+                 std[] = {0.26862954, 0.26130258, 0.27577711};
     const int64_t most = (int64_t)1 << 40;
     memcpy(c->mean, mean, sizeof mean);
     memcpy(c->std, std, sizeof std);
-    c->min_pixels = size_or(&r, image, "min_pixels", most, size_or(&r, size, "shortest_edge", most, 56 * 56));
-    c->max_pixels = size_or(&r, image, "max_pixels", most, size_or(&r, size, "longest_edge", most, 28 * 28 * 1280));
+    c->min_pixels =
+        size_or(&r, image, "min_pixels", most, size_or(&r, size, "shortest_edge", most, 56 * 56));
+    c->max_pixels = size_or(&r, image, "max_pixels", most,
+                            size_or(&r, size, "longest_edge", most, 28 * 28 * 1280));
     numbers_or(&r, image, "image_mean", c->mean, 3);
     numbers_or(&r, image, "image_std", c->std, 3);
-    refuse(&r, c->std[0] <= 0 || c->std[1] <= 0 || c->std[2] <= 0, "\"image_std\" must be positive");
+    refuse(&r, c->std[0] <= 0 || c->std[1] <= 0 || c->std[2] <= 0,
+           "\"image_std\" must be positive");
     refuse(&r, c->min_pixels > c->max_pixels, "\"min_pixels\" must not exceed \"max_pixels\"");
-    refuse(&r, size_or(&r, image, "patch_size", 256, c->patch) != c->patch ||
-                   size_or(&r, image, "merge_size", 16, c->merge) != c->merge ||
-                   size_or(&r, image, "temporal_patch_size", 16, c->temporal_patch) != c->temporal_patch,
+    refuse(&r,
+           size_or(&r, image, "patch_size", 256, c->patch) != c->patch ||
+               size_or(&r, image, "merge_size", 16, c->merge) != c->merge ||
+               size_or(&r, image, "temporal_patch_size", 16, c->temporal_patch) !=
+                   c->temporal_patch,
            "its patches differ from the vision tower's");
     return reader_close(&r);
 }
 
-enum status text_encoder_config_load(struct language_config *language, struct vision_config *vision, const char *model,
-                                     struct error *err) {
+enum status text_encoder_config_load(struct language_config *language, struct vision_config *vision,
+                                     const char *model, struct error *err) {
     struct reader r;
     reader_open(&r, model, "text_encoder/config.json", err);
     *language = (struct language_config){0};
@@ -223,7 +254,8 @@ enum status text_encoder_config_load(struct language_config *language, struct vi
 }
 
 static void read_levels(struct reader *r, struct vae_config *c) {
-    const json_t *mult = json_object_get(r->root, "dim_mult"), *temporal = json_object_get(r->root, "temperal_downsample");
+    const json_t *mult = json_object_get(r->root, "dim_mult"),
+                 *temporal = json_object_get(r->root, "temperal_downsample");
     size_t levels = mult ? json_array_size(mult) : 4;
     refuse(r, levels < 2 || levels > VAE_MAX_LEVELS, "\"dim_mult\" must have 2 to 8 levels");
     refuse(r, temporal && json_array_size(temporal) != levels - 1,
@@ -233,13 +265,16 @@ static void read_levels(struct reader *r, struct vae_config *c) {
     c->levels = (int)levels;
     if (!mult) memcpy(c->mult, usual, sizeof usual);
     sizes_or(r, r->root, "dim_mult", c->mult, levels);
-    for (size_t i = 0; i + 1 < levels; i++) c->temporal[i] = temporal ? json_is_true(json_array_get(temporal, i)) : i > 0;
-    for (size_t i = 0; i < levels; i++) refuse(r, c->mult[i] > 64, "\"dim_mult\" must not exceed 64");
+    for (size_t i = 0; i + 1 < levels; i++)
+        c->temporal[i] = temporal ? json_is_true(json_array_get(temporal, i)) : i > 0;
+    for (size_t i = 0; i < levels; i++)
+        refuse(r, c->mult[i] > 64, "\"dim_mult\" must not exceed 64");
 }
 
 /* What the published VAE has; its config may leave it out. */
-static const double usual_mean[] = {-0.7571, -0.7089, -0.9113, 0.1075,  -0.1745, 0.9653, -0.1517, 1.5508,
-                                    0.4134,  -0.0715, 0.5517,  -0.3632, -0.1922, -0.9497, 0.2503, -0.2921};
+static const double usual_mean[] = {-0.7571, -0.7089, -0.9113, 0.1075,  -0.1745, 0.9653,
+                                    -0.1517, 1.5508,  0.4134,  -0.0715, 0.5517,  -0.3632,
+                                    -0.1922, -0.9497, 0.2503,  -0.2921};
 static const double usual_std[] = {2.8184, 1.4541, 2.3275, 2.6558, 1.2196, 1.7708, 2.6052, 2.0743,
                                    3.2687, 2.1526, 2.8652, 1.5579, 1.6382, 1.1253, 2.8251, 1.9160};
 
@@ -253,15 +288,19 @@ enum status vae_config_load(struct vae_config *out, const char *model, struct er
     c.res_blocks = size_or(&r, r.root, "num_res_blocks", 64, 2);
     read_levels(&r, &c);
     refuse(&r, c.picture_channels != 3, "the VAE must take pictures of 3 channels");
-    refuse(&r, json_array_size(json_object_get(r.root, "attn_scales")) > 0, "\"attn_scales\" is not supported");
+    refuse(&r, json_array_size(json_object_get(r.root, "attn_scales")) > 0,
+           "\"attn_scales\" is not supported");
     bool usual = c.z == (int64_t)(sizeof usual_mean / sizeof *usual_mean);
-    refuse(&r, !usual && (!json_object_get(r.root, "latents_mean") || !json_object_get(r.root, "latents_std")),
+    refuse(&r,
+           !usual && (!json_object_get(r.root, "latents_mean") ||
+                      !json_object_get(r.root, "latents_std")),
            "\"latents_mean\" and \"latents_std\" are missing");
     if (usual) memcpy(c.mean, usual_mean, sizeof usual_mean);
     if (usual) memcpy(c.std, usual_std, sizeof usual_std);
     numbers_or(&r, r.root, "latents_mean", c.mean, (size_t)c.z);
     numbers_or(&r, r.root, "latents_std", c.std, (size_t)c.z);
-    for (int64_t i = 0; i < c.z; i++) refuse(&r, !(c.std[i] > 0), "\"latents_std\" must be positive");
+    for (int64_t i = 0; i < c.z; i++)
+        refuse(&r, !(c.std[i] > 0), "\"latents_std\" must be positive");
     *out = c;
     return reader_close(&r);
 }

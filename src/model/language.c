@@ -18,20 +18,25 @@ struct language {
     struct vector *norm;
 };
 
-static void load_layer(struct loader *l, struct layer *layer, const struct language_config *c, int i) {
-    const char *qkv[] = {"layers.%d.self_attn.q_proj", "layers.%d.self_attn.k_proj", "layers.%d.self_attn.v_proj"};
+static void load_layer(struct loader *l, struct layer *layer, const struct language_config *c,
+                       int i) {
+    const char *qkv[] = {"layers.%d.self_attn.q_proj", "layers.%d.self_attn.k_proj",
+                         "layers.%d.self_attn.v_proj"};
     const char *gate_up[] = {"layers.%d.mlp.gate_proj", "layers.%d.mlp.up_proj"};
     int64_t n = c->hidden, kv = c->kv_heads * c->head_dim;
-    int64_t thirds[] = {c->heads * c->head_dim, kv, kv}, inner[] = {c->intermediate, c->intermediate};
+    int64_t thirds[] = {c->heads * c->head_dim, kv, kv},
+            inner[] = {c->intermediate, c->intermediate};
     load_vector(l, &layer->norm1, n, "layers.%d.input_layernorm.weight", i);
     load_linear_stack(l, &layer->qkv, qkv, thirds, 3, n, LOAD_BIAS, i);
-    load_linear(l, &layer->out, n, c->heads * c->head_dim, LOAD_NO_BIAS, "layers.%d.self_attn.o_proj", i);
+    load_linear(l, &layer->out, n, c->heads * c->head_dim, LOAD_NO_BIAS,
+                "layers.%d.self_attn.o_proj", i);
     load_vector(l, &layer->norm2, n, "layers.%d.post_attention_layernorm.weight", i);
     load_linear_stack(l, &layer->gate_up, gate_up, inner, 2, n, LOAD_NO_BIAS, i);
     load_linear(l, &layer->down, n, c->intermediate, LOAD_NO_BIAS, "layers.%d.mlp.down_proj", i);
 }
 
-enum status language_load(struct language **out, const struct language_config *c, struct loader *l, struct error *err) {
+enum status language_load(struct language **out, const struct language_config *c, struct loader *l,
+                          struct error *err) {
     *out = NULL;
     struct language *m = calloc(1, sizeof *m);
     struct layer *layers = calloc((size_t)c->layers, sizeof *layers);
@@ -65,20 +70,23 @@ void language_destroy(struct language *m) {
     free(m);
 }
 
-enum status language_embed(const struct language *m, float *out, const int32_t *ids, int64_t count, struct error *err) {
+enum status language_embed(const struct language *m, float *out, const int32_t *ids, int64_t count,
+                           struct error *err) {
     int64_t n = m->c.hidden;
     for (int64_t i = 0; i < count; i++) {
         if (ids[i] < 0 || ids[i] >= m->c.vocabulary)
-            return fail(err, STATUS_INVALID, "the tokenizer has token %d, but the text encoder's vocabulary has %lld",
+            return fail(err, STATUS_INVALID,
+                        "the tokenizer has token %d, but the text encoder's vocabulary has %lld",
                         (int)ids[i], (long long)m->c.vocabulary);
-        const char *row = (const char *)m->embeddings->data + (size_t)ids[i] * (size_t)n * dtype_size(m->embeddings->dtype);
+        const char *row = (const char *)m->embeddings->data +
+                          (size_t)ids[i] * (size_t)n * dtype_size(m->embeddings->dtype);
         floats_from(out + i * n, row, m->embeddings->dtype, (size_t)n);
     }
     return STATUS_OK;
 }
 
-enum status language_cache_create(struct language_cache *out, const struct language *m, struct workspace *w,
-                                  int64_t room, struct error *err) {
+enum status language_cache_create(struct language_cache *out, const struct language *m,
+                                  struct workspace *w, int64_t room, struct error *err) {
     *out = (struct language_cache){.room = room};
     out->keys = calloc((size_t)m->c.layers, sizeof *out->keys);
     out->values = calloc((size_t)m->c.layers, sizeof *out->values);
@@ -99,8 +107,9 @@ void language_cache_destroy(struct language_cache *c) {
     *c = (struct language_cache){0};
 }
 
-static void attend(const struct language *m, int64_t i, struct workspace *w, struct tensor x, struct tensor normed,
-                   struct tensor angles, int64_t first, struct language_cache *cache) {
+static void attend(const struct language *m, int64_t i, struct workspace *w, struct tensor x,
+                   struct tensor normed, struct tensor angles, int64_t first,
+                   struct language_cache *cache) {
     const struct language_config *c = &m->c;
     const struct layer *l = &m->layers[i];
     const struct attention attention = {.heads = c->heads,
@@ -118,17 +127,19 @@ static void attend(const struct language *m, int64_t i, struct workspace *w, str
     op_norm_rotary(w, k, c->head_dim, NULL, 0, angles, ROTARY_HALVES);
     op_copy(w, tensor_rows(cache->keys[i], first, x.rows), k);
     op_copy(w, tensor_rows(cache->values[i], first, x.rows), tensor_cols(qkv, n + kv, kv));
-    op_attention(w, q, q, tensor_rows(cache->keys[i], 0, first + x.rows), tensor_rows(cache->values[i], 0, first + x.rows),
-                 &attention);
+    op_attention(w, q, q, tensor_rows(cache->keys[i], 0, first + x.rows),
+                 tensor_rows(cache->values[i], 0, first + x.rows), &attention);
     op_linear(w, x, q, l->out, &(struct epilogue){.residual = &x});
     workspace_release(w, mark);
 }
 
-static void feed_forward(const struct language *m, int64_t i, struct workspace *w, struct tensor x, struct tensor normed) {
+static void feed_forward(const struct language *m, int64_t i, struct workspace *w, struct tensor x,
+                         struct tensor normed) {
     const struct layer *l = &m->layers[i];
     int64_t inner = m->c.intermediate;
     size_t mark = workspace_mark(w);
-    struct tensor gate_up = tensor_take(w, x.rows, 2 * inner), gate = tensor_cols(gate_up, 0, inner);
+    struct tensor gate_up = tensor_take(w, x.rows, 2 * inner),
+                  gate = tensor_cols(gate_up, 0, inner);
     op_rms_norm(w, normed, x, l->norm2, (float)m->c.rms_eps);
     op_linear(w, gate_up, normed, l->gate_up, NULL);
     op_silu_mul(w, gate, gate, tensor_cols(gate_up, inner, inner));
@@ -136,8 +147,9 @@ static void feed_forward(const struct language *m, int64_t i, struct workspace *
     workspace_release(w, mark);
 }
 
-static enum status upload_inputs(const struct language *m, struct workspace *w, struct tensor x, struct tensor angles,
-                                 const float *embeds, const int32_t *positions, struct error *err) {
+static enum status upload_inputs(const struct language *m, struct workspace *w, struct tensor x,
+                                 struct tensor angles, const float *embeds,
+                                 const int32_t *positions, struct error *err) {
     if (workspace_is_dry(w)) return STATUS_OK;
     float *host = malloc((size_t)(angles.rows * angles.cols) * sizeof *host);
     if (!host) return fail(err, STATUS_NO_MEMORY, "no memory for %lld tokens", (long long)x.rows);
@@ -148,11 +160,13 @@ static enum status upload_inputs(const struct language *m, struct workspace *w, 
     return STATUS_OK;
 }
 
-enum status language_forward(const struct language *m, struct workspace *w, struct tensor hidden, const float *embeds,
-                             const int32_t *positions, int64_t first, struct language_cache *cache,
-                             const struct trace *trace, const char *tag, struct error *err) {
+enum status language_forward(const struct language *m, struct workspace *w, struct tensor hidden,
+                             const float *embeds, const int32_t *positions, int64_t first,
+                             struct language_cache *cache, const struct trace *trace,
+                             const char *tag, struct error *err) {
     size_t mark = workspace_mark(w);
-    struct tensor x = tensor_take(w, hidden.rows, m->c.hidden), normed = tensor_take(w, hidden.rows, m->c.hidden);
+    struct tensor x = tensor_take(w, hidden.rows, m->c.hidden),
+                  normed = tensor_take(w, hidden.rows, m->c.hidden);
     struct tensor angles = tensor_take(w, hidden.rows, m->c.head_dim);
     enum status s = upload_inputs(m, w, x, angles, embeds, positions, err);
     for (int64_t i = 0; i < m->c.layers && s == STATUS_OK; i++) {

@@ -1,10 +1,11 @@
 /*
- * language.h - Qwen2.5-VL's language model, as a reader: token embeddings in, hidden states out.  There is no output head
- * and no sampling.
+ * language.h - Qwen2.5-VL's language model, as a reader: token embeddings in, hidden states out.
+ * There is no output head and no sampling.
  *
- * The two prompts of a guided edit begin alike: template, pictures, and as much of the sentence as they share.  Attention is
- * causal, so hidden states of that beginning are the same.  A language_cache keeps keys and values of the first prompt, and
- * the second one continues from where they part.
+ * The two prompts of a guided edit begin alike: template, pictures, and as much of the sentence as
+ * they share.  Attention is causal, so hidden states of that beginning are the same.  A
+ * language_cache keeps keys and values of the first prompt, and the second one continues from where
+ * they part.
  *
  * Source: transformers, modeling_qwen2_5_vl.py (Qwen2_5_VLTextModel).
  */
@@ -17,27 +18,32 @@
 
 struct language;
 
-enum status language_load(struct language **out, const struct language_config *c, struct loader *l, struct error *err);
+enum status language_load(struct language **out, const struct language_config *c, struct loader *l,
+                          struct error *err);
 void language_destroy(struct language *m);
 
-/* Embeddings of token ids, on the host: out [count, hidden].  An id beyond the vocabulary is STATUS_INVALID. */
-enum status language_embed(const struct language *m, float *out, const int32_t *ids, int64_t count, struct error *err);
+/* Embeddings of token ids, on the host: out [count, hidden].  An id beyond the vocabulary is
+ * STATUS_INVALID. */
+enum status language_embed(const struct language *m, float *out, const int32_t *ids, int64_t count,
+                           struct error *err);
 
 /* Keys and values of every layer, in the workspace, for up to `room` tokens. */
 struct language_cache {
     struct tensor *keys, *values; /* [layers] of [room, kv_heads * head_dim] */
     int64_t room;
 };
-enum status language_cache_create(struct language_cache *out, const struct language *m, struct workspace *w,
-                                  int64_t room, struct error *err);
+enum status language_cache_create(struct language_cache *out, const struct language *m,
+                                  struct workspace *w, int64_t room, struct error *err);
 void language_cache_destroy(struct language_cache *c);
 
-/* The last hidden states, after the final norm, of tokens first .. first + hidden.rows - 1, into `hidden`.  The cache must
- * hold tokens 0 .. first - 1, from an earlier call, and holds these too afterwards.
- * embeds: [hidden.rows, hidden size] and positions: [3][hidden.rows], of these tokens, on the host; NULL in a dry
- * workspace.  trace: shows every layer's input as "TAG.hidden.N". */
-enum status language_forward(const struct language *m, struct workspace *w, struct tensor hidden, const float *embeds,
-                             const int32_t *positions, int64_t first, struct language_cache *cache,
-                             const struct trace *trace, const char *tag, struct error *err);
+/* The last hidden states, after the final norm, of tokens first .. first + hidden.rows - 1, into
+ * `hidden`.  The cache must hold tokens 0 .. first - 1, from an earlier call, and holds these
+ * too afterwards. embeds: [hidden.rows, hidden size] and positions: [3][hidden.rows], of these
+ * tokens, on the host; NULL in a dry workspace.  trace: shows every layer's input as
+ * "TAG.hidden.N". */
+enum status language_forward(const struct language *m, struct workspace *w, struct tensor hidden,
+                             const float *embeds, const int32_t *positions, int64_t first,
+                             struct language_cache *cache, const struct trace *trace,
+                             const char *tag, struct error *err);
 
 #endif

@@ -12,7 +12,8 @@ enum status loader_start(struct loader *l, struct error *err) {
     l->status = STATUS_OK;
     l->prefix = "";
     l->used = calloc(weights_count(l->weights) + 1, sizeof *l->used);
-    if (!l->used) return l->status = fail(err, STATUS_NO_MEMORY, "no memory to load the %s", l->component);
+    if (!l->used)
+        return l->status = fail(err, STATUS_NO_MEMORY, "no memory to load the %s", l->component);
     l->all_16_bit = true;
     for (size_t i = 0; i < weights_count(l->weights); i++)
         if (weights_at(l->weights, i)->dtype == DTYPE_F32) l->all_16_bit = false;
@@ -42,16 +43,17 @@ bool loader_has(const struct loader *l, const char *name) {
 /* ---- looking up ---- */
 
 static void format_name(char *name, const char *format, va_list args) {
-    if (vsnprintf(name, LOADER_NAME_MAX, format, args) >= LOADER_NAME_MAX) name[0] = '\0'; /* found nowhere */
+    if (vsnprintf(name, LOADER_NAME_MAX, format, args) >= LOADER_NAME_MAX)
+        name[0] = '\0'; /* found nowhere */
 }
 
 /* Writes a function's own variable arguments into `name`. */
-#define FORMAT_NAME(name, format)                                                                                      \
-    do {                                                                                                               \
-        va_list args;                                                                                                  \
-        va_start(args, format);                                                                                        \
-        format_name(name, format, args);                                                                               \
-        va_end(args);                                                                                                  \
+#define FORMAT_NAME(name, format)                                                                  \
+    do {                                                                                           \
+        va_list args;                                                                              \
+        va_start(args, format);                                                                    \
+        format_name(name, format, args);                                                           \
+        va_end(args);                                                                              \
     } while (0)
 
 static void print_shape(char *text, size_t size, const int64_t *shape, int rank) {
@@ -73,8 +75,8 @@ static void wrong_shape(struct loader *l, const struct weight *w, const int64_t 
     print_shape(expected, sizeof expected, shape, rank);
     print_shape(there, sizeof there, w->shape, w->rank);
     l->status = fail(l->err, STATUS_INVALID,
-                     "%s: tensor %s in %s has shape %s, but the model's config asks for %s", l->component, w->name,
-                     w->file, there, expected);
+                     "%s: tensor %s in %s has shape %s, but the model's config asks for %s",
+                     l->component, w->name, w->file, there, expected);
 }
 
 /* Marks the tensor as used. */
@@ -86,8 +88,10 @@ static const struct weight *look_up(struct loader *l, const char *name) {
     size_t low = 0, high = weights_count(l->weights);
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (strcmp(weights_at(l->weights, middle)->name, full) < 0) low = middle + 1;
-        else high = middle;
+        if (strcmp(weights_at(l->weights, middle)->name, full) < 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
     if (!l->used[low]) {
         l->used[low] = true;
@@ -98,13 +102,15 @@ static const struct weight *look_up(struct loader *l, const char *name) {
 }
 
 /* The tensor of that name and shape, or NULL and the loader has failed. */
-static const struct weight *need(struct loader *l, const char *name, const int64_t *shape, int rank) {
+static const struct weight *need(struct loader *l, const char *name, const int64_t *shape,
+                                 int rank) {
     const struct weight *w = look_up(l, name);
     if (!w) {
         char expected[128];
         print_shape(expected, sizeof expected, shape, rank);
-        l->status = fail(l->err, STATUS_INVALID, "%s: tensor %s%s, expected with shape %s, is missing", l->component,
-                         l->prefix, name, expected);
+        l->status =
+            fail(l->err, STATUS_INVALID, "%s: tensor %s%s, expected with shape %s, is missing",
+                 l->component, l->prefix, name, expected);
         return NULL;
     }
     if (!same_shape(w, shape, rank)) {
@@ -131,11 +137,13 @@ static bool reads(const struct loader *l) {
 
 static void *take(struct loader *l, size_t n, size_t size) {
     void *memory = malloc(n * size + 1);
-    if (!memory) l->status = fail(l->err, STATUS_NO_MEMORY, "no memory to load the %s", l->component);
+    if (!memory)
+        l->status = fail(l->err, STATUS_NO_MEMORY, "no memory to load the %s", l->component);
     return memory;
 }
 
-/* The tensor's numbers as float32; the caller frees them.  NULL when the loader has failed or reads nothing. */
+/* The tensor's numbers as float32; the caller frees them.  NULL when the loader has failed or reads
+ * nothing. */
 static float *floats_of(struct loader *l, const struct weight *w) {
     if (!reads(l)) return NULL;
     float *f = take(l, (size_t)w->count, sizeof *f);
@@ -145,21 +153,22 @@ static float *floats_of(struct loader *l, const struct weight *w) {
 
 /* ---- linear layers ---- */
 
-/* If an adapter has something for this layer, its weight with that added, as float32; else NULL.  Adapters name layers as
- * the model does, without a prefix. */
+/* If an adapter has something for this layer, its weight with that added, as float32; else
+ * NULL.  Adapters name layers as the model does, without a prefix. */
 static float *merged(struct loader *l, const char *name, const struct weight *w) {
     bool any = false;
     for (size_t i = 0; i < l->lora_count && reads(l); i++) any = any || lora_has(l->loras[i], name);
     float *weight = any ? floats_of(l, w) : NULL;
     for (size_t i = 0; weight && i < l->lora_count && !failed(l); i++) {
         bool touched = false;
-        l->status = lora_merge(l->loras[i], name, weight, w->shape[0], w->shape[1], &touched, l->err);
+        l->status =
+            lora_merge(l->loras[i], name, weight, w->shape[0], w->shape[1], &touched, l->err);
     }
     return weight;
 }
 
-static void load_stack(struct loader *l, struct linear **to, char names[][LOADER_NAME_MAX], const int64_t *out,
-                       size_t count, int64_t in, enum load_bias has_bias) {
+static void load_stack(struct loader *l, struct linear **to, char names[][LOADER_NAME_MAX],
+                       const int64_t *out, size_t count, int64_t in, enum load_bias has_bias) {
     const struct weight *weights[LOADER_MAX_PARTS] = {0}, *biases[LOADER_MAX_PARTS] = {0};
     float *merges[LOADER_MAX_PARTS] = {0};
     struct matrix parts[LOADER_MAX_PARTS];
@@ -193,8 +202,8 @@ static void load_stack(struct loader *l, struct linear **to, char names[][LOADER
     free(bias);
 }
 
-void load_linear(struct loader *l, struct linear **to, int64_t out, int64_t in, enum load_bias bias, const char *format,
-                 ...) {
+void load_linear(struct loader *l, struct linear **to, int64_t out, int64_t in, enum load_bias bias,
+                 const char *format, ...) {
     *to = NULL;
     if (failed(l)) return;
     char name[1][LOADER_NAME_MAX];
@@ -206,8 +215,9 @@ static void indexed_name(char *name, const char *format, ...) {
     FORMAT_NAME(name, format);
 }
 
-void load_linear_stack(struct loader *l, struct linear **to, const char *const *formats, const int64_t *out,
-                       size_t count, int64_t in, enum load_bias bias, int index) {
+void load_linear_stack(struct loader *l, struct linear **to, const char *const *formats,
+                       const int64_t *out, size_t count, int64_t in, enum load_bias bias,
+                       int index) {
     *to = NULL;
     if (failed(l)) return;
     char names[LOADER_MAX_PARTS][LOADER_NAME_MAX];
@@ -232,10 +242,10 @@ void load_vector(struct loader *l, struct vector **to, int64_t n, const char *fo
     done_with(l, w);
 }
 
-/* NAME.weight of a convolution, of rank 4 or 5, with only its last slice in time, as [out, in, size, size]; NULL when the
- * loader failed or reads nothing.  *bias as stored. */
-static float *conv_weight(struct loader *l, const char *layer, int64_t out, int64_t in, int size, int rank, int time,
-                          float **bias) {
+/* NAME.weight of a convolution, of rank 4 or 5, with only its last slice in time, as [out, in,
+ * size, size]; NULL when the loader failed or reads nothing.  *bias as stored. */
+static float *conv_weight(struct loader *l, const char *layer, int64_t out, int64_t in, int size,
+                          int rank, int time, float **bias) {
     char name[LOADER_NAME_MAX + 8];
     int64_t shape4[] = {out, in, size, size}, shape5[] = {out, in, time, size, size};
     *bias = NULL;
@@ -250,25 +260,29 @@ static float *conv_weight(struct loader *l, const char *layer, int64_t out, int6
     float *weight = take(l, (size_t)(out * in) * area, sizeof *weight);
     *bias = failed(l) ? NULL : floats_of(l, b);
     for (size_t i = 0; !failed(l) && i < (size_t)(out * in); i++)
-        floats_from(weight + i * area, (const char *)w->data + (i * slices + slices - 1) * area * item, w->dtype, area);
+        floats_from(weight + i * area,
+                    (const char *)w->data + (i * slices + slices - 1) * area * item, w->dtype,
+                    area);
     done_with(l, w);
     done_with(l, b);
     return weight;
 }
 
-void load_conv(struct loader *l, struct conv **to, int64_t out, int64_t in, int size, int rank, int time,
-               const char *format, ...) {
+void load_conv(struct loader *l, struct conv **to, int64_t out, int64_t in, int size, int rank,
+               int time, const char *format, ...) {
     *to = NULL;
     if (failed(l)) return;
     char name[LOADER_NAME_MAX];
     FORMAT_NAME(name, format);
     float *bias, *weight = conv_weight(l, name, out, in, size, rank, time, &bias);
-    if (!failed(l)) l->status = compute_pack_conv(l->compute, to, weight, bias, out, in, size, l->err);
+    if (!failed(l))
+        l->status = compute_pack_conv(l->compute, to, weight, bias, out, in, size, l->err);
     free(weight);
     free(bias);
 }
 
-void load_pointwise(struct loader *l, struct linear **to, int64_t out, int64_t in, int rank, const char *format, ...) {
+void load_pointwise(struct loader *l, struct linear **to, int64_t out, int64_t in, int rank,
+                    const char *format, ...) {
     *to = NULL;
     if (failed(l)) return;
     char name[LOADER_NAME_MAX];
@@ -280,8 +294,8 @@ void load_pointwise(struct loader *l, struct linear **to, int64_t out, int64_t i
     free(bias);
 }
 
-void load_flattened(struct loader *l, struct linear **to, int64_t out, const int64_t *in_shape, int in_rank,
-                    const char *format, ...) {
+void load_flattened(struct loader *l, struct linear **to, int64_t out, const int64_t *in_shape,
+                    int in_rank, const char *format, ...) {
     *to = NULL;
     if (failed(l)) return;
     char name[LOADER_NAME_MAX];
@@ -298,7 +312,8 @@ void load_flattened(struct loader *l, struct linear **to, int64_t out, const int
     done_with(l, w);
 }
 
-void load_table(struct loader *l, const struct weight **to, int64_t rows, int64_t cols, const char *format, ...) {
+void load_table(struct loader *l, const struct weight **to, int64_t rows, int64_t cols,
+                const char *format, ...) {
     *to = NULL;
     if (failed(l)) return;
     char name[LOADER_NAME_MAX];

@@ -5,10 +5,11 @@
  *
  *     load_linear(l, &b->to_out, dim, dim, LOAD_BIAS, "transformer_blocks.%d.attn.to_out.0", i);
  *
- * The loader looks the tensor up, checks its shape, merges adapters into it, packs it for the device and lets the file's
- * pages go.  After the first failure every further call does nothing, so that the list needs no error handling of its
- * own; loader_finish tells.  On a plan-only device (compute.h) names and shapes are checked and no number is read: that is
- * how a checkpoint is inspected.
+ * The loader looks the tensor up, checks its shape, merges adapters into it, packs it for the
+ * device and lets the file's pages go.  After the first failure every further call does nothing, so
+ * that the list needs no error handling of its own; loader_finish tells.  On a plan-only device
+ * (compute.h) names and shapes are checked and no number is read: that is how a checkpoint is
+ * inspected.
  */
 #ifndef MODEL_LOADER_H
 #define MODEL_LOADER_H
@@ -26,19 +27,20 @@
 enum { LOADER_NAME_MAX = 256, LOADER_MAX_PARTS = 4 };
 
 struct loader {
-    const char *component;         /* "transformer", for messages */
+    const char *component; /* "transformer", for messages */
     const struct weights *weights;
     struct compute *compute;
-    bool exact;                    /* never less than float32 products */
-    struct lora *const *loras;     /* merged into linear layers by name; may be NULL */
+    bool exact;                /* never less than float32 products */
+    struct lora *const *loras; /* merged into linear layers by name; may be NULL */
     size_t lora_count;
     const struct log *log;
-    void (*progress)(void *arg, uint64_t bytes); /* after each tensor, with its stored bytes; may be NULL */
+    void (*progress)(void *arg,
+                     uint64_t bytes); /* after each tensor, with its stored bytes; may be NULL */
     void *progress_arg;
 
     /* What the loader keeps for itself; zero at first. */
     const char *prefix; /* put before every name */
-    bool *used;      /* per weight */
+    bool *used;         /* per weight */
     uint64_t parameters;
     size_t tensors;
     bool all_16_bit; /* set by loader_start: every tensor is stored in 16 bits */
@@ -54,45 +56,55 @@ enum status loader_start(struct loader *l, struct error *err);
 /* From now on `prefix` stands before every name; it must live as long as the loader. */
 void loader_set_prefix(struct loader *l, const char *prefix);
 
-/* Tells how the loading went.  On success, tensors that nobody asked for are listed in the log at debug level. */
+/* Tells how the loading went.  On success, tensors that nobody asked for are listed in the log at
+ * debug level. */
 enum status loader_finish(struct loader *l);
 
 /* Whether the checkpoint has a tensor of that name, prefix included. */
 bool loader_has(const struct loader *l, const char *name);
 
 /* NAME.weight [out, in] and NAME.bias [out]. */
-__attribute__((format(printf, 6, 7))) void load_linear(struct loader *l, struct linear **to, int64_t out, int64_t in,
-                                                       enum load_bias bias, const char *name, ...);
-
-/* Several layers with the same input as one, their outputs side by side: names[i] has out[i] features.  In the names, %d
- * stands for `index`. */
-void load_linear_stack(struct loader *l, struct linear **to, const char *const *names, const int64_t *out, size_t count,
-                       int64_t in, enum load_bias bias, int index);
-
-/* NAME [n], whatever the ones around it in the stored shape (VAE norms are stored [n, 1, 1] or [n, 1, 1, 1]). */
-__attribute__((format(printf, 4, 5))) void load_vector(struct loader *l, struct vector **to, int64_t n,
+__attribute__((format(printf, 6, 7))) void load_linear(struct loader *l, struct linear **to,
+                                                       int64_t out, int64_t in, enum load_bias bias,
                                                        const char *name, ...);
 
-/* NAME.weight and NAME.bias [out] of a convolution.  `rank` 4: [out, in, size, size].  Rank 5: [out, in, t, size, size],
- * causal in time: of a single frame only the last temporal slice meets data, so only that one is taken; `time` is t. */
-__attribute__((format(printf, 8, 9))) void load_conv(struct loader *l, struct conv **to, int64_t out, int64_t in,
-                                                     int size, int rank, int time, const char *name, ...);
+/* Several layers with the same input as one, their outputs side by side: names[i] has out[i]
+ * features.  In the names, %d stands for `index`. */
+void load_linear_stack(struct loader *l, struct linear **to, const char *const *names,
+                       const int64_t *out, size_t count, int64_t in, enum load_bias bias,
+                       int index);
+
+/* NAME [n], whatever the ones around it in the stored shape (VAE norms are stored [n, 1, 1] or [n,
+ * 1, 1, 1]). */
+__attribute__((format(printf, 4, 5))) void load_vector(struct loader *l, struct vector **to,
+                                                       int64_t n, const char *name, ...);
+
+/* NAME.weight and NAME.bias [out] of a convolution.  `rank` 4: [out, in, size, size].  Rank 5:
+ * [out, in, t, size, size], causal in time: of a single frame only the last temporal slice meets
+ * data, so only that one is taken; `time` is t. */
+__attribute__((format(printf, 8, 9))) void load_conv(struct loader *l, struct conv **to,
+                                                     int64_t out, int64_t in, int size, int rank,
+                                                     int time, const char *name, ...);
 
 /* The same for size 1, as a linear layer over the channels. */
-__attribute__((format(printf, 6, 7))) void load_pointwise(struct loader *l, struct linear **to, int64_t out, int64_t in,
-                                                          int rank, const char *name, ...);
+__attribute__((format(printf, 6, 7))) void load_pointwise(struct loader *l, struct linear **to,
+                                                          int64_t out, int64_t in, int rank,
+                                                          const char *name, ...);
 
 /* NAME [out, in_shape...] as a linear layer without bias over the flattened input. */
-__attribute__((format(printf, 6, 7))) void load_flattened(struct loader *l, struct linear **to, int64_t out,
-                                                          const int64_t *in_shape, int in_rank, const char *name, ...);
+__attribute__((format(printf, 6, 7))) void load_flattened(struct loader *l, struct linear **to,
+                                                          int64_t out, const int64_t *in_shape,
+                                                          int in_rank, const char *name, ...);
 
-/* A table [rows, cols] that stays in the file: *to is the stored tensor, read when rows are asked for. */
-__attribute__((format(printf, 5, 6))) void load_table(struct loader *l, const struct weight **to, int64_t rows,
-                                                      int64_t cols, const char *name, ...);
+/* A table [rows, cols] that stays in the file: *to is the stored tensor, read when rows are asked
+ * for. */
+__attribute__((format(printf, 5, 6))) void load_table(struct loader *l, const struct weight **to,
+                                                      int64_t rows, int64_t cols, const char *name,
+                                                      ...);
 
-/* Tensors that the checkpoint may have and a still picture does not need (the language model's head, convolutions over
- * time): checked where they are, never packed. */
-__attribute__((format(printf, 4, 5))) void load_nothing(struct loader *l, const int64_t *shape, int rank,
-                                                        const char *name, ...);
+/* Tensors that the checkpoint may have and a still picture does not need (the language model's
+ * head, convolutions over time): checked where they are, never packed. */
+__attribute__((format(printf, 4, 5))) void load_nothing(struct loader *l, const int64_t *shape,
+                                                        int rank, const char *name, ...);
 
 #endif

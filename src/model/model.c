@@ -11,19 +11,21 @@ enum status model_config_load(struct model_config *out, const char *folder, stru
     if (s != STATUS_OK) return s;
     if (out->transformer.text_width != out->language.hidden)
         return fail(err, STATUS_INVALID,
-                    "the transformer takes prompts of width %lld (joint_attention_dim), but the text encoder's "
+                    "the transformer takes prompts of width %lld (joint_attention_dim), but the "
+                    "text encoder's "
                     "hidden_size is %lld",
                     (long long)out->transformer.text_width, (long long)out->language.hidden);
     if (out->transformer.in_channels != 4 * out->vae.z)
-        return fail(err, STATUS_INVALID, "the transformer's in_channels is %lld, but 4 times the VAE's z_dim is %lld",
+        return fail(err, STATUS_INVALID,
+                    "the transformer's in_channels is %lld, but 4 times the VAE's z_dim is %lld",
                     (long long)out->transformer.in_channels, (long long)(4 * out->vae.z));
     return STATUS_OK;
 }
 
 /* ---- checkpoint ---- */
 
-static enum status open_component(struct weights **out, const char *folder, const char *component, const char *stem,
-                                  struct error *err) {
+static enum status open_component(struct weights **out, const char *folder, const char *component,
+                                  const char *stem, struct error *err) {
     char path[4096];
     if (snprintf(path, sizeof path, "%s/%s", folder, component) >= (int)sizeof path)
         return fail(err, STATUS_INVALID, "the model folder's path is too long");
@@ -34,9 +36,12 @@ static enum status open_component(struct weights **out, const char *folder, cons
 
 enum status checkpoint_open(struct checkpoint *out, const char *folder, struct error *err) {
     *out = (struct checkpoint){0};
-    enum status s = open_component(&out->transformer, folder, "transformer", "diffusion_pytorch_model", err);
-    if (s == STATUS_OK) s = open_component(&out->text_encoder, folder, "text_encoder", "model", err);
-    if (s == STATUS_OK) s = open_component(&out->vae, folder, "vae", "diffusion_pytorch_model", err);
+    enum status s =
+        open_component(&out->transformer, folder, "transformer", "diffusion_pytorch_model", err);
+    if (s == STATUS_OK)
+        s = open_component(&out->text_encoder, folder, "text_encoder", "model", err);
+    if (s == STATUS_OK)
+        s = open_component(&out->vae, folder, "vae", "diffusion_pytorch_model", err);
     if (s != STATUS_OK) checkpoint_close(out);
     return s;
 }
@@ -75,10 +80,12 @@ struct loading {
 static void count_progress(void *arg, uint64_t bytes) {
     struct loading *l = arg;
     l->done += bytes;
-    if (l->options->loading) l->options->loading(l->options->loading_arg, (double)l->done / (double)l->total);
+    if (l->options->loading)
+        l->options->loading(l->options->loading_arg, (double)l->done / (double)l->total);
 }
 
-static struct loader loader_for(struct loading *loading, const char *component, const struct weights *weights) {
+static struct loader loader_for(struct loading *loading, const char *component,
+                                const struct weights *weights) {
     return (struct loader){.component = component,
                            .weights = weights,
                            .compute = loading->options->compute,
@@ -103,25 +110,30 @@ static enum status load_text_encoder(struct model *m, struct loading *loading, s
     if (s == STATUS_OK) s = language_load(&m->language, &m->config.language, &l, err);
     loader_set_prefix(&l, "");
     if (s == STATUS_OK)
-        load_nothing(&l, (const int64_t[]){m->config.language.vocabulary, m->config.language.hidden}, 2, "lm_head.weight");
+        load_nothing(&l,
+                     (const int64_t[]){m->config.language.vocabulary, m->config.language.hidden}, 2,
+                     "lm_head.weight");
     enum status finished = loader_finish(&l);
     take_counts(m, &l);
     return s == STATUS_OK ? finished : s;
 }
 
-static enum status load_transformer(struct model *m, const struct weights *weights, struct loading *loading,
-                                    struct lora *const *loras, struct error *err) {
+static enum status load_transformer(struct model *m, const struct weights *weights,
+                                    struct loading *loading, struct lora *const *loras,
+                                    struct error *err) {
     struct loader l = loader_for(loading, "transformer", weights);
     l.loras = loras;
     l.lora_count = loading->options->lora_count;
     enum status s = transformer_load(&m->transformer, &m->config.transformer, &l, err);
     take_counts(m, &l);
-    for (size_t i = 0; i < l.lora_count && s == STATUS_OK; i++) s = lora_check_all_used(loras[i], err);
+    for (size_t i = 0; i < l.lora_count && s == STATUS_OK; i++)
+        s = lora_check_all_used(loras[i], err);
     return s;
 }
 
 /* The VAE is small and its arithmetic visible in the picture: always in float32. */
-static enum status load_vae(struct model *m, const struct weights *weights, struct loading *loading, struct error *err) {
+static enum status load_vae(struct model *m, const struct weights *weights, struct loading *loading,
+                            struct error *err) {
     struct loader l = loader_for(loading, "vae", weights);
     l.exact = true;
     enum status s = vae_load(&m->vae, &m->config.vae, &l, err);
@@ -129,8 +141,9 @@ static enum status load_vae(struct model *m, const struct weights *weights, stru
     return s;
 }
 
-enum status model_load(struct model *out, const struct model_config *config, struct checkpoint *checkpoint,
-                       const struct model_options *options, struct error *err) {
+enum status model_load(struct model *out, const struct model_config *config,
+                       struct checkpoint *checkpoint, const struct model_options *options,
+                       struct error *err) {
     *out = (struct model){.config = *config};
     struct loading loading = {.options = options, .total = checkpoint_bytes(checkpoint) + 1};
     struct lora **loras = calloc(options->lora_count + 1, sizeof(struct lora *));

@@ -39,11 +39,13 @@ struct checkpoint {
 };
 enum status checkpoint_open(struct checkpoint *out, const char *folder, struct error *err);
 void checkpoint_close(struct checkpoint *c);
-bool checkpoint_is_16_bit(const struct checkpoint *c); /* no tensor of the transformer is stored in 32 bits */
+bool checkpoint_is_16_bit(
+    const struct checkpoint *c); /* no tensor of the transformer is stored in 32 bits */
 uint64_t checkpoint_bytes(const struct checkpoint *c); /* as stored */
 
 struct model_options {
-    struct compute *compute; /* on a plan-only one every tensor is looked up and checked, and none is read */
+    struct compute
+        *compute; /* on a plan-only one every tensor is looked up and checked, and none is read */
     const struct firered_lora *loras; /* not together with a plan-only device */
     size_t lora_count;
     const struct log *log;
@@ -51,10 +53,11 @@ struct model_options {
     void *loading_arg;
 };
 
-/* Loads the networks; `checkpoint` gives up the text encoder's weights to the model, the rest stays the caller's.
- * STATUS_INVALID names the tensor, key or adapter that is wrong. */
-enum status model_load(struct model *out, const struct model_config *config, struct checkpoint *checkpoint,
-                       const struct model_options *options, struct error *err);
+/* Loads the networks; `checkpoint` gives up the text encoder's weights to the model, the rest
+ * stays the caller's. STATUS_INVALID names the tensor, key or adapter that is wrong. */
+enum status model_load(struct model *out, const struct model_config *config,
+                       struct checkpoint *checkpoint, const struct model_options *options,
+                       struct error *err);
 void model_unload(struct model *m); /* leaves it empty */
 
 #endif

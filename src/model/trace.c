@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-void trace_tensor(const struct trace *t, struct workspace *w, struct tensor tensor, const char *format, ...) {
+void trace_tensor(const struct trace *t, struct workspace *w, struct tensor tensor,
+                  const char *format, ...) {
     if (!t || workspace_is_dry(w)) return;
     char name[64];
     va_list args;

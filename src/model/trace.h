@@ -1,6 +1,6 @@
 /*
- * trace.h - watching a network compute: where a tensor of the reference traces comes about, it is shown by its name there
- * (tests/data/README.md).  Without a listener this costs nothing.
+ * trace.h - watching a network compute: where a tensor of the reference traces comes about, it is
+ * shown by its name there (tests/data/README.md).  Without a listener this costs nothing.
  */
 #ifndef MODEL_TRACE_H
 #define MODEL_TRACE_H
@@ -16,6 +16,7 @@ struct trace {
 
 /* Downloads a tensor and shows it; t may be NULL.  Nothing in a dry workspace. */
 __attribute__((format(printf, 4, 5))) void trace_tensor(const struct trace *t, struct workspace *w,
-                                                        struct tensor tensor, const char *name, ...);
+                                                        struct tensor tensor, const char *name,
+                                                        ...);
 
 #endif

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 enum {
-    TIME_FEATURES = 256,    /* of the sinusoidal timestep embedding */
-    FEED_FORWARD = 4,       /* its width, times the model's */
+    TIME_FEATURES = 256,      /* of the sinusoidal timestep embedding */
+    FEED_FORWARD = 4,         /* its width, times the model's */
     FEED_FORWARD_ROWS = 2048, /* at a time, to bound memory; a row's result does not change */
 };
 
@@ -13,7 +13,8 @@ static const float NORM_EPS = 1e-6f;
 
 /* Picture and text stream have one of these each, in every block. */
 struct stream {
-    struct linear *modulation; /* SiLU(temb) -> shift, scale, gate of attention, then of feed-forward */
+    struct linear
+        *modulation; /* SiLU(temb) -> shift, scale, gate of attention, then of feed-forward */
     struct linear *qkv, *out;
     struct vector *norm_q, *norm_k;
     struct linear *up, *down;
@@ -34,10 +35,12 @@ struct transformer {
 
 /* ---- weights ---- */
 
-static void load_block(struct loader *l, struct block *b, const struct transformer_config *c, int i) {
+static void load_block(struct loader *l, struct block *b, const struct transformer_config *c,
+                       int i) {
     const char *image[] = {"transformer_blocks.%d.attn.to_q", "transformer_blocks.%d.attn.to_k",
                            "transformer_blocks.%d.attn.to_v"};
-    const char *text[] = {"transformer_blocks.%d.attn.add_q_proj", "transformer_blocks.%d.attn.add_k_proj",
+    const char *text[] = {"transformer_blocks.%d.attn.add_q_proj",
+                          "transformer_blocks.%d.attn.add_k_proj",
                           "transformer_blocks.%d.attn.add_v_proj"};
     int64_t n = c->width, thirds[] = {n, n, n}, d = c->head_dim;
 
@@ -46,20 +49,24 @@ static void load_block(struct loader *l, struct block *b, const struct transform
     load_vector(l, &b->image.norm_q, d, "transformer_blocks.%d.attn.norm_q.weight", i);
     load_vector(l, &b->image.norm_k, d, "transformer_blocks.%d.attn.norm_k.weight", i);
     load_linear(l, &b->image.out, n, n, LOAD_BIAS, "transformer_blocks.%d.attn.to_out.0", i);
-    load_linear(l, &b->image.up, FEED_FORWARD * n, n, LOAD_BIAS, "transformer_blocks.%d.img_mlp.net.0.proj", i);
-    load_linear(l, &b->image.down, n, FEED_FORWARD * n, LOAD_BIAS, "transformer_blocks.%d.img_mlp.net.2", i);
+    load_linear(l, &b->image.up, FEED_FORWARD * n, n, LOAD_BIAS,
+                "transformer_blocks.%d.img_mlp.net.0.proj", i);
+    load_linear(l, &b->image.down, n, FEED_FORWARD * n, LOAD_BIAS,
+                "transformer_blocks.%d.img_mlp.net.2", i);
 
     load_linear(l, &b->text.modulation, 6 * n, n, LOAD_BIAS, "transformer_blocks.%d.txt_mod.1", i);
     load_linear_stack(l, &b->text.qkv, text, thirds, 3, n, LOAD_BIAS, i);
     load_vector(l, &b->text.norm_q, d, "transformer_blocks.%d.attn.norm_added_q.weight", i);
     load_vector(l, &b->text.norm_k, d, "transformer_blocks.%d.attn.norm_added_k.weight", i);
     load_linear(l, &b->text.out, n, n, LOAD_BIAS, "transformer_blocks.%d.attn.to_add_out", i);
-    load_linear(l, &b->text.up, FEED_FORWARD * n, n, LOAD_BIAS, "transformer_blocks.%d.txt_mlp.net.0.proj", i);
-    load_linear(l, &b->text.down, n, FEED_FORWARD * n, LOAD_BIAS, "transformer_blocks.%d.txt_mlp.net.2", i);
+    load_linear(l, &b->text.up, FEED_FORWARD * n, n, LOAD_BIAS,
+                "transformer_blocks.%d.txt_mlp.net.0.proj", i);
+    load_linear(l, &b->text.down, n, FEED_FORWARD * n, LOAD_BIAS,
+                "transformer_blocks.%d.txt_mlp.net.2", i);
 }
 
-enum status transformer_load(struct transformer **out, const struct transformer_config *c, struct loader *l,
-                             struct error *err) {
+enum status transformer_load(struct transformer **out, const struct transformer_config *c,
+                             struct loader *l, struct error *err) {
     *out = NULL;
     struct transformer *t = calloc(1, sizeof *t);
     struct block *blocks = calloc((size_t)c->layers, sizeof *blocks);
@@ -72,7 +79,8 @@ enum status transformer_load(struct transformer **out, const struct transformer_
     t->blocks = blocks;
     loader_start(l, err);
     int64_t n = c->width;
-    load_linear(l, &t->time_in, n, TIME_FEATURES, LOAD_BIAS, "time_text_embed.timestep_embedder.linear_1");
+    load_linear(l, &t->time_in, n, TIME_FEATURES, LOAD_BIAS,
+                "time_text_embed.timestep_embedder.linear_1");
     load_linear(l, &t->time_out, n, n, LOAD_BIAS, "time_text_embed.timestep_embedder.linear_2");
     load_vector(l, &t->text_norm, c->text_width, "txt_norm.weight");
     load_linear(l, &t->image_in, n, c->in_channels, LOAD_BIAS, "img_in");
@@ -118,7 +126,8 @@ void transformer_destroy(struct transformer *t) {
 
 /* ---- what a timestep does ---- */
 
-/* cos and sin of 1000 t * 10000^(-i / half).  Source: diffusers, get_timestep_embedding with flip_sin_to_cos. */
+/* cos and sin of 1000 t * 10000^(-i / half).  Source: diffusers, get_timestep_embedding with
+ * flip_sin_to_cos. */
 static void embed_timestep(float *out, float timestep) {
     const int half = TIME_FEATURES / 2;
     for (int i = 0; i < half; i++) {
@@ -129,8 +138,9 @@ static void embed_timestep(float *out, float timestep) {
     }
 }
 
-enum status modulation_create(struct modulation *out, const struct transformer *t, struct workspace *w,
-                              const float *timesteps, int64_t steps, struct error *err) {
+enum status modulation_create(struct modulation *out, const struct transformer *t,
+                              struct workspace *w, const float *timesteps, int64_t steps,
+                              struct error *err) {
     int64_t rows = steps + 1, n = t->c.width;
     *out = (struct modulation){.steps = steps};
     out->image = calloc((size_t)t->c.layers, sizeof *out->image);
@@ -141,7 +151,8 @@ enum status modulation_create(struct modulation *out, const struct transformer *
         modulation_destroy(out);
         return fail(err, STATUS_NO_MEMORY, "no memory to plan %lld steps", (long long)steps);
     }
-    for (int64_t i = 0; i < rows; i++) embed_timestep(features + i * TIME_FEATURES, i < steps ? timesteps[i] : 0.0f);
+    for (int64_t i = 0; i < rows; i++)
+        embed_timestep(features + i * TIME_FEATURES, i < steps ? timesteps[i] : 0.0f);
     for (int64_t i = 0; i < t->c.layers; i++) {
         out->image[i] = tensor_take(w, rows, 6 * n);
         out->text[i] = tensor_take(w, rows, 6 * n);
@@ -149,7 +160,8 @@ enum status modulation_create(struct modulation *out, const struct transformer *
     out->out = tensor_take(w, rows, 2 * n);
 
     size_t mark = workspace_mark(w);
-    struct tensor time = tensor_take(w, rows, TIME_FEATURES), temb = tensor_take(w, rows, n), hidden = tensor_take(w, rows, n);
+    struct tensor time = tensor_take(w, rows, TIME_FEATURES), temb = tensor_take(w, rows, n),
+                  hidden = tensor_take(w, rows, n);
     tensor_upload(w, time, features);
     free(features);
     op_linear(w, hidden, time, t->time_in, &(struct epilogue){.activation = ACTIVATION_SILU});
@@ -172,8 +184,9 @@ void modulation_destroy(struct modulation *m) {
     *m = (struct modulation){0};
 }
 
-enum status transformer_text_create(struct transformer_text *out, const struct transformer *t, struct workspace *w,
-                                    struct tensor embeds, const struct token_grid *grids, int64_t grid_count,
+enum status transformer_text_create(struct transformer_text *out, const struct transformer *t,
+                                    struct workspace *w, struct tensor embeds,
+                                    const struct token_grid *grids, int64_t grid_count,
                                     struct error *err) {
     int64_t rows = embeds.rows;
     for (int64_t i = 0; i < grid_count; i++) rows += grids[i].height * grids[i].width;
@@ -181,7 +194,8 @@ enum status transformer_text_create(struct transformer_text *out, const struct t
     out->angles = tensor_take(w, rows, t->c.head_dim);
     if (!workspace_is_dry(w)) {
         float *angles = malloc((size_t)(rows * t->c.head_dim) * sizeof *angles);
-        if (!angles) return fail(err, STATUS_NO_MEMORY, "no memory for %lld positions", (long long)rows);
+        if (!angles)
+            return fail(err, STATUS_NO_MEMORY, "no memory for %lld positions", (long long)rows);
         rotary_joint(angles, &t->c, embeds.rows, grids, grid_count);
         tensor_upload(w, out->angles, angles);
         free(angles);
@@ -202,12 +216,13 @@ struct change {
 };
 
 static struct change change_of(struct tensor modulation, int64_t row, int half, int64_t width) {
-    const float *at = modulation.data ? modulation.data + row * modulation.stride + half * 3 * width : NULL;
+    const float *at =
+        modulation.data ? modulation.data + row * modulation.stride + half * 3 * width : NULL;
     return (struct change){at, at ? at + width : NULL, at ? at + 2 * width : NULL};
 }
 
-/* Rows of the joint sequence that share weights and modulation.  Text, noise, and, where reference pictures are modulated
- * as at timestep 0, those. */
+/* Rows of the joint sequence that share weights and modulation.  Text, noise, and, where
+ * reference pictures are modulated as at timestep 0, those. */
 struct part {
     int64_t from, rows;
     const struct stream *stream;
@@ -230,10 +245,13 @@ static void queries_keys_values(const struct pass *p, const struct part *part) {
     struct tensor normed = tensor_rows(p->normed, part->from, part->rows);
     struct tensor qkv = tensor_rows(p->qkv, part->from, part->rows);
     struct tensor angles = tensor_rows(p->angles, part->from, part->rows);
-    op_layer_norm_modulate(p->w, normed, tensor_rows(p->hidden, part->from, part->rows), c.scale, c.shift, NORM_EPS);
+    op_layer_norm_modulate(p->w, normed, tensor_rows(p->hidden, part->from, part->rows), c.scale,
+                           c.shift, NORM_EPS);
     op_linear(p->w, qkv, normed, part->stream->qkv, NULL);
-    op_norm_rotary(p->w, tensor_cols(qkv, 0, n), d, part->stream->norm_q, NORM_EPS, angles, ROTARY_INTERLEAVED);
-    op_norm_rotary(p->w, tensor_cols(qkv, n, n), d, part->stream->norm_k, NORM_EPS, angles, ROTARY_INTERLEAVED);
+    op_norm_rotary(p->w, tensor_cols(qkv, 0, n), d, part->stream->norm_q, NORM_EPS, angles,
+                   ROTARY_INTERLEAVED);
+    op_norm_rotary(p->w, tensor_cols(qkv, n, n), d, part->stream->norm_k, NORM_EPS, angles,
+                   ROTARY_INTERLEAVED);
 }
 
 /* The attention's output is in `normed`. */
@@ -243,7 +261,8 @@ static void project_and_feed_forward(const struct pass *p, const struct part *pa
     struct change f = change_of(part->modulation, part->modulation_row, 1, n);
     struct tensor hidden = tensor_rows(p->hidden, part->from, part->rows);
     struct tensor attended = tensor_rows(p->normed, part->from, part->rows);
-    op_linear(p->w, hidden, attended, part->stream->out, &(struct epilogue){.gate = a.gate, .residual = &hidden});
+    op_linear(p->w, hidden, attended, part->stream->out,
+              &(struct epilogue){.gate = a.gate, .residual = &hidden});
 
     size_t mark = workspace_mark(p->w);
     int64_t most = part->rows < FEED_FORWARD_ROWS ? part->rows : FEED_FORWARD_ROWS;
@@ -253,38 +272,45 @@ static void project_and_feed_forward(const struct pass *p, const struct part *pa
         struct tensor x = tensor_rows(hidden, from, rows), up = tensor_rows(inner, 0, rows);
         struct tensor normed = tensor_rows(p->normed, part->from + from, rows);
         op_layer_norm_modulate(p->w, normed, x, f.scale, f.shift, NORM_EPS);
-        op_linear(p->w, up, normed, part->stream->up, &(struct epilogue){.activation = ACTIVATION_GELU_TANH});
-        op_linear(p->w, x, up, part->stream->down, &(struct epilogue){.gate = f.gate, .residual = &x});
+        op_linear(p->w, up, normed, part->stream->up,
+                  &(struct epilogue){.activation = ACTIVATION_GELU_TANH});
+        op_linear(p->w, x, up, part->stream->down,
+                  &(struct epilogue){.gate = f.gate, .residual = &x});
     }
     workspace_release(p->w, mark);
 }
 
-/* After the last block only the noise is read, so there only the noise asks and is fed forward: `only` is its part. */
+/* After the last block only the noise is read, so there only the noise asks and is fed forward:
+ * `only` is its part. */
 static void run_block(const struct pass *p, const struct part *only) {
     const struct transformer_config *c = &p->t->c;
     int64_t n = c->width;
-    const struct attention attention = {
-        .heads = c->heads, .kv_heads = c->heads, .head_dim = c->head_dim, .scale = 1.0f / sqrtf((float)c->head_dim)};
+    const struct attention attention = {.heads = c->heads,
+                                        .kv_heads = c->heads,
+                                        .head_dim = c->head_dim,
+                                        .scale = 1.0f / sqrtf((float)c->head_dim)};
     for (int i = 0; i < p->part_count; i++) queries_keys_values(p, &p->parts[i]);
 
     int64_t from = only ? only->from : 0, rows = only ? only->rows : p->hidden.rows;
-    struct tensor attended = tensor_rows(p->normed, from, rows); /* normed is free again until the feed-forward */
-    op_attention(p->w, attended, tensor_cols(tensor_rows(p->qkv, from, rows), 0, n), tensor_cols(p->qkv, n, n),
-                 tensor_cols(p->qkv, 2 * n, n), &attention);
+    struct tensor attended =
+        tensor_rows(p->normed, from, rows); /* normed is free again until the feed-forward */
+    op_attention(p->w, attended, tensor_cols(tensor_rows(p->qkv, from, rows), 0, n),
+                 tensor_cols(p->qkv, n, n), tensor_cols(p->qkv, 2 * n, n), &attention);
     if (only) project_and_feed_forward(p, only);
     for (int i = 0; i < p->part_count && !only; i++) project_and_feed_forward(p, &p->parts[i]);
 }
 
 /* ---- the whole ---- */
 
-static void split_parts(struct pass *p, int64_t layer, const struct modulation *m, int64_t step, int64_t text,
-                        int64_t noise) {
+static void split_parts(struct pass *p, int64_t layer, const struct modulation *m, int64_t step,
+                        int64_t text, int64_t noise) {
     const struct block *b = &p->t->blocks[layer];
     int64_t pictures = p->hidden.rows - text;
     bool apart = p->t->c.zero_cond_t && pictures > noise;
     p->parts[0] = (struct part){0, text, &b->text, m->text[layer], step};
     p->parts[1] = (struct part){text, apart ? noise : pictures, &b->image, m->image[layer], step};
-    p->parts[2] = (struct part){text + noise, pictures - noise, &b->image, m->image[layer], m->steps};
+    p->parts[2] =
+        (struct part){text + noise, pictures - noise, &b->image, m->image[layer], m->steps};
     p->part_count = apart ? 3 : 2;
 }
 
@@ -296,10 +322,12 @@ static struct part noise_only(const struct pass *p, int64_t text, int64_t noise)
     return part;
 }
 
-enum status transformer_forward(const struct transformer *t, struct workspace *w, struct tensor velocity,
-                                struct tensor latents, const struct transformer_text *text, const struct modulation *m,
+enum status transformer_forward(const struct transformer *t, struct workspace *w,
+                                struct tensor velocity, struct tensor latents,
+                                const struct transformer_text *text, const struct modulation *m,
                                 int64_t step, const struct trace *trace, struct error *err) {
-    int64_t n = t->c.width, text_rows = text->tokens.rows, noise = velocity.rows, rows = text_rows + latents.rows;
+    int64_t n = t->c.width, text_rows = text->tokens.rows, noise = velocity.rows,
+            rows = text_rows + latents.rows;
     size_t mark = workspace_mark(w);
     struct pass p = {.t = t, .w = w, .angles = text->angles};
     p.hidden = tensor_take(w, rows, n);
@@ -314,8 +342,10 @@ enum status transformer_forward(const struct transformer *t, struct workspace *w
         bool last = i + 1 == t->c.layers && !trace;
         struct part only = noise_only(&p, text_rows, noise);
         run_block(&p, last ? &only : NULL);
-        trace_tensor(trace, w, tensor_rows(p.hidden, 0, text_rows), "step%d.block%d.txt", (int)step, (int)i);
-        trace_tensor(trace, w, tensor_rows(p.hidden, text_rows, latents.rows), "step%d.block%d.img", (int)step, (int)i);
+        trace_tensor(trace, w, tensor_rows(p.hidden, 0, text_rows), "step%d.block%d.txt", (int)step,
+                     (int)i);
+        trace_tensor(trace, w, tensor_rows(p.hidden, text_rows, latents.rows), "step%d.block%d.img",
+                     (int)step, (int)i);
         s = workspace_check(w, err);
     }
     struct tensor out = tensor_rows(p.hidden, text_rows, noise);

@@ -42,7 +42,8 @@ struct vae {
 
 /* ---- weights ---- */
 
-static void load_res_block(struct loader *l, struct res_block *b, int64_t in, int64_t out, const char *name) {
+static void load_res_block(struct loader *l, struct res_block *b, int64_t in, int64_t out,
+                           const char *name) {
     b->in = in;
     b->out = out;
     load_vector(l, &b->norm1, in, "%s.norm1.gamma", name);
@@ -116,7 +117,8 @@ static void load_decoder(struct loader *l, struct half *h, const struct vae_conf
     h->out_channels = n;
 }
 
-enum status vae_load(struct vae **out, const struct vae_config *c, struct loader *l, struct error *err) {
+enum status vae_load(struct vae **out, const struct vae_config *c, struct loader *l,
+                     struct error *err) {
     *out = NULL;
     struct vae *v = calloc(1, sizeof *v);
     if (!v) return fail(err, STATUS_NO_MEMORY, "no memory to load the VAE");
@@ -177,7 +179,8 @@ struct pass {
     struct feature_map x;
 };
 
-static struct feature_map map_in(const struct pass *p, int buffer, int64_t height, int64_t width, int64_t channels) {
+static struct feature_map map_in(const struct pass *p, int buffer, int64_t height, int64_t width,
+                                 int64_t channels) {
     struct tensor t = {p->buffers[buffer].data, height * width, channels, channels};
     return (struct feature_map){t, height, width};
 }
@@ -186,15 +189,18 @@ static int other(const struct pass *p, int steps) {
     return (p->at + steps) % 3;
 }
 
-static void conv3(struct pass *p, struct feature_map out, struct feature_map in, const struct conv *v,
-                  const struct tensor *residual) {
-    op_conv(p->w, out, in, v, &(struct conv_options){.stride = 1, .pad_top_left = 1, .residual = residual});
+static void conv3(struct pass *p, struct feature_map out, struct feature_map in,
+                  const struct conv *v, const struct tensor *residual) {
+    op_conv(p->w, out, in, v,
+            &(struct conv_options){.stride = 1, .pad_top_left = 1, .residual = residual});
 }
 
-/* x + conv(silu(norm(conv(silu(norm(x)))))), where a change of channels goes through the shortcut. */
+/* x + conv(silu(norm(conv(silu(norm(x)))))), where a change of channels goes through the
+ * shortcut. */
 static void run_res_block(struct pass *p, const struct res_block *b) {
     int64_t h = p->x.height, w = p->x.width;
-    struct feature_map normed = map_in(p, other(p, 1), h, w, b->in), inner = map_in(p, other(p, 2), h, w, b->out);
+    struct feature_map normed = map_in(p, other(p, 1), h, w, b->in),
+                       inner = map_in(p, other(p, 2), h, w, b->out);
     op_channel_norm(p->w, normed.t, p->x.t, b->norm1, true);
     conv3(p, inner, normed, b->conv1, NULL);
     op_channel_norm(p->w, inner.t, inner.t, b->norm2, true);
@@ -212,10 +218,12 @@ static void run_attention(struct pass *p, const struct attention_block *a) {
     size_t mark = workspace_mark(p->w);
     struct tensor normed = map_in(p, other(p, 1), p->x.height, p->x.width, n).t;
     struct tensor qkv = tensor_take(p->w, normed.rows, 3 * n);
-    const struct attention attention = {.heads = 1, .kv_heads = 1, .head_dim = n, .scale = 1.0f / sqrtf((float)n)};
+    const struct attention attention = {
+        .heads = 1, .kv_heads = 1, .head_dim = n, .scale = 1.0f / sqrtf((float)n)};
     op_channel_norm(p->w, normed, p->x.t, a->norm, false);
     op_linear(p->w, qkv, normed, a->qkv, NULL);
-    op_attention(p->w, normed, tensor_cols(qkv, 0, n), tensor_cols(qkv, n, n), tensor_cols(qkv, 2 * n, n), &attention);
+    op_attention(p->w, normed, tensor_cols(qkv, 0, n), tensor_cols(qkv, n, n),
+                 tensor_cols(qkv, 2 * n, n), &attention);
     op_linear(p->w, p->x.t, normed, a->proj, &(struct epilogue){.residual = &p->x.t});
     workspace_release(p->w, mark);
 }
@@ -226,8 +234,8 @@ static void run_middle(struct pass *p, const struct half *h) {
     run_res_block(p, &h->middle[1]);
 }
 
-static void resample(struct pass *p, const struct conv *v, int64_t height, int64_t width, int64_t channels,
-                     const struct conv_options *o) {
+static void resample(struct pass *p, const struct conv *v, int64_t height, int64_t width,
+                     int64_t channels, const struct conv_options *o) {
     p->at = other(p, 1);
     struct feature_map out = map_in(p, p->at, height, width, channels);
     op_conv(p->w, out, p->x, v, o);
@@ -238,9 +246,10 @@ static int64_t larger(int64_t a, int64_t b) {
     return a > b ? a : b;
 }
 
-/* The most numbers that a map of a half has, for a picture of that many pixels at full size.  Level 0 of the encoder and
- * the last of the decoder are at full size. */
-static int64_t largest_map(const struct half *h, const struct vae_config *c, int64_t pixels, bool encoder) {
+/* The most numbers that a map of a half has, for a picture of that many pixels at full size.
+ * Level 0 of the encoder and the last of the decoder are at full size. */
+static int64_t largest_map(const struct half *h, const struct vae_config *c, int64_t pixels,
+                           bool encoder) {
     int64_t latents = pixels >> 2 * (c->levels - 1);
     int64_t most = larger(pixels * c->picture_channels, latents * larger(c->z, h->middle_channels));
     for (int i = 0; i < c->levels; i++) {
@@ -259,8 +268,8 @@ static void start_pass(struct pass *p, struct workspace *w, int64_t numbers) {
     for (int i = 0; i < 3; i++) p->buffers[i] = tensor_take(w, 1, numbers);
 }
 
-enum status vae_encode(const struct vae *v, struct workspace *w, float *mean, const float *picture, int64_t height,
-                       int64_t width, struct error *err) {
+enum status vae_encode(const struct vae *v, struct workspace *w, float *mean, const float *picture,
+                       int64_t height, int64_t width, struct error *err) {
     const struct half *h = &v->encoder;
     size_t mark = workspace_mark(w);
     struct pass p;
@@ -277,7 +286,8 @@ enum status vae_encode(const struct vae *v, struct workspace *w, float *mean, co
             s = workspace_check(w, err);
         }
         if (level->resample) /* zeros beyond the right and lower edge only */
-            resample(&p, level->resample, p.x.height / 2, p.x.width / 2, p.x.t.cols, &(struct conv_options){.stride = 2});
+            resample(&p, level->resample, p.x.height / 2, p.x.width / 2, p.x.t.cols,
+                     &(struct conv_options){.stride = 2});
     }
     if (s == STATUS_OK) {
         run_middle(&p, h);
@@ -294,17 +304,19 @@ enum status vae_encode(const struct vae *v, struct workspace *w, float *mean, co
 }
 
 static void clamp(float *x, int64_t n) {
-    for (int64_t i = 0; i < n; i++) x[i] = x[i] < -1.0f ? -1.0f : x[i] > 1.0f ? 1.0f : x[i]; /* NaN stays */
+    for (int64_t i = 0; i < n; i++)
+        x[i] = x[i] < -1.0f ? -1.0f : x[i] > 1.0f ? 1.0f : x[i]; /* NaN stays */
 }
 
-enum status vae_decode(const struct vae *v, struct workspace *w, float *picture, const float *latents, int64_t height,
-                       int64_t width, struct error *err) {
+enum status vae_decode(const struct vae *v, struct workspace *w, float *picture,
+                       const float *latents, int64_t height, int64_t width, struct error *err) {
     const struct half *h = &v->decoder;
     int64_t pixels = height * width * vae_scale(&v->c) * vae_scale(&v->c);
     size_t mark = workspace_mark(w);
     struct pass p;
     start_pass(&p, w, largest_map(h, &v->c, pixels, false));
-    struct feature_map z = map_in(&p, 1, height, width, v->c.z), unquantised = map_in(&p, 2, height, width, v->c.z);
+    struct feature_map z = map_in(&p, 1, height, width, v->c.z),
+                       unquantised = map_in(&p, 2, height, width, v->c.z);
     tensor_upload(w, z.t, latents);
     op_linear(w, unquantised.t, z.t, v->post_quant, NULL);
     p.x = map_in(&p, 0, height, width, h->middle_channels);
@@ -323,7 +335,8 @@ enum status vae_decode(const struct vae *v, struct workspace *w, float *picture,
     }
     if (s == STATUS_OK) {
         op_channel_norm(w, p.x.t, p.x.t, h->norm_out, true);
-        struct feature_map out = map_in(&p, other(&p, 1), p.x.height, p.x.width, v->c.picture_channels);
+        struct feature_map out =
+            map_in(&p, other(&p, 1), p.x.height, p.x.width, v->c.picture_channels);
         conv3(&p, out, p.x, h->conv_out, NULL);
         tensor_download(w, picture, out.t);
         s = workspace_check(w, err);

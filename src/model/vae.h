@@ -1,11 +1,12 @@
 /*
  * vae.h - AutoencoderKLQwenImage on a still picture: pixels to latents and back.
  *
- * The checkpoint is a video autoencoder, causal in time.  Of one frame only the last temporal slice of its 3-D kernels meets
- * data, the others meet the padding; so each is an ordinary 2-D convolution, exactly, and its convolutions over time do not
- * run at all.
+ * The checkpoint is a video autoencoder, causal in time.  Of one frame only the last temporal slice
+ * of its 3-D kernels meets data, the others meet the padding; so each is an ordinary 2-D
+ * convolution, exactly, and its convolutions over time do not run at all.
  *
- * Feature maps have their channels side by side.  Three buffers of the largest map serve the whole of a pass.
+ * Feature maps have their channels side by side.  Three buffers of the largest map serve the whole
+ * of a pass.
  *
  * Source: diffusers, autoencoder_kl_qwenimage.py.
  */
@@ -18,16 +19,19 @@
 
 struct vae;
 
-enum status vae_load(struct vae **out, const struct vae_config *c, struct loader *l, struct error *err);
+enum status vae_load(struct vae **out, const struct vae_config *c, struct loader *l,
+                     struct error *err);
 void vae_destroy(struct vae *v);
 
-/* The posterior's mean [height/8 * width/8, z], not yet normalised by the config's mean and std, of a picture
- * [height * width, 3] in -1..1; both on the host, NULL in a dry workspace.  Sides are multiples of vae_scale. */
-enum status vae_encode(const struct vae *v, struct workspace *w, float *mean, const float *picture, int64_t height,
-                       int64_t width, struct error *err);
+/* The posterior's mean [height/8 * width/8, z], not yet normalised by the config's mean and std,
+ * of a picture [height * width, 3] in -1..1; both on the host, NULL in a dry workspace.  Sides
+ * are multiples of vae_scale. */
+enum status vae_encode(const struct vae *v, struct workspace *w, float *mean, const float *picture,
+                       int64_t height, int64_t width, struct error *err);
 
-/* The picture [height*8 * width*8, 3], clamped to -1..1, of latents [height * width, z] in the VAE's own scale. */
-enum status vae_decode(const struct vae *v, struct workspace *w, float *picture, const float *latents, int64_t height,
-                       int64_t width, struct error *err);
+/* The picture [height*8 * width*8, 3], clamped to -1..1, of latents [height * width, z] in the
+ * VAE's own scale. */
+enum status vae_decode(const struct vae *v, struct workspace *w, float *picture,
+                       const float *latents, int64_t height, int64_t width, struct error *err);
 
 #endif

@@ -22,9 +22,11 @@ struct vision {
 
 /* ---- pictures into patches ---- */
 
-void vision_size(const struct vision_config *c, int width, int height, int *new_width, int *new_height) {
+void vision_size(const struct vision_config *c, int width, int height, int *new_width,
+                 int *new_height) {
     double factor = (double)(c->patch * c->merge), w = width, h = height;
-    double wide = nearbyint(w / factor) * factor, high = nearbyint(h / factor) * factor; /* ties to even, as Python */
+    double wide = nearbyint(w / factor) * factor,
+           high = nearbyint(h / factor) * factor; /* ties to even, as Python */
     if (wide * high > (double)c->max_pixels) {
         double beta = sqrt(h * w / (double)c->max_pixels);
         high = fmax(factor, floor(h / beta / factor) * factor);
@@ -48,12 +50,14 @@ static int64_t count_patches(const struct patch_grid *grids, int64_t count) {
     return n;
 }
 
-int64_t vision_tokens(const struct vision_config *c, const struct patch_grid *grids, int64_t count) {
+int64_t vision_tokens(const struct vision_config *c, const struct patch_grid *grids,
+                      int64_t count) {
     return count_patches(grids, count) / (c->merge * c->merge);
 }
 
 /* One patch: for each channel, the same pixels for each frame. */
-static float *cut_patch(float *out, const struct vision_config *c, const struct picture *p, int64_t y0, int64_t x0) {
+static float *cut_patch(float *out, const struct vision_config *c, const struct picture *p,
+                        int64_t y0, int64_t x0) {
     for (int64_t channel = 0; channel < c->channels; channel++) {
         float mean = (float)(c->mean[channel] * 255.0), std = (float)(c->std[channel] * 255.0);
         for (int64_t frame = 0; frame < c->temporal_patch; frame++)
@@ -69,12 +73,14 @@ void vision_patches(float *out, const struct vision_config *c, const struct pict
     for (int64_t y = 0; y + step <= p->height; y += step)
         for (int64_t x = 0; x + step <= p->width; x += step)
             for (int64_t i = 0; i < c->merge; i++)
-                for (int64_t j = 0; j < c->merge; j++) out = cut_patch(out, c, p, y + i * c->patch, x + j * c->patch);
+                for (int64_t j = 0; j < c->merge; j++)
+                    out = cut_patch(out, c, p, y + i * c->patch, x + j * c->patch);
 }
 
 /* ---- weights ---- */
 
-static void load_layer(struct loader *l, struct layer *layer, const struct vision_config *c, int i) {
+static void load_layer(struct loader *l, struct layer *layer, const struct vision_config *c,
+                       int i) {
     const char *gate_up[] = {"blocks.%d.mlp.gate_proj", "blocks.%d.mlp.up_proj"};
     int64_t n = c->hidden, inner[] = {c->intermediate, c->intermediate};
     load_vector(l, &layer->norm1, n, "blocks.%d.norm1.weight", i);
@@ -85,7 +91,8 @@ static void load_layer(struct loader *l, struct layer *layer, const struct visio
     load_linear(l, &layer->down, n, c->intermediate, LOAD_BIAS, "blocks.%d.mlp.down_proj", i);
 }
 
-enum status vision_load(struct vision **out, const struct vision_config *c, struct loader *l, struct error *err) {
+enum status vision_load(struct vision **out, const struct vision_config *c, struct loader *l,
+                        struct error *err) {
     *out = NULL;
     struct vision *v = calloc(1, sizeof *v);
     struct layer *layers = calloc((size_t)c->layers, sizeof *layers);
@@ -98,7 +105,8 @@ enum status vision_load(struct vision **out, const struct vision_config *c, stru
     v->layers = layers;
     int64_t merged = c->hidden * c->merge * c->merge;
     load_flattened(l, &v->patch_embed, c->hidden,
-                   (const int64_t[]){c->channels, c->temporal_patch, c->patch, c->patch}, 4, "patch_embed.proj.weight");
+                   (const int64_t[]){c->channels, c->temporal_patch, c->patch, c->patch}, 4,
+                   "patch_embed.proj.weight");
     for (int64_t i = 0; i < c->layers; i++) load_layer(l, &layers[i], c, (int)i);
     load_vector(l, &v->merger_norm, c->hidden, "merger.ln_q.weight");
     load_linear(l, &v->merger_in, merged, merged, LOAD_BIAS, "merger.mlp.0");
@@ -130,9 +138,9 @@ void vision_destroy(struct vision *v) {
 
 /* How patches are arranged for the layers. */
 struct arrangement {
-    int64_t tokens;            /* merge x merge patches each */
-    int32_t *order;            /* [tokens] the reading-order number of the token at each place */
-    int32_t *positions;        /* [2][patches] row and column of the patch at each place */
+    int64_t tokens;              /* merge x merge patches each */
+    int32_t *order;              /* [tokens] the reading-order number of the token at each place */
+    int32_t *positions;          /* [2][patches] row and column of the patch at each place */
     int32_t *windows, *pictures; /* first patch of each window and picture, and the end */
     size_t window_count, picture_count;
 };
@@ -145,8 +153,9 @@ static void arrangement_free(struct arrangement *a) {
 }
 
 /* The tokens of one window of a picture, which may be cut off by its right and lower edge. */
-static void place_window(struct arrangement *a, const struct vision_config *c, struct patch_grid g, int64_t first_token,
-                         int64_t wy, int64_t wx, int64_t side, int64_t *place) {
+static void place_window(struct arrangement *a, const struct vision_config *c, struct patch_grid g,
+                         int64_t first_token, int64_t wy, int64_t wx, int64_t side,
+                         int64_t *place) {
     int64_t rows = g.height / c->merge, cols = g.width / c->merge, unit = c->merge * c->merge;
     int64_t patches = a->tokens * unit;
     for (int64_t y = wy; y < rows && y < wy + side; y++)
@@ -160,16 +169,18 @@ static void place_window(struct arrangement *a, const struct vision_config *c, s
     a->windows[++a->window_count] = (int32_t)(*place * unit);
 }
 
-static enum status arrange(struct arrangement *a, const struct vision_config *c, const struct patch_grid *grids,
-                           int64_t count, struct error *err) {
+static enum status arrange(struct arrangement *a, const struct vision_config *c,
+                           const struct patch_grid *grids, int64_t count, struct error *err) {
     int64_t unit = c->merge * c->merge, side = c->window / c->merge / c->patch;
     *a = (struct arrangement){.tokens = vision_tokens(c, grids, count)};
     a->order = calloc((size_t)a->tokens, sizeof *a->order);
     a->positions = calloc((size_t)(2 * a->tokens * unit), sizeof *a->positions);
-    a->windows = calloc((size_t)a->tokens + 1, sizeof *a->windows); /* a window has at least one token */
+    a->windows =
+        calloc((size_t)a->tokens + 1, sizeof *a->windows); /* a window has at least one token */
     a->pictures = calloc((size_t)count + 1, sizeof *a->pictures);
     if (!a->order || !a->positions || !a->windows || !a->pictures) {
-        fail(err, STATUS_NO_MEMORY, "no memory to arrange %lld picture tokens", (long long)a->tokens);
+        fail(err, STATUS_NO_MEMORY, "no memory to arrange %lld picture tokens",
+             (long long)a->tokens);
         arrangement_free(a);
         return STATUS_NO_MEMORY;
     }
@@ -185,7 +196,8 @@ static enum status arrange(struct arrangement *a, const struct vision_config *c,
 }
 
 /* Token-sized rows of `numbers` between reading order and window order. */
-static void reorder(float *out, const float *in, const struct arrangement *a, int64_t numbers, bool back) {
+static void reorder(float *out, const float *in, const struct arrangement *a, int64_t numbers,
+                    bool back) {
     for (int64_t i = 0; i < a->tokens; i++) {
         int64_t from = back ? i : a->order[i], to = back ? a->order[i] : i;
         memcpy(out + to * numbers, in + from * numbers, (size_t)numbers * sizeof *out);
@@ -194,12 +206,16 @@ static void reorder(float *out, const float *in, const struct arrangement *a, in
 
 /* ---- forward ---- */
 
-static enum status upload_inputs(const struct vision_config *c, struct workspace *w, struct tensor pixels,
-                                 struct tensor angles, const float *pixel_values, const struct arrangement *a,
+static enum status upload_inputs(const struct vision_config *c, struct workspace *w,
+                                 struct tensor pixels, struct tensor angles,
+                                 const float *pixel_values, const struct arrangement *a,
                                  struct error *err) {
     if (workspace_is_dry(w)) return STATUS_OK;
-    float *host = malloc((size_t)(pixels.rows * (pixels.cols > angles.cols ? pixels.cols : angles.cols)) * sizeof *host);
-    if (!host) return fail(err, STATUS_NO_MEMORY, "no memory for %lld patches", (long long)pixels.rows);
+    float *host =
+        malloc((size_t)(pixels.rows * (pixels.cols > angles.cols ? pixels.cols : angles.cols)) *
+               sizeof *host);
+    if (!host)
+        return fail(err, STATUS_NO_MEMORY, "no memory for %lld patches", (long long)pixels.rows);
     reorder(host, pixel_values, a, pixels.cols * c->merge * c->merge, false);
     tensor_upload(w, pixels, host);
     rotary_vision(host, c, a->positions, angles.rows);
@@ -208,8 +224,8 @@ static enum status upload_inputs(const struct vision_config *c, struct workspace
     return STATUS_OK;
 }
 
-static void run_layer(const struct vision *v, int64_t i, struct workspace *w, struct tensor x, struct tensor angles,
-                      const struct arrangement *a) {
+static void run_layer(const struct vision *v, int64_t i, struct workspace *w, struct tensor x,
+                      struct tensor angles, const struct arrangement *a) {
     const struct vision_config *c = &v->c;
     const struct layer *l = &v->layers[i];
     bool full = c->full_attention[i];
@@ -228,7 +244,8 @@ static void run_layer(const struct vision *v, int64_t i, struct workspace *w, st
     op_linear(w, qkv, normed, l->qkv, NULL);
     op_norm_rotary(w, tensor_cols(qkv, 0, n), c->head_dim, NULL, 0, angles, ROTARY_HALVES);
     op_norm_rotary(w, tensor_cols(qkv, n, n), c->head_dim, NULL, 0, angles, ROTARY_HALVES);
-    op_attention(w, normed, tensor_cols(qkv, 0, n), tensor_cols(qkv, n, n), tensor_cols(qkv, 2 * n, n), &attention);
+    op_attention(w, normed, tensor_cols(qkv, 0, n), tensor_cols(qkv, n, n),
+                 tensor_cols(qkv, 2 * n, n), &attention);
     op_linear(w, x, normed, l->proj, &(struct epilogue){.residual = &x});
     workspace_release(w, inner);
 
@@ -246,26 +263,30 @@ static struct tensor merge_rows(struct tensor t, int64_t unit) {
     return (struct tensor){t.data, t.rows / unit, t.cols * unit, t.stride * unit};
 }
 
-static enum status download_tokens(struct workspace *w, float *embeds, struct tensor tokens, const struct arrangement *a,
-                                   struct error *err) {
+static enum status download_tokens(struct workspace *w, float *embeds, struct tensor tokens,
+                                   const struct arrangement *a, struct error *err) {
     if (workspace_is_dry(w)) return STATUS_OK;
     float *host = malloc((size_t)(tokens.rows * tokens.cols) * sizeof *host);
-    if (!host) return fail(err, STATUS_NO_MEMORY, "no memory for %lld picture tokens", (long long)tokens.rows);
+    if (!host)
+        return fail(err, STATUS_NO_MEMORY, "no memory for %lld picture tokens",
+                    (long long)tokens.rows);
     tensor_download(w, host, tokens);
     reorder(embeds, host, a, tokens.cols, true);
     free(host);
     return STATUS_OK;
 }
 
-enum status vision_forward(const struct vision *v, struct workspace *w, float *embeds, const float *pixel_values,
-                           const struct patch_grid *grids, int64_t count, struct error *err) {
+enum status vision_forward(const struct vision *v, struct workspace *w, float *embeds,
+                           const float *pixel_values, const struct patch_grid *grids, int64_t count,
+                           struct error *err) {
     const struct vision_config *c = &v->c;
     struct arrangement a;
     enum status s = arrange(&a, c, grids, count, err);
     if (s != STATUS_OK) return s;
     int64_t patches = count_patches(grids, count), unit = c->merge * c->merge;
     size_t mark = workspace_mark(w);
-    struct tensor x = tensor_take(w, patches, c->hidden), angles = tensor_take(w, patches, c->head_dim);
+    struct tensor x = tensor_take(w, patches, c->hidden),
+                  angles = tensor_take(w, patches, c->head_dim);
     size_t inner = workspace_mark(w);
     struct tensor pixels = tensor_take(w, patches, vision_patch_numbers(c));
     s = upload_inputs(c, w, pixels, angles, pixel_values, &a, err);
@@ -280,7 +301,8 @@ enum status vision_forward(const struct vision *v, struct workspace *w, float *e
         struct tensor merged = tensor_take(w, patches / unit, c->hidden * unit);
         struct tensor tokens = tensor_take(w, patches / unit, c->out_hidden);
         op_rms_norm(w, x, x, v->merger_norm, NORM_EPS);
-        op_linear(w, merged, merge_rows(x, unit), v->merger_in, &(struct epilogue){.activation = ACTIVATION_GELU});
+        op_linear(w, merged, merge_rows(x, unit), v->merger_in,
+                  &(struct epilogue){.activation = ACTIVATION_GELU});
         op_linear(w, tokens, merged, v->merger_out, NULL);
         s = download_tokens(w, embeds, tokens, &a, err);
     }

@@ -1,7 +1,9 @@
 /*
- * The story of an edit, as diffusers' QwenImageEditPlusPipeline tells it.  Read edit_run first, at the end.
+ * The story of an edit, as diffusers' QwenImageEditPlusPipeline tells it.  Read edit_run first, at
+ * the end.
  *
- * The stages are written once and run twice: first in a dry workspace, which only counts memory, then in one of that size.
+ * The stages are written once and run twice: first in a dry workspace, which only counts memory,
+ * then in one of that size.
  */
 #include "pipeline/edit.h"
 
@@ -19,9 +21,9 @@
 struct host {
     struct picture condition[FIRERED_MAX_PICTURES]; /* resized for the vision tower */
     struct picture vae[FIRERED_MAX_PICTURES];       /* resized for the VAE */
-    float *pixel_values;  /* [patches, patch numbers] */
-    float *vision_embeds; /* [picture tokens of the prompt, hidden] */
-    float *latents;       /* packed: the noise, then the pictures */
+    float *pixel_values;                            /* [patches, patch numbers] */
+    float *vision_embeds;                           /* [picture tokens of the prompt, hidden] */
+    float *latents;                                 /* packed: the noise, then the pictures */
     float *velocity, *negative_velocity;
     float *pixels; /* the largest picture as floats */
     float *map;    /* the largest latent map */
@@ -54,7 +56,9 @@ static void tell(const struct run *r, enum firered_stage stage, int step) {
 /* What was spent since the last call goes to `phase`. */
 static void charge(struct run *r, enum firered_phase phase) {
     double now = seconds_now(), flops = workspace_flops(r->w);
-    if (r->result) r->result->phases[phase] = (struct firered_cost){now - r->phase_start, flops - r->phase_flops};
+    if (r->result)
+        r->result->phases[phase] =
+            (struct firered_cost){now - r->phase_start, flops - r->phase_flops};
     r->phase_start = now;
     r->phase_flops = flops;
 }
@@ -85,7 +89,8 @@ static void host_free(struct host *h) {
     *h = (struct host){0};
 }
 
-static enum status host_create(struct host *h, const struct plan *p, const struct model_config *c, struct error *err) {
+static enum status host_create(struct host *h, const struct plan *p, const struct model_config *c,
+                               struct error *err) {
     int64_t patches = 0, scale = vae_scale(&c->vae), channels = c->transformer.in_channels;
     for (size_t i = 0; i < p->pictures; i++) patches += p->patches[i].height * p->patches[i].width;
     int64_t tokens = patches / (c->vision.merge * c->vision.merge), pixels = largest_pixels(p);
@@ -103,15 +108,16 @@ static enum status host_create(struct host *h, const struct plan *p, const struc
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         *wanted[i].to = malloc((size_t)wanted[i].n * sizeof(float));
-        if (!*wanted[i].to) return fail(err, STATUS_NO_MEMORY, "no memory for this edit's pictures");
+        if (!*wanted[i].to)
+            return fail(err, STATUS_NO_MEMORY, "no memory for this edit's pictures");
     }
     return STATUS_OK;
 }
 
 /* ---- preparing pictures ---- */
 
-/* The reference pipeline resizes twice for the vision tower: by area with LANCZOS, then its image processor to whole
- * patches with BICUBIC. */
+/* The reference pipeline resizes twice for the vision tower: by area with LANCZOS, then its
+ * image processor to whole patches with BICUBIC. */
 static enum status resize_pictures(struct run *r, struct error *err) {
     const struct plan *p = r->plan;
     struct host *h = &r->host;
@@ -120,29 +126,34 @@ static enum status resize_pictures(struct run *r, struct error *err) {
     for (size_t i = 0; i < p->pictures && s == STATUS_OK; i++) {
         const struct picture *in = &r->edit->pictures[i];
         struct picture half_way = {0};
-        s = picture_resize(&half_way, in, p->condition[i].width, p->condition[i].height, RESAMPLE_LANCZOS, err);
+        s = picture_resize(&half_way, in, p->condition[i].width, p->condition[i].height,
+                           RESAMPLE_LANCZOS, err);
         if (s == STATUS_OK)
             s = picture_resize(&h->condition[i], &half_way, p->vision[i].width, p->vision[i].height,
                                RESAMPLE_BICUBIC_TORCH, err);
         picture_free(&half_way);
         if (s == STATUS_OK)
-            s = picture_resize(&h->vae[i], in, p->vae[i].width, p->vae[i].height, RESAMPLE_LANCZOS, err);
+            s = picture_resize(&h->vae[i], in, p->vae[i].width, p->vae[i].height, RESAMPLE_LANCZOS,
+                               err);
         if (s != STATUS_OK) break;
         vision_patches(patches, &r->config->vision, &h->condition[i]);
-        patches += p->patches[i].height * p->patches[i].width * vision_patch_numbers(&r->config->vision);
+        patches +=
+            p->patches[i].height * p->patches[i].width * vision_patch_numbers(&r->config->vision);
     }
     return s;
 }
 
 /* ---- encoding the prompts ---- */
 
-/* Embeddings of a prompt's tokens from `first` on, with the pictures' embeddings in the places kept for them. */
-static enum status embed_prompt(const struct run *r, float *out, const struct plan_prompt *prompt, int64_t first,
-                                struct error *err) {
+/* Embeddings of a prompt's tokens from `first` on, with the pictures' embeddings in the places kept
+ * for them. */
+static enum status embed_prompt(const struct run *r, float *out, const struct plan_prompt *prompt,
+                                int64_t first, struct error *err) {
     const struct token_ids *ids = &prompt->text.ids;
     int32_t image_pad = tokenizer_token_id(r->engine->tokenizer, "<|image_pad|>");
     int64_t hidden = r->config->language.hidden, picture = 0;
-    enum status s = language_embed(r->engine->model.language, out, ids->ids + first, (int64_t)ids->count - first, err);
+    enum status s = language_embed(r->engine->model.language, out, ids->ids + first,
+                                   (int64_t)ids->count - first, err);
     for (size_t i = 0; i < ids->count && s == STATUS_OK; i++) {
         if (ids->ids[i] != image_pad) continue;
         if ((int64_t)i >= first)
@@ -154,8 +165,10 @@ static enum status embed_prompt(const struct run *r, float *out, const struct pl
 }
 
 /* Hidden states of tokens `first` and on; those before are in the cache. */
-static enum status read_prompt(struct run *r, struct tensor hidden, const struct plan_prompt *prompt, int64_t first,
-                               struct language_cache *cache, const struct trace *trace, struct error *err) {
+static enum status read_prompt(struct run *r, struct tensor hidden,
+                               const struct plan_prompt *prompt, int64_t first,
+                               struct language_cache *cache, const struct trace *trace,
+                               struct error *err) {
     const struct language *language = r->engine->model.language;
     int64_t count = (int64_t)prompt->text.ids.count, rest = count - first;
     struct tensor out = tensor_rows(hidden, first, rest);
@@ -163,30 +176,38 @@ static enum status read_prompt(struct run *r, struct tensor hidden, const struct
         return language_forward(language, r->w, out, NULL, NULL, first, cache, NULL, "", err);
     float *embeds = malloc((size_t)(rest * r->config->language.hidden) * sizeof *embeds);
     int32_t *positions = malloc((size_t)(3 * rest) * sizeof *positions);
-    enum status s = embeds && positions ? embed_prompt(r, embeds, prompt, first, err)
-                                        : fail(err, STATUS_NO_MEMORY, "no memory for a prompt of %lld tokens", (long long)count);
+    enum status s = embeds && positions
+                        ? embed_prompt(r, embeds, prompt, first, err)
+                        : fail(err, STATUS_NO_MEMORY, "no memory for a prompt of %lld tokens",
+                               (long long)count);
     for (int64_t axis = 0; axis < 3 && s == STATUS_OK; axis++)
-        memcpy(positions + axis * rest, prompt->positions + axis * count + first, (size_t)rest * sizeof *positions);
+        memcpy(positions + axis * rest, prompt->positions + axis * count + first,
+               (size_t)rest * sizeof *positions);
     if (s == STATUS_OK)
-        s = language_forward(language, r->w, out, embeds, positions, first, cache, trace, "cond", err);
+        s = language_forward(language, r->w, out, embeds, positions, first, cache, trace, "cond",
+                             err);
     free(embeds);
     free(positions);
     return s;
 }
 
-/* Runs the vision tower once and the language model over both prompts, the second from where they part.
- * positive, negative: [tokens, hidden], every token's. */
-static enum status encode_prompts(struct run *r, struct tensor positive, struct tensor negative, struct error *err) {
+/* Runs the vision tower once and the language model over both prompts, the second from where
+ * they part. positive, negative: [tokens, hidden], every token's. */
+static enum status encode_prompts(struct run *r, struct tensor positive, struct tensor negative,
+                                  struct error *err) {
     const struct plan *p = r->plan;
     const struct model *m = &r->engine->model;
-    enum status s = vision_forward(m->vision, r->w, r->host.vision_embeds, r->host.pixel_values, p->patches,
-                                   (int64_t)p->pictures, err);
+    enum status s = vision_forward(m->vision, r->w, r->host.vision_embeds, r->host.pixel_values,
+                                   p->patches, (int64_t)p->pictures, err);
     if (s != STATUS_OK) return s;
     charge(r, FIRERED_PHASE_VISION);
     int64_t tokens = vision_tokens(&r->config->vision, p->patches, (int64_t)p->pictures);
-    if (r->trace) r->trace->floats(r->trace->arg, "cond.vision_embeds", r->host.vision_embeds, tokens, positive.cols);
+    if (r->trace)
+        r->trace->floats(r->trace->arg, "cond.vision_embeds", r->host.vision_embeds, tokens,
+                         positive.cols);
     if (r->trace && p->guided) /* the same: the tower does not see the prompt */
-        r->trace->floats(r->trace->arg, "uncond.vision_embeds", r->host.vision_embeds, tokens, positive.cols);
+        r->trace->floats(r->trace->arg, "uncond.vision_embeds", r->host.vision_embeds, tokens,
+                         positive.cols);
     size_t mark = workspace_mark(r->w);
     struct language_cache cache;
     int64_t room = positive.rows > negative.rows ? positive.rows : negative.rows;
@@ -203,8 +224,8 @@ static enum status encode_prompts(struct run *r, struct tensor positive, struct 
 
 /* ---- encoding the pictures, decoding the result ---- */
 
-static void trace_planes(const struct trace *t, const char *format, size_t i, const float *map, int64_t pixels,
-                         int64_t channels) {
+static void trace_planes(const struct trace *t, const char *format, size_t i, const float *map,
+                         int64_t pixels, int64_t channels) {
     char name[64];
     float *planes = t ? malloc((size_t)(pixels * channels) * sizeof *planes) : NULL;
     if (!planes) return;
@@ -220,7 +241,8 @@ static enum status encode_pictures(struct run *r, struct error *err) {
     const struct plan *p = r->plan;
     const struct vae_config *c = &r->config->vae;
     bool dry = workspace_is_dry(r->w);
-    float *packed = dry ? NULL : r->host.latents + p->noise_tokens * r->config->transformer.in_channels;
+    float *packed =
+        dry ? NULL : r->host.latents + p->noise_tokens * r->config->transformer.in_channels;
     enum status s = STATUS_OK;
     for (size_t i = 0; i < p->pictures && s == STATUS_OK; i++) {
         int64_t height = p->vae[i].height, width = p->vae[i].width, scale = vae_scale(c);
@@ -247,12 +269,14 @@ static enum status decode_latents(struct run *r, struct error *err) {
         latents_denormalise(r->host.map, height * width, c);
         trace_planes(r->trace, "vae_decode_input", 0, r->host.map, height * width, c->z);
     }
-    enum status s = vae_decode(r->engine->model.vae, r->w, r->host.pixels, r->host.map, height, width, err);
+    enum status s =
+        vae_decode(r->engine->model.vae, r->w, r->host.pixels, r->host.map, height, width, err);
     if (dry || s != STATUS_OK) return s;
     int64_t pixels = (int64_t)size.height * size.width;
     trace_planes(r->trace, "vae_decode_output", 0, r->host.pixels, pixels, 3);
     if (!all_finite(r->host.pixels, (size_t)pixels * 3))
-        return fail(err, STATUS_NOT_FINITE, "the VAE decoded something that is not a number; its weights may be damaged");
+        return fail(err, STATUS_NOT_FINITE,
+                    "the VAE decoded something that is not a number; its weights may be damaged");
     struct picture *out = &r->result->picture;
     *out = (struct picture){size.width, size.height, malloc((size_t)pixels * 3)};
     if (!out->rgb) return fail(err, STATUS_NO_MEMORY, "no memory for the edited picture");
@@ -265,11 +289,14 @@ static enum status decode_latents(struct run *r, struct error *err) {
 static void draw_noise(struct run *r) {
     const struct vae_config *c = &r->config->vae;
     int64_t height = r->plan->grids[0].height * 2, width = r->plan->grids[0].width * 2;
-    enum noise_generator g = r->engine->generator == FIRERED_GENERATOR_CUDA ? NOISE_TORCH_CUDA : NOISE_TORCH_CPU;
-    noise_fill(r->host.map, (size_t)(c->z * height * width), r->edit->seed, g, r->engine->dtype == FIRERED_DTYPE_BFLOAT16);
+    enum noise_generator g =
+        r->engine->generator == FIRERED_GENERATOR_CUDA ? NOISE_TORCH_CUDA : NOISE_TORCH_CPU;
+    noise_fill(r->host.map, (size_t)(c->z * height * width), r->edit->seed, g,
+               r->engine->dtype == FIRERED_DTYPE_BFLOAT16);
     latents_pack_planes(r->host.latents, r->host.map, height, width, c->z);
     if (r->trace)
-        r->trace->floats(r->trace->arg, "noise", r->host.latents, r->plan->noise_tokens, r->config->transformer.in_channels);
+        r->trace->floats(r->trace->arg, "noise", r->host.latents, r->plan->noise_tokens,
+                         r->config->transformer.in_channels);
 }
 
 static double length_of(const float *x, int64_t n) {
@@ -278,12 +305,14 @@ static double length_of(const float *x, int64_t n) {
     return sqrt(s);
 }
 
-/* True classifier-free guidance: towards the prompt and away from the negative one, at each token rescaled to the length
- * that the prompt's own prediction has. */
-static void guide(float *velocity, const float *negative, double scale, int64_t tokens, int64_t channels) {
+/* True classifier-free guidance: towards the prompt and away from the negative one, at each
+ * token rescaled to the length that the prompt's own prediction has. */
+static void guide(float *velocity, const float *negative, double scale, int64_t tokens,
+                  int64_t channels) {
     for (int64_t t = 0; t < tokens; t++, velocity += channels, negative += channels) {
         double before = length_of(velocity, channels);
-        for (int64_t i = 0; i < channels; i++) velocity[i] = negative[i] + (float)scale * (velocity[i] - negative[i]);
+        for (int64_t i = 0; i < channels; i++)
+            velocity[i] = negative[i] + (float)scale * (velocity[i] - negative[i]);
         double after = length_of(velocity, channels);
         if (after == 0) continue;
         for (int64_t i = 0; i < channels; i++) velocity[i] *= (float)(before / after);
@@ -296,38 +325,49 @@ struct denoiser {
     struct tensor latents, velocity;
 };
 
-static enum status predict(struct run *r, const struct denoiser *d, const struct transformer_text *text, float *out,
-                           int step, const char *tag, struct error *err) {
+static enum status predict(struct run *r, const struct denoiser *d,
+                           const struct transformer_text *text, float *out, int step,
+                           const char *tag, struct error *err) {
     const struct trace *blocks = text == &d->positive && step == 0 ? r->trace : NULL;
-    enum status s = transformer_forward(r->engine->model.transformer, r->w, d->velocity, d->latents, text, &d->modulation,
-                                        step, blocks, err);
+    enum status s = transformer_forward(r->engine->model.transformer, r->w, d->velocity, d->latents,
+                                        text, &d->modulation, step, blocks, err);
     if (s != STATUS_OK) return s;
     trace_tensor(r->trace, r->w, d->velocity, "step%d.noise_pred_%s", step, tag);
     tensor_download(r->w, out, d->velocity);
     return STATUS_OK;
 }
 
-static enum status denoise_step(struct run *r, const struct denoiser *d, int step, struct error *err) {
+static enum status denoise_step(struct run *r, const struct denoiser *d, int step,
+                                struct error *err) {
     const struct plan *p = r->plan;
     int64_t channels = r->config->transformer.in_channels;
     tensor_upload(r->w, d->latents, r->host.latents);
     enum status s = predict(r, d, &d->positive, r->host.velocity, step, "cond", err);
-    if (s == STATUS_OK && p->guided) s = predict(r, d, &d->negative, r->host.negative_velocity, step, "uncond", err);
+    if (s == STATUS_OK && p->guided)
+        s = predict(r, d, &d->negative, r->host.negative_velocity, step, "uncond", err);
     if (s != STATUS_OK || workspace_is_dry(r->w)) return s;
-    if (p->guided) guide(r->host.velocity, r->host.negative_velocity, p->guidance_scale, p->noise_tokens, channels);
+    if (p->guided)
+        guide(r->host.velocity, r->host.negative_velocity, p->guidance_scale, p->noise_tokens,
+              channels);
     size_t numbers = (size_t)(p->noise_tokens * channels);
-    scheduler_step(r->host.latents, r->host.velocity, numbers, p->sigmas[step], p->sigmas[step + 1]);
+    scheduler_step(r->host.latents, r->host.velocity, numbers, p->sigmas[step],
+                   p->sigmas[step + 1]);
     if (!all_finite(r->host.latents, numbers))
-        return fail(err, STATUS_NOT_FINITE, "step %d gave something that is not a number; the weights or an adapter may be damaged",
-                    step + 1);
-    trace_tensor(r->trace, r->w, (struct tensor){r->host.latents, p->noise_tokens, channels, channels}, "step%d.latents", step);
+        return fail(
+            err, STATUS_NOT_FINITE,
+            "step %d gave something that is not a number; the weights or an adapter may be damaged",
+            step + 1);
+    trace_tensor(r->trace, r->w,
+                 (struct tensor){r->host.latents, p->noise_tokens, channels, channels},
+                 "step%d.latents", step);
     tell(r, FIRERED_STAGE_DENOISE, step + 1);
     return STATUS_OK;
 }
 
-/* What every step needs.  The prompts' embeddings leave out the template's first tokens, as the reference does. */
-static enum status prepare_denoiser(struct run *r, struct denoiser *d, struct tensor positive, struct tensor negative,
-                                    struct error *err) {
+/* What every step needs.  The prompts' embeddings leave out the template's first tokens, as the
+ * reference does. */
+static enum status prepare_denoiser(struct run *r, struct denoiser *d, struct tensor positive,
+                                    struct tensor negative, struct error *err) {
     const struct plan *p = r->plan;
     const struct transformer *t = r->engine->model.transformer;
     int64_t drop = (int64_t)p->positive.text.drop, grids = 1 + (int64_t)p->pictures;
@@ -348,7 +388,8 @@ static enum status prepare_denoiser(struct run *r, struct denoiser *d, struct te
     return s;
 }
 
-static enum status denoise(struct run *r, struct tensor positive, struct tensor negative, struct error *err) {
+static enum status denoise(struct run *r, struct tensor positive, struct tensor negative,
+                           struct error *err) {
     struct denoiser d = {0};
     size_t mark = workspace_mark(r->w);
     enum status s = prepare_denoiser(r, &d, positive, negative, err);
@@ -386,8 +427,8 @@ static enum status compute_stages(struct run *r, struct error *err) {
     return s;
 }
 
-enum status edit_memory(const struct firered *engine, const struct firered_edit *edit, const struct plan *plan,
-                        size_t *bytes, struct error *err) {
+enum status edit_memory(const struct firered *engine, const struct firered_edit *edit,
+                        const struct plan *plan, size_t *bytes, struct error *err) {
     struct run r = {.engine = engine, .edit = edit, .plan = plan, .config = &engine->model.config};
     enum status s = workspace_create_dry(&r.w, engine->compute, err);
     if (s != STATUS_OK) return s;
@@ -397,9 +438,11 @@ enum status edit_memory(const struct firered *engine, const struct firered_edit 
     return s;
 }
 
-static void trace_plan(const struct trace *t, const struct plan *p, const struct host *h, const struct model_config *c) {
+static void trace_plan(const struct trace *t, const struct plan *p, const struct host *h,
+                       const struct model_config *c) {
     if (!t) return;
-    int64_t patches = 0, n = (int64_t)p->positive.text.ids.count, m = (int64_t)p->negative.text.ids.count;
+    int64_t patches = 0, n = (int64_t)p->positive.text.ids.count,
+            m = (int64_t)p->negative.text.ids.count;
     int32_t grids[FIRERED_MAX_PICTURES * 3];
     for (size_t i = 0; i < p->pictures; i++) {
         patches += p->patches[i].height * p->patches[i].width;
@@ -417,16 +460,22 @@ static void trace_plan(const struct trace *t, const struct plan *p, const struct
     t->floats(t->arg, "timesteps", p->timesteps, 1, p->steps);
 }
 
-enum status edit_run(const struct firered *engine, const struct firered_edit *edit, struct firered_result *result,
-                     const struct trace *trace, struct error *err) {
+enum status edit_run(const struct firered *engine, const struct firered_edit *edit,
+                     struct firered_result *result, const struct trace *trace, struct error *err) {
     *result = (struct firered_result){0};
     struct plan plan;
-    struct run r = {.engine = engine, .edit = edit, .plan = &plan, .config = &engine->model.config, .result = result, .trace = trace};
+    struct run r = {.engine = engine,
+                    .edit = edit,
+                    .plan = &plan,
+                    .config = &engine->model.config,
+                    .result = result,
+                    .trace = trace};
     size_t bytes = 0;
     double started = seconds_now(), prepare_seconds = 0;
     enum status s = plan_edit(&plan, engine, edit, err);
     if (s == STATUS_OK) s = edit_memory(engine, edit, &plan, &bytes, err);
-    if (s == STATUS_OK) s = workspace_create(&r.w, engine->compute, bytes, edit->cancelled, edit->arg, err);
+    if (s == STATUS_OK)
+        s = workspace_create(&r.w, engine->compute, bytes, edit->cancelled, edit->arg, err);
     if (s == STATUS_OK) s = host_create(&r.host, &plan, r.config, err);
     if (s == STATUS_OK) s = resize_pictures(&r, err);
     if (s == STATUS_OK) {
@@ -438,7 +487,8 @@ enum status edit_run(const struct firered *engine, const struct firered_edit *ed
     result->steps = plan.steps;
     result->guidance_scale = plan.guidance_scale;
     const struct firered_cost *phases = result->phases;
-    result->encode_seconds = prepare_seconds + phases[FIRERED_PHASE_VISION].seconds + phases[FIRERED_PHASE_TEXT].seconds +
+    result->encode_seconds = prepare_seconds + phases[FIRERED_PHASE_VISION].seconds +
+                             phases[FIRERED_PHASE_TEXT].seconds +
                              phases[FIRERED_PHASE_VAE_ENCODE].seconds;
     result->denoise_seconds = phases[FIRERED_PHASE_DENOISE].seconds;
     result->decode_seconds = phases[FIRERED_PHASE_VAE_DECODE].seconds;

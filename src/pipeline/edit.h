@@ -9,11 +9,11 @@
 #include "pipeline/plan.h"
 
 /* firered_edit_run (include/firered.h), shown to a trace that may be NULL. */
-enum status edit_run(const struct firered *engine, const struct firered_edit *edit, struct firered_result *result,
-                     const struct trace *trace, struct error *err);
+enum status edit_run(const struct firered *engine, const struct firered_edit *edit,
+                     struct firered_result *result, const struct trace *trace, struct error *err);
 
 /* The bytes of working memory that a planned edit takes at its peak. */
-enum status edit_memory(const struct firered *engine, const struct firered_edit *edit, const struct plan *plan,
-                        size_t *bytes, struct error *err);
+enum status edit_memory(const struct firered *engine, const struct firered_edit *edit,
+                        const struct plan *plan, size_t *bytes, struct error *err);
 
 #endif

@@ -23,8 +23,9 @@ static char *name_of(const char *folder) {
     return strndup(folder + from, end - from);
 }
 
-enum status engine_open_device(struct firered *e, const struct firered_options *o, const struct checkpoint *checkpoint,
-                               bool plan_only, struct error *err) {
+enum status engine_open_device(struct firered *e, const struct firered_options *o,
+                               const struct checkpoint *checkpoint, bool plan_only,
+                               struct error *err) {
     bool stored_16_bit = checkpoint_is_16_bit(checkpoint);
     e->dtype = o->dtype != FIRERED_DTYPE_AUTO ? o->dtype
                : stored_16_bit                ? FIRERED_DTYPE_BFLOAT16
@@ -32,7 +33,8 @@ enum status engine_open_device(struct firered *e, const struct firered_options *
     e->generator = o->generator;
     const char *kernels = getenv("FIRERED_KERNELS");
     if (o->device == FIRERED_DEVICE_CUDA)
-        return fail(err, STATUS_INVALID, "this build has no CUDA backend; use the device cpu or auto");
+        return fail(err, STATUS_INVALID,
+                    "this build has no CUDA backend; use the device cpu or auto");
     struct compute_options options = {.threads = o->threads,
                                       .low_precision = e->dtype == FIRERED_DTYPE_BFLOAT16,
                                       .kernels = kernels && *kernels ? kernels : NULL,
@@ -40,7 +42,8 @@ enum status engine_open_device(struct firered *e, const struct firered_options *
     return compute_create_cpu(&e->compute, &options, err);
 }
 
-static enum status open_text_and_schedule(struct firered *e, const char *folder, struct error *err) {
+static enum status open_text_and_schedule(struct firered *e, const char *folder,
+                                          struct error *err) {
     char path[4096];
     if (snprintf(path, sizeof path, "%s/tokenizer", folder) >= (int)sizeof path)
         return fail(err, STATUS_INVALID, "the model folder's path is too long");
@@ -48,13 +51,15 @@ static enum status open_text_and_schedule(struct firered *e, const char *folder,
     return s == STATUS_OK ? tokenizer_open(&e->tokenizer, path, err) : s;
 }
 
-/* Weights take about as much memory packed as they do stored; better to say now that they cannot fit than to be killed
- * when half of them are loaded. */
-static enum status check_memory(const struct firered *e, const struct checkpoint *c, struct error *err) {
+/* Weights take about as much memory packed as they do stored; better to say now that they cannot
+ * fit than to be killed when half of them are loaded. */
+static enum status check_memory(const struct firered *e, const struct checkpoint *c,
+                                struct error *err) {
     uint64_t need = checkpoint_bytes(c), available = memory_available();
     if (need <= available) return STATUS_OK;
     return fail(err, STATUS_NO_MEMORY,
-                "the weights of %s take %.1f GB of memory, but only %.1f GB are free; free some, or choose a smaller model",
+                "the weights of %s take %.1f GB of memory, but only %.1f GB are free; free some, "
+                "or choose a smaller model",
                 e->name, (double)need / 1e9, (double)available / 1e9);
 }
 
@@ -73,7 +78,8 @@ enum status firered_open(struct firered **out, const struct firered_options *o, 
     if (s == STATUS_OK) s = check_memory(e, &checkpoint, err);
     if (s == STATUS_OK) s = engine_open_device(e, o, &checkpoint, false, err);
     if (s == STATUS_OK) {
-        struct model_options options = {e->compute, o->loras, o->lora_count, o->log, o->loading, o->loading_arg};
+        struct model_options options = {e->compute, o->loras,   o->lora_count,
+                                        o->log,     o->loading, o->loading_arg};
         s = model_load(&e->model, &config, &checkpoint, &options, err);
     }
     checkpoint_close(&checkpoint);
@@ -123,8 +129,8 @@ void firered_edit_defaults(const struct firered *e, struct firered_edit *edit) {
     edit->negative_prompt = " ";
 }
 
-enum status firered_edit_plan(const struct firered *e, const struct firered_edit *edit, int *width, int *height,
-                              uint64_t *bytes, struct error *err) {
+enum status firered_edit_plan(const struct firered *e, const struct firered_edit *edit, int *width,
+                              int *height, uint64_t *bytes, struct error *err) {
     struct plan plan;
     size_t peak = 0;
     enum status s = plan_edit(&plan, e, edit, err);
@@ -136,7 +142,7 @@ enum status firered_edit_plan(const struct firered *e, const struct firered_edit
     return s;
 }
 
-enum status firered_edit_run(struct firered *e, const struct firered_edit *edit, struct firered_result *result,
-                             struct error *err) {
+enum status firered_edit_run(struct firered *e, const struct firered_edit *edit,
+                             struct firered_result *result, struct error *err) {
     return edit_run(e, edit, result, NULL, err);
 }

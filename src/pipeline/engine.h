@@ -1,5 +1,6 @@
 /*
- * engine.h - what a `struct firered` is: a device, a model on it, and what the pipeline reads beside the weights.
+ * engine.h - what a `struct firered` is: a device, a model on it, and what the pipeline reads
+ * beside the weights.
  */
 #ifndef PIPELINE_ENGINE_H
 #define PIPELINE_ENGINE_H
@@ -20,7 +21,8 @@ struct firered {
 };
 
 /* Settles the dtype and makes the device, from the options and how the checkpoint is stored. */
-enum status engine_open_device(struct firered *e, const struct firered_options *o, const struct checkpoint *checkpoint,
-                               bool plan_only, struct error *err);
+enum status engine_open_device(struct firered *e, const struct firered_options *o,
+                               const struct checkpoint *checkpoint, bool plan_only,
+                               struct error *err);
 
 #endif

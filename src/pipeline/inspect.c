@@ -1,5 +1,6 @@
 /*
- * What `firered info` tells of a model folder without loading it: the model is put together on a device that only plans.
+ * What `firered info` tells of a model folder without loading it: the model is put together on a
+ * device that only plans.
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -39,26 +40,33 @@ static void report_component(struct buffer *b, const char *name, const struct we
 }
 
 static void report_networks(struct buffer *b, const struct model_config *c) {
-    buffer_printf(b, "transformer:  %lld blocks, width %lld (%lld heads of %lld)%s\n", (long long)c->transformer.layers,
-                  (long long)c->transformer.width, (long long)c->transformer.heads, (long long)c->transformer.head_dim,
+    buffer_printf(b, "transformer:  %lld blocks, width %lld (%lld heads of %lld)%s\n",
+                  (long long)c->transformer.layers, (long long)c->transformer.width,
+                  (long long)c->transformer.heads, (long long)c->transformer.head_dim,
                   c->transformer.zero_cond_t ? ", reference pictures at timestep 0" : "");
-    buffer_printf(b, "text encoder: %lld layers, width %lld; vision tower %lld layers, width %lld\n",
-                  (long long)c->language.layers, (long long)c->language.hidden, (long long)c->vision.layers,
-                  (long long)c->vision.hidden);
-    buffer_printf(b, "VAE:          %lld channels at 1/%d size, base width %lld\n", (long long)c->vae.z, vae_scale(&c->vae),
-                  (long long)c->vae.base);
-    buffer_printf(b, "areas:        pictures %lld pixels for the text encoder, %lld for the VAE; output %lld\n",
-                  (long long)c->edit.condition_area, (long long)c->edit.vae_area, (long long)c->edit.output_area);
+    buffer_printf(b,
+                  "text encoder: %lld layers, width %lld; vision tower %lld layers, width %lld\n",
+                  (long long)c->language.layers, (long long)c->language.hidden,
+                  (long long)c->vision.layers, (long long)c->vision.hidden);
+    buffer_printf(b, "VAE:          %lld channels at 1/%d size, base width %lld\n",
+                  (long long)c->vae.z, vae_scale(&c->vae), (long long)c->vae.base);
+    buffer_printf(
+        b,
+        "areas:        pictures %lld pixels for the text encoder, %lld for the VAE; output %lld\n",
+        (long long)c->edit.condition_area, (long long)c->edit.vae_area,
+        (long long)c->edit.output_area);
 }
 
-/* A folder without a tokenizer can be inspected, but says nothing about prompts; a broken tokenizer is an error. */
+/* A folder without a tokenizer can be inspected, but says nothing about prompts; a broken tokenizer
+ * is an error. */
 static enum status check_tokenizer(struct buffer *b, const char *folder, struct error *err) {
     char path[4096];
     struct tokenizer *tokenizer = NULL;
     if (snprintf(path, sizeof path, "%s/tokenizer", folder) >= (int)sizeof path)
         return fail(err, STATUS_INVALID, "the model folder's path is too long");
     if (access(path, F_OK) != 0) {
-        buffer_printf(b, "no tokenizer: the folder tokenizer/ is missing, so this model cannot edit yet\n");
+        buffer_printf(
+            b, "no tokenizer: the folder tokenizer/ is missing, so this model cannot edit yet\n");
         return STATUS_OK;
     }
     enum status s = tokenizer_open(&tokenizer, path, err);
@@ -66,7 +74,8 @@ static enum status check_tokenizer(struct buffer *b, const char *folder, struct 
     return s;
 }
 
-/* The largest edit that nobody had to ask for: one picture, the model's own output size, the longest prompts. */
+/* The largest edit that nobody had to ask for: one picture, the model's own output size, the
+ * longest prompts. */
 static enum status report_run(struct buffer *b, const struct firered *e, struct error *err) {
     struct firered_info info;
     firered_describe(e, &info);
@@ -78,15 +87,16 @@ static enum status report_run(struct buffer *b, const struct firered *e, struct 
     size_t working = 0;
     enum status s = plan_longest_edit(&plan, e, &edit, err);
     if (s == STATUS_OK) s = edit_memory(e, &edit, &plan, &working, err);
-    buffer_printf(b, "runs on:      %s (%s kernels), %s, %d threads\n", info.device, info.kernels, info.dtype, info.threads);
-    buffer_printf(b, "defaults:     %d steps, guidance scale %g%s\n", info.default_steps, info.default_guidance_scale,
-                  info.distilled ? " (distilled: never guided)" : "");
+    buffer_printf(b, "runs on:      %s (%s kernels), %s, %d threads\n", info.device, info.kernels,
+                  info.dtype, info.threads);
+    buffer_printf(b, "defaults:     %d steps, guidance scale %g%s\n", info.default_steps,
+                  info.default_guidance_scale, info.distilled ? " (distilled: never guided)" : "");
     buffer_printf(b, "memory:      ");
     print_size(b, info.weight_bytes);
     buffer_printf(b, " weights, packed for this device\n             ");
     print_size(b, working);
-    buffer_printf(b, " working memory, at most, to edit one picture of %dx%d\n             ", plan.output.width,
-                  plan.output.height);
+    buffer_printf(b, " working memory, at most, to edit one picture of %dx%d\n             ",
+                  plan.output.width, plan.output.height);
     print_size(b, info.weight_bytes + working);
     buffer_printf(b, " in all\n");
     plan_free(&plan);
@@ -106,14 +116,17 @@ static enum status inspect(struct buffer *b, struct firered *e, struct checkpoin
     report_component(b, "transformer:", checkpoint->transformer);
     report_component(b, "text_encoder:", checkpoint->text_encoder);
     report_component(b, "vae:", checkpoint->vae);
-    s = model_load(&e->model, &config, checkpoint, &(struct model_options){.compute = e->compute}, err);
+    s = model_load(&e->model, &config, checkpoint, &(struct model_options){.compute = e->compute},
+                   err);
     if (s != STATUS_OK) return s;
-    buffer_printf(b, "all %zu tensors found, with the shapes that the configs ask for\n", e->model.tensors);
+    buffer_printf(b, "all %zu tensors found, with the shapes that the configs ask for\n",
+                  e->model.tensors);
     s = check_tokenizer(b, o->model, err);
     return s == STATUS_OK ? report_run(b, e, err) : s;
 }
 
-enum status firered_inspect(const struct firered_options *options, char **report, struct error *err) {
+enum status firered_inspect(const struct firered_options *options, char **report,
+                            struct error *err) {
     struct firered engine = {0};
     struct checkpoint checkpoint = {0};
     struct buffer b = {0};

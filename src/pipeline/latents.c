@@ -8,32 +8,40 @@ static int64_t packed_at(int64_t c, int64_t y, int64_t x, int64_t width, int64_t
     return (y / 2 * (width / 2) + x / 2) * channels * 4 + c * 4 + y % 2 * 2 + x % 2;
 }
 
-void latents_pack(float *packed, const float *map, int64_t height, int64_t width, int64_t channels) {
+void latents_pack(float *packed, const float *map, int64_t height, int64_t width,
+                  int64_t channels) {
     for (int64_t y = 0; y < height; y++)
         for (int64_t x = 0; x < width; x++)
-            for (int64_t c = 0; c < channels; c++) packed[packed_at(c, y, x, width, channels)] = *map++;
+            for (int64_t c = 0; c < channels; c++)
+                packed[packed_at(c, y, x, width, channels)] = *map++;
 }
 
-void latents_unpack(float *map, const float *packed, int64_t height, int64_t width, int64_t channels) {
+void latents_unpack(float *map, const float *packed, int64_t height, int64_t width,
+                    int64_t channels) {
     for (int64_t y = 0; y < height; y++)
         for (int64_t x = 0; x < width; x++)
-            for (int64_t c = 0; c < channels; c++) *map++ = packed[packed_at(c, y, x, width, channels)];
+            for (int64_t c = 0; c < channels; c++)
+                *map++ = packed[packed_at(c, y, x, width, channels)];
 }
 
-void latents_pack_planes(float *packed, const float *planes, int64_t height, int64_t width, int64_t channels) {
+void latents_pack_planes(float *packed, const float *planes, int64_t height, int64_t width,
+                         int64_t channels) {
     for (int64_t c = 0; c < channels; c++)
         for (int64_t y = 0; y < height; y++)
-            for (int64_t x = 0; x < width; x++) packed[packed_at(c, y, x, width, channels)] = *planes++;
+            for (int64_t x = 0; x < width; x++)
+                packed[packed_at(c, y, x, width, channels)] = *planes++;
 }
 
 void latents_normalise(float *map, int64_t pixels, const struct vae_config *c) {
     for (int64_t i = 0; i < pixels; i++)
-        for (int64_t k = 0; k < c->z; k++, map++) *map = (*map - (float)c->mean[k]) / (float)c->std[k];
+        for (int64_t k = 0; k < c->z; k++, map++)
+            *map = (*map - (float)c->mean[k]) / (float)c->std[k];
 }
 
 void latents_denormalise(float *map, int64_t pixels, const struct vae_config *c) {
     for (int64_t i = 0; i < pixels; i++)
-        for (int64_t k = 0; k < c->z; k++, map++) *map = *map * (float)c->std[k] + (float)c->mean[k];
+        for (int64_t k = 0; k < c->z; k++, map++)
+            *map = *map * (float)c->std[k] + (float)c->mean[k];
 }
 
 void pixels_to_floats(float *out, const struct picture *p) {

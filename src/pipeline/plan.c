@@ -7,7 +7,7 @@
 enum {
     SIDE_MULTIPLE = 32, /* of resized pictures */
     MIN_SIDE = 64,
-    MAX_SIDE = 2048,    /* of a requested output */
+    MAX_SIDE = 2048, /* of a requested output */
     MAX_STEPS = 1000,
     MAX_ASPECT = 200,
     TEMPLATE_TOKENS = 128, /* at most, around pictures and sentence, under Qwen's vocabulary */
@@ -24,26 +24,31 @@ struct edit_size size_for_area(int64_t area, int width, int height) {
 
 static enum status check_request(const struct firered_edit *e, struct error *err) {
     if (e->picture_count < 1 || e->picture_count > FIRERED_MAX_PICTURES)
-        return fail(err, STATUS_INVALID, "an edit takes 1 to %d pictures, not %zu", FIRERED_MAX_PICTURES, e->picture_count);
+        return fail(err, STATUS_INVALID, "an edit takes 1 to %d pictures, not %zu",
+                    FIRERED_MAX_PICTURES, e->picture_count);
     for (size_t i = 0; i < e->picture_count; i++) {
         int w = e->pictures[i].width, h = e->pictures[i].height;
         if (w < 1 || h < 1 || w > PICTURE_MAX_SIDE || h > PICTURE_MAX_SIDE)
-            return fail(err, STATUS_INVALID, "picture %zu is %dx%d; a side must be 1 to %d pixels", i + 1, w, h,
-                        PICTURE_MAX_SIDE);
+            return fail(err, STATUS_INVALID, "picture %zu is %dx%d; a side must be 1 to %d pixels",
+                        i + 1, w, h, PICTURE_MAX_SIDE);
         if (w / h >= MAX_ASPECT || h / w >= MAX_ASPECT)
-            return fail(err, STATUS_INVALID, "picture %zu is %dx%d; one side must be less than %d times the other", i + 1,
-                        w, h, MAX_ASPECT);
+            return fail(err, STATUS_INVALID,
+                        "picture %zu is %dx%d; one side must be less than %d times the other",
+                        i + 1, w, h, MAX_ASPECT);
     }
     if (!e->prompt || prompt_is_blank(e->prompt))
         return fail(err, STATUS_INVALID, "the prompt is blank; say in a sentence what to change");
     if (e->steps < 1 || e->steps > MAX_STEPS)
         return fail(err, STATUS_INVALID, "steps is %d; it must be 1 to %d", e->steps, MAX_STEPS);
     if (!isfinite(e->guidance_scale) || e->guidance_scale < 0 || e->guidance_scale > 1000)
-        return fail(err, STATUS_INVALID, "guidance_scale is %g; it must be a number from 0 to 1000", e->guidance_scale);
+        return fail(err, STATUS_INVALID, "guidance_scale is %g; it must be a number from 0 to 1000",
+                    e->guidance_scale);
     if ((e->width == 0) != (e->height == 0))
         return fail(err, STATUS_INVALID, "give both width and height, or none of them");
-    if (e->width != 0 && (e->width < MIN_SIDE || e->height < MIN_SIDE || e->width > MAX_SIDE || e->height > MAX_SIDE))
-        return fail(err, STATUS_INVALID, "the size %dx%d is out of range; a side must be %d to %d pixels", e->width,
+    if (e->width != 0 && (e->width < MIN_SIDE || e->height < MIN_SIDE || e->width > MAX_SIDE ||
+                          e->height > MAX_SIDE))
+        return fail(err, STATUS_INVALID,
+                    "the size %dx%d is out of range; a side must be %d to %d pixels", e->width,
                     e->height, MIN_SIDE, MAX_SIDE);
     return STATUS_OK;
 }
@@ -55,8 +60,10 @@ static void plan_sizes(struct plan *p, const struct model_config *c, const struc
         int w = e->pictures[i].width, h = e->pictures[i].height;
         p->condition[i] = size_for_area(c->edit.condition_area, w, h);
         p->vae[i] = size_for_area(c->edit.vae_area, w, h);
-        vision_size(&c->vision, p->condition[i].width, p->condition[i].height, &p->vision[i].width, &p->vision[i].height);
-        p->patches[i] = (struct patch_grid){p->vision[i].height / c->vision.patch, p->vision[i].width / c->vision.patch};
+        vision_size(&c->vision, p->condition[i].width, p->condition[i].height, &p->vision[i].width,
+                    &p->vision[i].height);
+        p->patches[i] = (struct patch_grid){p->vision[i].height / c->vision.patch,
+                                            p->vision[i].width / c->vision.patch};
         p->grids[i + 1] = (struct token_grid){p->vae[i].height / token, p->vae[i].width / token};
         p->picture_tokens += p->grids[i + 1].height * p->grids[i + 1].width;
     }
@@ -68,8 +75,9 @@ static void plan_sizes(struct plan *p, const struct model_config *c, const struc
     p->noise_tokens = p->grids[0].height * p->grids[0].width;
 }
 
-/* Text counts on in all three axes; a picture's tokens all have the time at which it begins, and rows and columns counted
- * from there; what follows goes on after its longer side.  Source: transformers, Qwen2_5_VLModel.get_rope_index. */
+/* Text counts on in all three axes; a picture's tokens all have the time at which it begins, and
+ * rows and columns counted from there; what follows goes on after its longer side.  Source:
+ * transformers, Qwen2_5_VLModel.get_rope_index. */
 static void count_positions(int32_t *positions, const int32_t *ids, int64_t n, int32_t image_pad,
                             const struct patch_grid *patches, int64_t merge) {
     int32_t now = 0;
@@ -91,18 +99,21 @@ static void count_positions(int32_t *positions, const int32_t *ids, int64_t n, i
     }
 }
 
-static enum status plan_prompt(struct plan_prompt *out, const struct plan *p, const struct firered *engine,
-                               const char *prompt, struct error *err) {
+static enum status plan_prompt(struct plan_prompt *out, const struct plan *p,
+                               const struct firered *engine, const char *prompt,
+                               struct error *err) {
     const struct vision_config *c = &engine->model.config.vision;
     int image_tokens[FIRERED_MAX_PICTURES];
-    for (size_t i = 0; i < p->pictures; i++) image_tokens[i] = (int)vision_tokens(c, &p->patches[i], 1);
-    enum status s = prompt_encode(engine->tokenizer, prompt, image_tokens, p->pictures, &out->text, err);
+    for (size_t i = 0; i < p->pictures; i++)
+        image_tokens[i] = (int)vision_tokens(c, &p->patches[i], 1);
+    enum status s =
+        prompt_encode(engine->tokenizer, prompt, image_tokens, p->pictures, &out->text, err);
     if (s != STATUS_OK) return s;
     size_t n = out->text.ids.count;
     out->positions = malloc(3 * n * sizeof *out->positions);
     if (!out->positions) return fail(err, STATUS_NO_MEMORY, "no memory for %zu tokens", n);
-    count_positions(out->positions, out->text.ids.ids, (int64_t)n, tokenizer_token_id(engine->tokenizer, "<|image_pad|>"),
-                    p->patches, c->merge);
+    count_positions(out->positions, out->text.ids.ids, (int64_t)n,
+                    tokenizer_token_id(engine->tokenizer, "<|image_pad|>"), p->patches, c->merge);
     return STATUS_OK;
 }
 
@@ -119,34 +130,41 @@ static float round_timestep(float t, bool bfloat16) {
     return float_from_bf16(bf16_from_float(float_from_bf16(bf16_from_float(t)) / 1000.0f));
 }
 
-static enum status plan_schedule(struct plan *p, const struct firered *engine, int steps, struct error *err) {
+static enum status plan_schedule(struct plan *p, const struct firered *engine, int steps,
+                                 struct error *err) {
     p->steps = steps;
     p->sigmas = calloc((size_t)steps + 1, sizeof *p->sigmas);
     p->timesteps = calloc((size_t)steps, sizeof *p->timesteps);
-    if (!p->sigmas || !p->timesteps) return fail(err, STATUS_NO_MEMORY, "no memory to plan %d steps", steps);
-    enum status s = scheduler_sigmas(&engine->scheduler, steps, p->noise_tokens, p->sigmas, p->timesteps, err);
-    for (int i = 0; i < steps; i++) p->timesteps[i] = round_timestep(p->timesteps[i], engine->dtype == FIRERED_DTYPE_BFLOAT16);
+    if (!p->sigmas || !p->timesteps)
+        return fail(err, STATUS_NO_MEMORY, "no memory to plan %d steps", steps);
+    enum status s =
+        scheduler_sigmas(&engine->scheduler, steps, p->noise_tokens, p->sigmas, p->timesteps, err);
+    for (int i = 0; i < steps; i++)
+        p->timesteps[i] = round_timestep(p->timesteps[i], engine->dtype == FIRERED_DTYPE_BFLOAT16);
     return s;
 }
 
-static void plan_guidance(struct plan *p, const struct firered *engine, const struct firered_edit *edit) {
+static void plan_guidance(struct plan *p, const struct firered *engine,
+                          const struct firered_edit *edit) {
     p->guided = edit->guidance_scale > 1 && !engine->model.config.edit.distilled;
     p->guidance_scale = p->guided ? edit->guidance_scale : 1.0;
 }
 
-enum status plan_longest_edit(struct plan *out, const struct firered *engine, const struct firered_edit *edit,
-                              struct error *err) {
+enum status plan_longest_edit(struct plan *out, const struct firered *engine,
+                              const struct firered_edit *edit, struct error *err) {
     *out = (struct plan){0};
     plan_sizes(out, &engine->model.config, edit);
     plan_guidance(out, engine, edit);
-    int64_t places = vision_tokens(&engine->model.config.vision, out->patches, (int64_t)out->pictures);
+    int64_t places =
+        vision_tokens(&engine->model.config.vision, out->patches, (int64_t)out->pictures);
     out->positive.text = (struct prompt_ids){.drop = PROMPT_DROP};
     out->positive.text.ids.count = TEMPLATE_TOKENS + (size_t)places + PROMPT_MAX_TOKENS;
     if (out->guided) out->negative.text = out->positive.text;
     return plan_schedule(out, engine, edit->steps, err);
 }
 
-enum status plan_edit(struct plan *out, const struct firered *engine, const struct firered_edit *edit, struct error *err) {
+enum status plan_edit(struct plan *out, const struct firered *engine,
+                      const struct firered_edit *edit, struct error *err) {
     *out = (struct plan){0};
     enum status s = check_request(edit, err);
     if (s != STATUS_OK) return s;
@@ -154,8 +172,10 @@ enum status plan_edit(struct plan *out, const struct firered *engine, const stru
     plan_guidance(out, engine, edit);
     s = plan_prompt(&out->positive, out, engine, edit->prompt, err);
     if (s == STATUS_OK && out->guided) {
-        s = plan_prompt(&out->negative, out, engine, edit->negative_prompt ? edit->negative_prompt : " ", err);
-        if (s == STATUS_OK) out->shared = shared_prefix(&out->positive.text.ids, &out->negative.text.ids);
+        s = plan_prompt(&out->negative, out, engine,
+                        edit->negative_prompt ? edit->negative_prompt : " ", err);
+        if (s == STATUS_OK)
+            out->shared = shared_prefix(&out->positive.text.ids, &out->negative.text.ids);
     }
     return s == STATUS_OK ? plan_schedule(out, engine, edit->steps, err) : s;
 }

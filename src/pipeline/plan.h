@@ -1,5 +1,6 @@
 /*
- * plan.h - everything about an edit that is known before anything is computed: sizes, token ids, positions, schedule.
+ * plan.h - everything about an edit that is known before anything is computed: sizes, token ids,
+ * positions, schedule.
  */
 #ifndef PIPELINE_PLAN_H
 #define PIPELINE_PLAN_H
@@ -19,12 +20,15 @@ struct plan_prompt {
 
 struct plan {
     size_t pictures;
-    struct edit_size condition[FIRERED_MAX_PICTURES]; /* first resize for the vision tower (LANCZOS) */
-    struct edit_size vision[FIRERED_MAX_PICTURES];    /* second one (BICUBIC), a multiple of its tokens */
-    struct edit_size vae[FIRERED_MAX_PICTURES];       /* what the VAE encodes */
+    struct edit_size
+        condition[FIRERED_MAX_PICTURES]; /* first resize for the vision tower (LANCZOS) */
+    struct edit_size
+        vision[FIRERED_MAX_PICTURES];           /* second one (BICUBIC), a multiple of its tokens */
+    struct edit_size vae[FIRERED_MAX_PICTURES]; /* what the VAE encodes */
     struct patch_grid patches[FIRERED_MAX_PICTURES];
     struct edit_size output;
-    struct token_grid grids[1 + FIRERED_MAX_PICTURES]; /* of latent tokens: the noise, then the pictures */
+    struct token_grid
+        grids[1 + FIRERED_MAX_PICTURES]; /* of latent tokens: the noise, then the pictures */
     int64_t noise_tokens, picture_tokens;
 
     bool guided;
@@ -39,15 +43,18 @@ struct plan {
 
 /* Checks the request and fills *out; plan_free releases what it holds, after an error too.
  * STATUS_INVALID: counts, sizes, numbers or text out of range, each in one sentence. */
-enum status plan_edit(struct plan *out, const struct firered *engine, const struct firered_edit *edit, struct error *err);
+enum status plan_edit(struct plan *out, const struct firered *engine,
+                      const struct firered_edit *edit, struct error *err);
 void plan_free(struct plan *p);
 
-/* The plan of an edit with the longest prompts that are allowed, for a dry run: the ids stay empty, only their number is
- * set.  No tokenizer is needed, and the request's prompts are not looked at. */
-enum status plan_longest_edit(struct plan *out, const struct firered *engine, const struct firered_edit *edit,
-                              struct error *err);
+/* The plan of an edit with the longest prompts that are allowed, for a dry run: the ids stay
+ * empty, only their number is set.  No tokenizer is needed, and the request's prompts are not
+ * looked at. */
+enum status plan_longest_edit(struct plan *out, const struct firered *engine,
+                              const struct firered_edit *edit, struct error *err);
 
-/* The size of about `area` pixels at an aspect ratio, in multiples of 32.  Source: diffusers, calculate_dimensions. */
+/* The size of about `area` pixels at an aspect ratio, in multiples of 32.  Source: diffusers,
+ * calculate_dimensions. */
 struct edit_size size_for_area(int64_t area, int width, int height);
 
 #endif

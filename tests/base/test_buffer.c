@@ -44,7 +44,8 @@ static void test_printf(void **state) {
     buffer_free(&b);
 }
 
-/* Sizes that no memory has leave the buffer as it was; the data, which is not that long, is not touched. */
+/* Sizes that no memory has leave the buffer as it was; the data, which is not that long, is not
+ * touched. */
 static void test_too_much(void **state) {
     (void)state;
     static const size_t sizes[] = {SIZE_MAX, SIZE_MAX - 1, SIZE_MAX / 2, SIZE_MAX / 2 - 4};
@@ -109,6 +110,7 @@ static void test_read_file(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_append), cmocka_unit_test(test_printf),
-                                       cmocka_unit_test(test_too_much), cmocka_unit_test(test_read_file)};
+                                       cmocka_unit_test(test_too_much),
+                                       cmocka_unit_test(test_read_file)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /*
- * Every one of the 65536 numbers of both 16-bit formats, against their definition; rounding to bfloat16 against a search for
- * the nearest.
+ * Every one of the 65536 numbers of both 16-bit formats, against their definition; rounding to
+ * bfloat16 against a search for the nearest.
  */
 #include "base/dtype.h"
 
@@ -41,8 +41,10 @@ static void test_all_numbers(void **state) {
         check_same(h, float_from_bf16((uint16_t)h), meaning(h, 8, 7));
         check_same(h, bf16[h], meaning(h, 8, 7));
         uint16_t back = bf16_from_float(bf16[h]);
-        if (isnan(bf16[h])) assert_true(isnan(float_from_bf16(back)));
-        else assert_int_equal(back, h);
+        if (isnan(bf16[h]))
+            assert_true(isnan(float_from_bf16(back)));
+        else
+            assert_int_equal(back, h);
     }
     free(all);
     free(f16);
@@ -57,13 +59,16 @@ static void test_rounding(void **state) {
             uint32_t low = (h | sign) << 16;
             assert_int_equal(bf16_from_float(float_from_bits(low | 1)), h | sign);
             assert_int_equal(bf16_from_float(float_from_bits(low | 0x7fff)), h | sign);
-            assert_int_equal(bf16_from_float(float_from_bits(low | 0x8000)), (h + h % 2) | sign); /* a tie goes to even */
+            assert_int_equal(bf16_from_float(float_from_bits(low | 0x8000)),
+                             (h + h % 2) | sign); /* a tie goes to even */
             assert_int_equal(bf16_from_float(float_from_bits(low | 0x8001)), (h + 1) | sign);
             assert_int_equal(bf16_from_float(float_from_bits(low | 0xffff)), (h + 1) | sign);
         }
     /* Not a number stays none, even where only the lowest bit says so. */
-    static const uint32_t nans[] = {0x7f800001, 0xff800001, 0x7fffffff, 0xffffffff, 0x7fc00000, 0x7f80ffff};
-    for (int i = 0; i < 6; i++) assert_true(isnan(float_from_bf16(bf16_from_float(float_from_bits(nans[i])))));
+    static const uint32_t nans[] = {0x7f800001, 0xff800001, 0x7fffffff,
+                                    0xffffffff, 0x7fc00000, 0x7f80ffff};
+    for (int i = 0; i < 6; i++)
+        assert_true(isnan(float_from_bf16(bf16_from_float(float_from_bits(nans[i])))));
 }
 
 static void test_unaligned(void **state) {
@@ -87,7 +92,8 @@ static void test_unaligned(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_numbers), cmocka_unit_test(test_rounding),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_numbers),
+                                       cmocka_unit_test(test_rounding),
                                        cmocka_unit_test(test_unaligned)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

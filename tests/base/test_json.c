@@ -10,7 +10,8 @@
 #include <cmocka.h>
 
 /* Writes the bytes to a file and opens that. */
-static enum status open_text(json_t **out, const char *bytes, size_t n, size_t limit, struct error *err) {
+static enum status open_text(json_t **out, const char *bytes, size_t n, size_t limit,
+                             struct error *err) {
     char path[] = "/tmp/firered-json-XXXXXX";
     int fd = mkstemp(path);
     assert_true(fd >= 0);
@@ -38,17 +39,34 @@ static void test_open(void **state) {
 /* Whatever the bytes are, the answer is an error of one printable line. */
 static void test_bad_files(void **state) {
     (void)state;
-    static const char *const bad[] = {"", " ", "{", "[1]", "1", "\"x\"", "null", "{\"a\":1,\"a\":2}", "{\"a\":1}x", "{\"a\"\n:\nz\n}",
-                                      "{\"\xff\":1}", "{\"a\":\"\xed\xa0\x80\"}", "{\"a\":\"x\ny\"}", "{\"a\":1e999}", "{\"a\":\"\\u0000\"}",
-                                      "{\"a\":99999999999999999999999}", "{\"a\":NaN}", "\n\n{\"a\":\x01\x02\x1b[31m}"};
+    static const char *const bad[] = {"",
+                                      " ",
+                                      "{",
+                                      "[1]",
+                                      "1",
+                                      "\"x\"",
+                                      "null",
+                                      "{\"a\":1,\"a\":2}",
+                                      "{\"a\":1}x",
+                                      "{\"a\"\n:\nz\n}",
+                                      "{\"\xff\":1}",
+                                      "{\"a\":\"\xed\xa0\x80\"}",
+                                      "{\"a\":\"x\ny\"}",
+                                      "{\"a\":1e999}",
+                                      "{\"a\":\"\\u0000\"}",
+                                      "{\"a\":99999999999999999999999}",
+                                      "{\"a\":NaN}",
+                                      "\n\n{\"a\":\x01\x02\x1b[31m}"};
     json_t *j;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct error err = {{0}};
-        if (open_text(&j, bad[i], strlen(bad[i]), 1000, &err) != STATUS_INVALID) fail_msg("accepted: %s", bad[i]);
+        if (open_text(&j, bad[i], strlen(bad[i]), 1000, &err) != STATUS_INVALID)
+            fail_msg("accepted: %s", bad[i]);
         assert_null(j);
         assert_true(strlen(err.text) > 0);
         for (const char *p = err.text; *p; p++)
-            if ((unsigned char)*p < ' ') fail_msg("a control character in the error about file %d", (int)i);
+            if ((unsigned char)*p < ' ')
+                fail_msg("a control character in the error about file %d", (int)i);
     }
     char zero[] = "{\"a\":\0001}";
     assert_int_equal(open_text(&j, zero, sizeof zero - 1, 1000, NULL), STATUS_INVALID);
@@ -64,7 +82,8 @@ static void test_bad_files(void **state) {
 
 static void test_getters(void **state) {
     (void)state;
-    json_t *j = json_pack("{s:i, s:f, s:b, s:s, s:n, s:I}", "int", 5, "real", 2.5, "yes", 1, "text", "x", "null", "big", INT64_MAX);
+    json_t *j = json_pack("{s:i, s:f, s:b, s:s, s:n, s:I}", "int", 5, "real", 2.5, "yes", 1, "text",
+                          "x", "null", "big", INT64_MAX);
     assert_non_null(j);
     struct error err = {{0}};
     int64_t n = 42;
@@ -82,7 +101,9 @@ static void test_getters(void **state) {
     assert_true(n == INT64_MAX);
     n = 42;
     static const char *const not_int[] = {"real", "yes", "text"};
-    for (int i = 0; i < 3; i++) assert_int_equal(json_get_int(j, not_int[i], -100, 100, &n, "f.json", &err), STATUS_INVALID);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(json_get_int(j, not_int[i], -100, 100, &n, "f.json", &err),
+                         STATUS_INVALID);
     assert_int_equal(json_get_int(j, "int", 6, 10, &n, "f.json", &err), STATUS_INVALID);
     assert_int_equal(json_get_int(j, "int", 0, 4, &n, "f.json", &err), STATUS_INVALID);
     assert_int_equal(n, 42);
@@ -102,7 +123,8 @@ static void test_getters(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_open), cmocka_unit_test(test_bad_files),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_open),
+                                       cmocka_unit_test(test_bad_files),
                                        cmocka_unit_test(test_getters)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /*
- * Log lines stay one line and one object, whatever the network sends: no forged lines, no broken JSON, no invalid UTF-8.
+ * Log lines stay one line and one object, whatever the network sends: no forged lines, no broken
+ * JSON, no invalid UTF-8.
  */
 #include "base/log.h"
 
@@ -55,23 +56,48 @@ static void test_formats(void **state) {
     (void)state;
     struct log log = log_to_file(LOG_INFO, false);
     log_event(&log, LOG_DEBUG, "not written", LOG_INT("n", 1));
-    log_event(&log, LOG_INFO, "edit finished", LOG_STR("id", "ab-12"), LOG_INT("steps", INT64_MIN), LOG_REAL("seconds", 3.25));
-    log_event(&log, LOG_ERROR, "x", LOG_STR("a", NULL), LOG_STR("b", "two words"), LOG_STR("c", "1=2"));
+    log_event(&log, LOG_INFO, "edit finished", LOG_STR("id", "ab-12"), LOG_INT("steps", INT64_MIN),
+              LOG_REAL("seconds", 3.25));
+    log_event(&log, LOG_ERROR, "x", LOG_STR("a", NULL), LOG_STR("b", "two words"),
+              LOG_STR("c", "1=2"));
     log_fields(&log, LOG_WARN, "no fields", NULL, 0);
     log_event(NULL, LOG_ERROR, "nowhere", LOG_INT("n", 1));
     char *text = text_of(&log), *line = text;
     assert_int_equal(lines_of(text), 3);
     assert_true(line[4] == '-' && line[10] == 'T' && line[19] == '.' && line[23] == 'Z');
-    assert_memory_equal(line + 24, " info  edit finished id=ab-12 steps=-9223372036854775808 seconds=3.25\n", 70);
+    assert_memory_equal(
+        line + 24, " info  edit finished id=ab-12 steps=-9223372036854775808 seconds=3.25\n", 70);
     line = strchr(line, '\n') + 1;
     assert_memory_equal(line + 24, " error x a=\"\" b=\"two words\" c=\"1=2\"\n", 36);
     free(text);
 }
 
 static const char *const hostile[] = {
-    "a\nb", "a\r\n2026-01-01T00:00:00.000Z info  forged", "\x1b[2K\x1b[1A", "\"}\n{\"level\":\"info\"", "\\", "\\\"", "\"",
-    "\x7f", "\xc2\x85", "\302\23331m", "\xe2\x80\xa8", "\xe2\x80\xa9", "\xff\xfe", "\xc0\x8a", "\xe2\x80", "\xf0\x9f\x98",
-    "\xed\xa0\x80", "\xf4\x90\x80\x80", "\x80", "ok\xc3", "\xf0\x9f\x98\x80 \xc3\xa9", "\b\f\t\v", "=", "a b=c", "",
+    "a\nb",
+    "a\r\n2026-01-01T00:00:00.000Z info  forged",
+    "\x1b[2K\x1b[1A",
+    "\"}\n{\"level\":\"info\"",
+    "\\",
+    "\\\"",
+    "\"",
+    "\x7f",
+    "\xc2\x85",
+    "\302\23331m",
+    "\xe2\x80\xa8",
+    "\xe2\x80\xa9",
+    "\xff\xfe",
+    "\xc0\x8a",
+    "\xe2\x80",
+    "\xf0\x9f\x98",
+    "\xed\xa0\x80",
+    "\xf4\x90\x80\x80",
+    "\x80",
+    "ok\xc3",
+    "\xf0\x9f\x98\x80 \xc3\xa9",
+    "\b\f\t\v",
+    "=",
+    "a b=c",
+    "",
 };
 enum { HOSTILE = sizeof hostile / sizeof *hostile };
 
@@ -83,7 +109,8 @@ static void test_hostile_text(void **state) {
     char *text = text_of(&log);
     assert_int_equal(lines_of(text), HOSTILE);
     assert_true(valid_utf8(text));
-    for (const char *p = text; *p; p++) assert_true(*p == '\n' || ((unsigned char)*p >= ' ' && *p != 0x7f));
+    for (const char *p = text; *p; p++)
+        assert_true(*p == '\n' || ((unsigned char)*p >= ' ' && *p != 0x7f));
     assert_null(strstr(text, "\xe2\x80\xa8"));
     assert_null(strstr(text, "\xc2\x9b"));
     assert_non_null(strstr(text, "value=\"a b=c\"")); /* a value cannot make up a field */
@@ -92,10 +119,12 @@ static void test_hostile_text(void **state) {
 
 static void test_hostile_json(void **state) {
     (void)state;
-    static const double reals[] = {NAN, INFINITY, -INFINITY, 0, -0.0, 1e300, 1e-300, 5, 0.1, 123456789};
+    static const double reals[] = {NAN,   INFINITY, -INFINITY, 0,   -0.0,
+                                   1e300, 1e-300,   5,         0.1, 123456789};
     struct log log = log_to_file(LOG_DEBUG, true);
     for (int i = 0; i < HOSTILE; i++)
-        log_event(&log, LOG_WARN, hostile[i], LOG_STR("value", hostile[i]), LOG_INT("n", INT64_MAX), LOG_REAL("x", reals[i % 10]));
+        log_event(&log, LOG_WARN, hostile[i], LOG_STR("value", hostile[i]), LOG_INT("n", INT64_MAX),
+                  LOG_REAL("x", reals[i % 10]));
     char *text = text_of(&log), *line = text;
     assert_int_equal(lines_of(text), HOSTILE);
     for (int i = 0; i < HOSTILE; i++) {
@@ -108,12 +137,16 @@ static void test_hostile_json(void **state) {
         assert_true(json_integer_value(json_object_get(j, "n")) == INT64_MAX);
         const char *value = json_string_value(json_object_get(j, "value"));
         assert_non_null(value);
-        if (valid_utf8(hostile[i])) assert_string_equal(value, hostile[i]); /* nothing is lost */
-        else assert_non_null(strstr(value, "\xef\xbf\xbd"));
+        if (valid_utf8(hostile[i]))
+            assert_string_equal(value, hostile[i]); /* nothing is lost */
+        else
+            assert_non_null(strstr(value, "\xef\xbf\xbd"));
         assert_string_equal(json_string_value(json_object_get(j, "event")), value);
         json_t *x = json_object_get(j, "x");
-        if (isfinite(reals[i % 10])) assert_true(fabs(json_number_value(x) - reals[i % 10]) <= 1e-5 * fabs(reals[i % 10]));
-        else assert_true(json_is_null(x));
+        if (isfinite(reals[i % 10]))
+            assert_true(fabs(json_number_value(x) - reals[i % 10]) <= 1e-5 * fabs(reals[i % 10]));
+        else
+            assert_true(json_is_null(x));
         json_decref(j);
         line = end + 1;
     }
@@ -121,7 +154,8 @@ static void test_hostile_json(void **state) {
 }
 
 static void *write_lines(void *arg) {
-    for (int i = 0; i < 200; i++) log_event(arg, LOG_INFO, "from a thread", LOG_INT("i", i), LOG_STR("s", "\"\n\""));
+    for (int i = 0; i < 200; i++)
+        log_event(arg, LOG_INFO, "from a thread", LOG_INT("i", i), LOG_STR("s", "\"\n\""));
     return NULL;
 }
 
@@ -129,7 +163,8 @@ static void test_threads(void **state) {
     (void)state;
     struct log log = log_to_file(LOG_INFO, true);
     pthread_t threads[4];
-    for (int i = 0; i < 4; i++) assert_int_equal(pthread_create(&threads[i], NULL, write_lines, &log), 0);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, write_lines, &log), 0);
     for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
     char *text = text_of(&log), *line = text;
     assert_int_equal(lines_of(text), 800);
@@ -153,8 +188,9 @@ static void test_closed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_formats),      cmocka_unit_test(test_hostile_text), cmocka_unit_test(test_hostile_json),
-        cmocka_unit_test(test_threads),      cmocka_unit_test(test_closed),
+        cmocka_unit_test(test_formats),      cmocka_unit_test(test_hostile_text),
+        cmocka_unit_test(test_hostile_json), cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_closed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

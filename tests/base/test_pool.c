@@ -1,6 +1,7 @@
 /*
- * Parallel loops: every index exactly once, whoever else runs loops at the same time; no two tasks of one loop share a
- * worker's number at a time; what tasks wrote is there when the loop has returned.
+ * Parallel loops: every index exactly once, whoever else runs loops at the same time; no two tasks
+ * of one loop share a worker's number at a time; what tasks wrote is there when the loop has
+ * returned.
  */
 #include "base/pool.h" /* before cmocka, whose `fail` is a macro */
 
@@ -62,7 +63,8 @@ static void test_sizes(void **state) {
     static const size_t counts[] = {0, 1, 2, 3, 7, 64, 1000};
     for (int threads = 1; threads <= MOST_WORKERS; threads++) {
         struct pool *p = create(threads);
-        for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) assert_true(loop_is_right(p, counts[i]));
+        for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+            assert_true(loop_is_right(p, counts[i]));
         pool_destroy(p);
     }
 }
@@ -87,7 +89,8 @@ struct caller {
 static void *call_many(void *arg) {
     struct caller *c = arg;
     c->right = true;
-    for (int i = 0; i < 300; i++) c->right = loop_is_right(c->pool, (size_t)((i * 37 + c->number * 11) % 200)) && c->right;
+    for (int i = 0; i < 300; i++)
+        c->right = loop_is_right(c->pool, (size_t)((i * 37 + c->number * 11) % 200)) && c->right;
     return NULL;
 }
 
@@ -147,8 +150,9 @@ static void test_really_parallel(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sizes),          cmocka_unit_test(test_all_cores),       cmocka_unit_test(test_many_callers),
-        cmocka_unit_test(test_loops_in_order), cmocka_unit_test(test_really_parallel),
+        cmocka_unit_test(test_sizes),           cmocka_unit_test(test_all_cores),
+        cmocka_unit_test(test_many_callers),    cmocka_unit_test(test_loops_in_order),
+        cmocka_unit_test(test_really_parallel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

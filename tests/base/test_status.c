@@ -29,9 +29,11 @@ static void test_cut(void **state) {
     (void)state;
     struct error err;
     char big[2000];
-    for (size_t from = 0; from < 4; from++) { /* a three-byte character across the end, in every way */
+    for (size_t from = 0; from < 4;
+         from++) { /* a three-byte character across the end, in every way */
         memset(big, 'x', sizeof big);
-        for (size_t i = sizeof err.text - 8 + from; i + 3 < sizeof big; i += 3) memcpy(big + i, "\xe2\x82\xac", 3);
+        for (size_t i = sizeof err.text - 8 + from; i + 3 < sizeof big; i += 3)
+            memcpy(big + i, "\xe2\x82\xac", 3);
         big[sizeof big - 1] = '\0';
         fail_with(&err, STATUS_INVALID, "%s", big);
         size_t n = strlen(err.text);
@@ -42,7 +44,8 @@ static void test_cut(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_text), cmocka_unit_test(test_hostile_text),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_text),
+                                       cmocka_unit_test(test_hostile_text),
                                        cmocka_unit_test(test_cut)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -92,11 +92,12 @@ static enum status take_steps(const struct firered_edit *edit, struct error *err
 
 void firered_describe(const struct firered *engine, struct firered_info *out) {
     (void)engine;
-    *out = (struct firered_info){.model = "fake", .device = "cpu", .dtype = "float32", .kernels = "none"};
+    *out = (struct firered_info){
+        .model = "fake", .device = "cpu", .dtype = "float32", .kernels = "none"};
 }
 
-enum status firered_edit_plan(const struct firered *engine, const struct firered_edit *edit, int *width,
-                              int *height, uint64_t *bytes, struct error *err) {
+enum status firered_edit_plan(const struct firered *engine, const struct firered_edit *edit,
+                              int *width, int *height, uint64_t *bytes, struct error *err) {
     (void)engine;
     (void)err;
     *width = edit->width;

@@ -20,25 +20,28 @@ double plain_activation(enum activation a, double x) {
     switch (a) {
     case ACTIVATION_SILU: return x / (1.0 + exp(-x));
     case ACTIVATION_GELU: return 0.5 * x * (1.0 + erf(x / sqrt(2.0)));
-    case ACTIVATION_GELU_TANH: return 0.5 * x * (1.0 + tanh(sqrt(2.0 / M_PI) * (x + 0.044715 * x * x * x)));
+    case ACTIVATION_GELU_TANH:
+        return 0.5 * x * (1.0 + tanh(sqrt(2.0 / M_PI) * (x + 0.044715 * x * x * x)));
     default: return x;
     }
 }
 
-double *plain_linear(const float *in, int64_t rows, int64_t depth, const float *weight, const float *bias, int64_t out,
-                     const struct plain_epilogue *e) {
+double *plain_linear(const float *in, int64_t rows, int64_t depth, const float *weight,
+                     const float *bias, int64_t out, const struct plain_epilogue *e) {
     double *y = numbers(rows * out);
     for (int64_t r = 0; r < rows; r++)
         for (int64_t o = 0; o < out; o++) {
             double sum = bias ? bias[o] : 0.0;
-            for (int64_t i = 0; i < depth; i++) sum += (double)in[r * depth + i] * weight[o * depth + i];
+            for (int64_t i = 0; i < depth; i++)
+                sum += (double)in[r * depth + i] * weight[o * depth + i];
             sum = plain_activation(e->activation, sum) * (e->gate ? e->gate[o] : 1.0);
             y[r * out + o] = sum + (e->residual ? e->residual[r * out + o] : 0.0);
         }
     return y;
 }
 
-static bool sees(const struct attention *a, int64_t query, int64_t key, int64_t queries, int64_t keys) {
+static bool sees(const struct attention *a, int64_t query, int64_t key, int64_t queries,
+                 int64_t keys) {
     if (a->causal) return key <= query + keys - queries;
     for (size_t s = 0; a->segments && s < a->segment_count; s++) {
         bool query_in = query >= a->segments[s] && query < a->segments[s + 1];
@@ -48,8 +51,8 @@ static bool sees(const struct attention *a, int64_t query, int64_t key, int64_t 
     return true;
 }
 
-double *plain_attention(const float *q, const float *k, const float *v, int64_t queries, int64_t keys,
-                        const struct attention *a) {
+double *plain_attention(const float *q, const float *k, const float *v, int64_t queries,
+                        int64_t keys, const struct attention *a) {
     int64_t d = a->head_dim, q_cols = a->heads * d, kv_cols = a->kv_heads * d;
     double *out = numbers(queries * q_cols), *score = numbers(keys);
     for (int64_t h = 0; h < a->heads; h++)
@@ -59,7 +62,8 @@ double *plain_attention(const float *q, const float *k, const float *v, int64_t 
             for (int64_t j = 0; j < keys; j++) {
                 score[j] = 0.0;
                 for (int64_t n = 0; n < d; n++)
-                    score[j] += (double)q[i * q_cols + h * d + n] * k[j * kv_cols + kv + n] * a->scale;
+                    score[j] +=
+                        (double)q[i * q_cols + h * d + n] * k[j * kv_cols + kv + n] * a->scale;
                 if (!sees(a, i, j, queries, keys)) score[j] = -INFINITY;
                 most = fmax(most, score[j]);
             }
@@ -79,16 +83,18 @@ static const float *pixel_at(struct plain_picture p, bool upsample, int64_t y, i
     return p.x + (y / zoom * p.width + x / zoom) * p.channels;
 }
 
-double *plain_conv(struct plain_picture in, int64_t height, int64_t width, int64_t out_channels, int size,
-                   const float *weight, const float *bias, const struct conv_options *o, const float *residual) {
+double *plain_conv(struct plain_picture in, int64_t height, int64_t width, int64_t out_channels,
+                   int size, const float *weight, const float *bias, const struct conv_options *o,
+                   const float *residual) {
     double *out = numbers(height * width * out_channels), *to = out;
     for (int64_t y = 0; y < height; y++)
         for (int64_t x = 0; x < width; x++)
             for (int64_t c = 0; c < out_channels; c++, to++) {
                 double sum = bias ? bias[c] : 0.0;
                 for (int tap = 0; tap < size * size; tap++) {
-                    const float *pixel = pixel_at(in, o->upsample, y * o->stride + tap / size - o->pad_top_left,
-                                                  x * o->stride + tap % size - o->pad_top_left);
+                    const float *pixel =
+                        pixel_at(in, o->upsample, y * o->stride + tap / size - o->pad_top_left,
+                                 x * o->stride + tap % size - o->pad_top_left);
                     for (int64_t k = 0; pixel && k < in.channels; k++)
                         sum += (double)pixel[k] * weight[(c * in.channels + k) * size * size + tap];
                 }
@@ -103,7 +109,8 @@ static double sum_of_squares(const float *x, int64_t n) {
     return s;
 }
 
-double *plain_rms_norm(const float *x, int64_t rows, int64_t cols, const float *weight, double eps) {
+double *plain_rms_norm(const float *x, int64_t rows, int64_t cols, const float *weight,
+                       double eps) {
     double *out = numbers(rows * cols);
     for (int64_t r = 0; r < rows; r++) {
         double length = sqrt(sum_of_squares(x + r * cols, cols) / (double)cols + eps);
@@ -112,21 +119,24 @@ double *plain_rms_norm(const float *x, int64_t rows, int64_t cols, const float *
     return out;
 }
 
-double *plain_layer_norm_modulate(const float *x, int64_t rows, int64_t cols, const float *scale, const float *shift,
-                                  double eps) {
+double *plain_layer_norm_modulate(const float *x, int64_t rows, int64_t cols, const float *scale,
+                                  const float *shift, double eps) {
     double *out = numbers(rows * cols);
     for (int64_t r = 0; r < rows; r++) {
         const float *row = x + r * cols;
         double mean = 0.0, variance = 0.0;
         for (int64_t i = 0; i < cols; i++) mean += row[i] / (double)cols;
-        for (int64_t i = 0; i < cols; i++) variance += (row[i] - mean) * (row[i] - mean) / (double)cols;
         for (int64_t i = 0; i < cols; i++)
-            out[r * cols + i] = (row[i] - mean) / sqrt(variance + eps) * (1.0 + scale[i]) + shift[i];
+            variance += (row[i] - mean) * (row[i] - mean) / (double)cols;
+        for (int64_t i = 0; i < cols; i++)
+            out[r * cols + i] =
+                (row[i] - mean) / sqrt(variance + eps) * (1.0 + scale[i]) + shift[i];
     }
     return out;
 }
 
-double *plain_channel_norm(const float *x, int64_t rows, int64_t cols, const float *gamma, bool silu) {
+double *plain_channel_norm(const float *x, int64_t rows, int64_t cols, const float *gamma,
+                           bool silu) {
     double *out = numbers(rows * cols);
     for (int64_t r = 0; r < rows; r++) {
         double length = fmax(sqrt(sum_of_squares(x + r * cols, cols)), 1e-12);
@@ -138,16 +148,19 @@ double *plain_channel_norm(const float *x, int64_t rows, int64_t cols, const flo
     return out;
 }
 
-double *plain_norm_rotary(const float *x, int64_t rows, int64_t cols, int64_t head_dim, const float *norm, double eps,
-                          const float *angles, enum rotary_pairs pairs) {
+double *plain_norm_rotary(const float *x, int64_t rows, int64_t cols, int64_t head_dim,
+                          const float *norm, double eps, const float *angles,
+                          enum rotary_pairs pairs) {
     double *out = numbers(rows * cols);
     int64_t half = head_dim / 2;
     for (int64_t i = 0; i < rows * cols; i += head_dim) {
         const float *angle = angles + i / cols * head_dim;
         double length = norm ? sqrt(sum_of_squares(x + i, head_dim) / (double)head_dim + eps) : 1.0;
         for (int64_t p = 0; p < half; p++) {
-            int64_t a = pairs == ROTARY_INTERLEAVED ? 2 * p : p, b = pairs == ROTARY_INTERLEAVED ? a + 1 : p + half;
-            double u = x[i + a] / length * (norm ? norm[a] : 1.0), v = x[i + b] / length * (norm ? norm[b] : 1.0);
+            int64_t a = pairs == ROTARY_INTERLEAVED ? 2 * p : p,
+                    b = pairs == ROTARY_INTERLEAVED ? a + 1 : p + half;
+            double u = x[i + a] / length * (norm ? norm[a] : 1.0),
+                   v = x[i + b] / length * (norm ? norm[b] : 1.0);
             out[i + a] = u * angle[p] - v * angle[half + p];
             out[i + b] = u * angle[half + p] + v * angle[p];
         }
@@ -195,7 +208,8 @@ static uint16_t f16_from_exact(float x) {
     int exponent;
     float m = frexpf(fabsf(x), &exponent); /* x = m 2^exponent, m in [0.5, 1) */
     if (m == 0.0f) return 0;
-    return (uint16_t)((x < 0 ? 0x8000 : 0) | (exponent + 14) << 10 | (int)((m * 2.0f - 1.0f) * 1024.0f));
+    return (uint16_t)((x < 0 ? 0x8000 : 0) | (exponent + 14) << 10 |
+                      (int)((m * 2.0f - 1.0f) * 1024.0f));
 }
 
 void *stored_as(enum dtype t, const float *x, size_t n) {
@@ -217,7 +231,8 @@ void run_planned(struct compute *c, void (*work)(struct workspace *w, void *arg)
     assert_int_equal(workspace_create_dry(&dry, c, &err), STATUS_OK);
     work(dry, arg);
     if (workspace_check(dry, &err) != STATUS_OK) fail_msg("the dry run failed: %s", err.text);
-    if (workspace_create(&w, c, workspace_peak(dry), NULL, NULL, &err) != STATUS_OK) fail_msg("%s", err.text);
+    if (workspace_create(&w, c, workspace_peak(dry), NULL, NULL, &err) != STATUS_OK)
+        fail_msg("%s", err.text);
     work(w, arg);
     if (workspace_check(w, &err) != STATUS_OK) fail_msg("the run failed: %s", err.text);
     assert_int_equal(workspace_peak(w), workspace_peak(dry));
@@ -230,7 +245,8 @@ void each_kernels(int threads, void (*test)(struct compute *c)) {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct compute *c;
         struct error err;
-        enum status s = compute_create_cpu(&c, &(struct compute_options){.threads = threads, .kernels = names[i]}, &err);
+        enum status s = compute_create_cpu(
+            &c, &(struct compute_options){.threads = threads, .kernels = names[i]}, &err);
         if (s == STATUS_INVALID) {
             print_message("skipped: %s\n", err.text);
             continue;

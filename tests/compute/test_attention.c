@@ -1,5 +1,6 @@
 /*
- * op_attention against the softmax written out: groups of heads, odd sizes around the tiles, causal prefixes, segments.
+ * op_attention against the softmax written out: groups of heads, odd sizes around the tiles, causal
+ * prefixes, segments.
  */
 #include "compute/plain.h" /* before cmocka, whose `fail` is a macro */
 
@@ -34,9 +35,11 @@ static void work(struct workspace *w, void *arg) {
 }
 
 static void check_case(struct compute *c, struct attention_case *t, float size_of_scores) {
-    size_t wide = (size_t)(t->a.heads * t->a.head_dim), narrow = (size_t)(t->a.kv_heads * t->a.head_dim);
+    size_t wide = (size_t)(t->a.heads * t->a.head_dim),
+           narrow = (size_t)(t->a.kv_heads * t->a.head_dim);
     float *q = random_floats(wide * (size_t)t->queries, size_of_scores);
-    float *k = random_floats(narrow * (size_t)t->keys, 2), *v = random_floats(narrow * (size_t)t->keys, 1);
+    float *k = random_floats(narrow * (size_t)t->keys, 2),
+          *v = random_floats(narrow * (size_t)t->keys, 1);
     t->q = q;
     t->k = k;
     t->v = v;
@@ -45,9 +48,9 @@ static void check_case(struct compute *c, struct attention_case *t, float size_o
     double *want = plain_attention(q, k, v, t->queries, t->keys, &t->a);
     double off = distance(t->out, want, wide * (size_t)t->queries);
     if (!(off < (multiplies_bf16(c) ? NEAR_BFLOAT16 : NEAR_FLOAT32)))
-        fail_msg("%s: heads %d/%d dim %d queries %d keys %d causal %d segments %d: off by %g", compute_kernels(c),
-                 (int)t->a.heads, (int)t->a.kv_heads, (int)t->a.head_dim, (int)t->queries, (int)t->keys, t->a.causal,
-                 (int)t->a.segment_count, off);
+        fail_msg("%s: heads %d/%d dim %d queries %d keys %d causal %d segments %d: off by %g",
+                 compute_kernels(c), (int)t->a.heads, (int)t->a.kv_heads, (int)t->a.head_dim,
+                 (int)t->queries, (int)t->keys, t->a.causal, (int)t->a.segment_count, off);
     free(want);
     free(q);
     free(k);
@@ -56,14 +59,16 @@ static void check_case(struct compute *c, struct attention_case *t, float size_o
 }
 
 static void shapes(struct compute *c) {
-    static const int64_t dims[] = {16, 20, 64, 80, 128, 7}, heads[][2] = {{1, 1}, {4, 2}, {6, 1}, {3, 3}};
+    static const int64_t dims[] = {16, 20, 64, 80, 128, 7},
+                         heads[][2] = {{1, 1}, {4, 2}, {6, 1}, {3, 3}};
     static const int64_t keys[] = {1, 2, 15, 16, 33, 47, 48, 49, 255, 256, 257, 511, 700};
     unsigned n = 0;
     for (int d = 0; d < 6; d++)
         for (int k = 0; k < 13; k++, n++) {
             const int64_t *h = heads[n % 4];
             float scale = 1.0f / sqrtf((float)dims[d]);
-            struct attention_case t = {.a = {h[0], h[1], dims[d], scale, false, NULL, 0}, .keys = keys[k]};
+            struct attention_case t = {.a = {h[0], h[1], dims[d], scale, false, NULL, 0},
+                                       .keys = keys[k]};
             t.queries = keys[(n * 5 + 3) % 9];
             check_case(c, &t, 2);
             t.a.causal = true;
@@ -73,8 +78,8 @@ static void shapes(struct compute *c) {
 }
 
 static void segments(struct compute *c) {
-    static const int32_t uneven[] = {0, 1, 8, 55, 56, 120, 376, 377, 640}, single[] = {0, 77}, equal[] = {0, 64, 128, 192},
-                         empty[] = {0, 0, 5, 5, 70, 70};
+    static const int32_t uneven[] = {0, 1, 8, 55, 56, 120, 376, 377, 640}, single[] = {0, 77},
+                         equal[] = {0, 64, 128, 192}, empty[] = {0, 0, 5, 5, 70, 70};
     static const struct {
         const int32_t *at;
         size_t count;
@@ -86,12 +91,14 @@ static void segments(struct compute *c) {
     }
 }
 
-/* Scores of hundreds: exp of them overflows, the difference from the largest does not.  The rounding of q and k to bfloat16
- * moves such a score by whole units, so only float32 products are compared; the others must be finite. */
+/* Scores of hundreds: exp of them overflows, the difference from the largest does not.  The
+ * rounding of q and k to bfloat16 moves such a score by whole units, so only float32 products
+ * are compared; the others must be finite. */
 static void large_scores(struct compute *c) {
     struct attention_case t = {.a = {2, 1, 32, 1.0f, false, NULL, 0}, .queries = 50, .keys = 300};
     if (!multiplies_bf16(c)) check_case(c, &t, 20);
-    float *q = random_floats(50 * 64, 1e4f), *k = random_floats(300 * 32, 1e4f), *v = random_floats(300 * 32, 1);
+    float *q = random_floats(50 * 64, 1e4f), *k = random_floats(300 * 32, 1e4f),
+          *v = random_floats(300 * 32, 1);
     float out[50 * 64];
     t.q = q;
     t.k = k;
@@ -104,11 +111,13 @@ static void large_scores(struct compute *c) {
     free(v);
 }
 
-/* A query's result must not depend on its neighbours: with a shared prefix, rows are computed once here and once there. */
+/* A query's result must not depend on its neighbours: with a shared prefix, rows are computed once
+ * here and once there. */
 static void rows_alone(struct compute *c) {
     enum { ROWS = 130, WIDE = 4 * 20, NARROW = 2 * 20, KEYS = 400 };
     float *q = random_floats((size_t)ROWS * WIDE, 3), *k = random_floats((size_t)KEYS * NARROW, 1),
-          *v = random_floats((size_t)KEYS * NARROW, 1), *all = random_floats((size_t)ROWS * WIDE, 1);
+          *v = random_floats((size_t)KEYS * NARROW, 1),
+          *all = random_floats((size_t)ROWS * WIDE, 1);
     for (int causal = 0; causal < 2; causal++) {
         struct attention_case t = {{4, 2, 20, 0.3f, causal, NULL, 0}, ROWS, KEYS, q, k, v, all};
         run_planned(c, work, &t);
@@ -141,7 +150,7 @@ static void not_finite(struct compute *c) {
         for (int i = 0; i < N; i++) {
             bool broken = !isfinite(out[i * D + 5]);
             seen = seen || broken;
-            if (n % 2 && n / 2 > 0) assert_true(broken);  /* every query met the key or the value */
+            if (n % 2 && n / 2 > 0) assert_true(broken); /* every query met the key or the value */
             if (n / 2 == 0) assert_int_equal(broken, i == 33); /* a query meets nobody else */
         }
         assert_true(seen);
@@ -149,10 +158,10 @@ static void not_finite(struct compute *c) {
     }
 }
 
-#define OVER_KERNELS(NAME, THREADS)                                                                                    \
-    static void test_##NAME(void **state) {                                                                            \
-        (void)state;                                                                                                   \
-        each_kernels(THREADS, NAME);                                                                                   \
+#define OVER_KERNELS(NAME, THREADS)                                                                \
+    static void test_##NAME(void **state) {                                                        \
+        (void)state;                                                                               \
+        each_kernels(THREADS, NAME);                                                               \
     }
 OVER_KERNELS(shapes, 2)
 OVER_KERNELS(segments, 2)
@@ -162,8 +171,9 @@ OVER_KERNELS(not_finite, 1)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes),     cmocka_unit_test(test_segments),   cmocka_unit_test(test_large_scores),
-        cmocka_unit_test(test_rows_alone), cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_shapes),       cmocka_unit_test(test_segments),
+        cmocka_unit_test(test_large_scores), cmocka_unit_test(test_rows_alone),
+        cmocka_unit_test(test_not_finite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

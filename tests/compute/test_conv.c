@@ -1,5 +1,6 @@
 /*
- * op_conv against the sum over taps and channels: both sizes, strides, padding, upsampling, odd widths and channels.
+ * op_conv against the sum over taps and channels: both sizes, strides, padding, upsampling, odd
+ * widths and channels.
  */
 #include "compute/plain.h" /* before cmocka, whose `fail` is a macro */
 
@@ -41,7 +42,8 @@ static void check_case(struct compute *c, struct conv_case *t) {
     size_t weights = (size_t)(t->out_channels * t->in_channels * t->size * t->size);
     size_t outs = (size_t)(t->height * t->width * t->out_channels);
     float *weight = random_floats(weights, 1), *bias = random_floats((size_t)t->out_channels, 2);
-    enum status s = compute_pack_conv(c, &t->v, weight, t->bias ? bias : NULL, t->out_channels, t->in_channels, t->size, NULL);
+    enum status s = compute_pack_conv(c, &t->v, weight, t->bias ? bias : NULL, t->out_channels,
+                                      t->in_channels, t->size, NULL);
     assert_int_equal(s, STATUS_OK);
     assert_true(compute_weight_bytes(c) >= weights * 4);
     t->x = random_floats((size_t)(t->in_height * t->in_width * t->in_channels), 1);
@@ -49,14 +51,15 @@ static void check_case(struct compute *c, struct conv_case *t) {
     t->got = random_floats(outs, 1);
     run_planned(c, work, t);
     struct plain_picture in = {t->x, t->in_height, t->in_width, t->in_channels};
-    double *want = plain_conv(in, t->height, t->width, t->out_channels, t->size, weight, t->bias ? bias : NULL, &t->o,
-                              t->residual ? t->residuals : NULL);
+    double *want = plain_conv(in, t->height, t->width, t->out_channels, t->size, weight,
+                              t->bias ? bias : NULL, &t->o, t->residual ? t->residuals : NULL);
     double off = distance(t->got, want, outs);
     if (!(off < NEAR_FLOAT32))
-        fail_msg("%s: %dx%dx%d -> %dx%dx%d size %d stride %d pad %d upsample %d residual %d in place %d: off by %g",
-                 compute_kernels(c), (int)t->in_height, (int)t->in_width, (int)t->in_channels, (int)t->height,
-                 (int)t->width, (int)t->out_channels, t->size, t->o.stride, t->o.pad_top_left, t->o.upsample,
-                 t->residual, t->in_place, off);
+        fail_msg("%s: %dx%dx%d -> %dx%dx%d size %d stride %d pad %d upsample %d residual %d in "
+                 "place %d: off by %g",
+                 compute_kernels(c), (int)t->in_height, (int)t->in_width, (int)t->in_channels,
+                 (int)t->height, (int)t->width, (int)t->out_channels, t->size, t->o.stride,
+                 t->o.pad_top_left, t->o.upsample, t->residual, t->in_place, off);
     conv_destroy(t->v);
     free(want);
     free(weight);
@@ -67,18 +70,26 @@ static void check_case(struct compute *c, struct conv_case *t) {
 }
 
 static void shapes(struct compute *c) {
-    static const int64_t widths[] = {1, 2, 7, 95, 96, 97, 200}, channels[] = {1, 3, 16, 33, 64, 130};
+    static const int64_t widths[] = {1, 2, 7, 95, 96, 97, 200},
+                         channels[] = {1, 3, 16, 33, 64, 130};
     unsigned n = 0;
     for (int x = 0; x < 7; x++)
         for (int k = 0; k < 6; k++)
             for (int kind = 0; kind < 4; kind++, n++) {
-                struct conv_case t = {.in_height = 1 + (int64_t)(n % 4), .in_width = widths[x], .in_channels = channels[k]};
+                struct conv_case t = {.in_height = 1 + (int64_t)(n % 4),
+                                      .in_width = widths[x],
+                                      .in_channels = channels[k]};
                 t.out_channels = channels[(n / 4 * 5 + 1) % 6];
                 t.size = kind == 0 ? 1 : 3;
                 t.o = (struct conv_options){.stride = kind == 2 ? 2 : 1, .upsample = kind == 3};
-                t.o.pad_top_left = kind == 1 || kind == 3; /* stride 2 pads after the last row and column only */
-                t.height = kind == 2 ? (t.in_height + 1) / 2 : kind == 3 ? t.in_height * 2 : t.in_height;
-                t.width = kind == 2 ? (t.in_width + 1) / 2 : kind == 3 ? t.in_width * 2 : t.in_width;
+                t.o.pad_top_left =
+                    kind == 1 || kind == 3; /* stride 2 pads after the last row and column only */
+                t.height = kind == 2   ? (t.in_height + 1) / 2
+                           : kind == 3 ? t.in_height * 2
+                                       : t.in_height;
+                t.width = kind == 2   ? (t.in_width + 1) / 2
+                          : kind == 3 ? t.in_width * 2
+                                      : t.in_width;
                 t.bias = n % 3;
                 t.residual = n % 5 > 1;
                 t.in_place = n % 5 > 2;
@@ -89,7 +100,8 @@ static void shapes(struct compute *c) {
 
 /* More channels than a block has. */
 static void blocks(struct compute *c) {
-    struct conv_case t = {.in_height = 3, .in_width = 11, .in_channels = 40, .height = 3, .width = 11};
+    struct conv_case t = {
+        .in_height = 3, .in_width = 11, .in_channels = 40, .height = 3, .width = 11};
     t.out_channels = 401;
     t.size = 3;
     t.bias = true;
@@ -100,8 +112,14 @@ static void blocks(struct compute *c) {
 static void not_finite(struct compute *c) {
     enum { H = 5, W = 6, C = 3 };
     for (int n = 0; n < 2; n++) {
-        float *weight = random_floats((size_t)C * C * 9, 1), *x = random_floats((size_t)H * W * C, 1), y[H * W * C];
-        struct conv_case t = {H, W, C, H, W, C, 3, .o = {.stride = 1, .pad_top_left = 1}, .x = x, .residuals = x, .got = y};
+        float *weight = random_floats((size_t)C * C * 9, 1),
+              *x = random_floats((size_t)H * W * C, 1), y[H * W * C];
+        struct conv_case t = {H,       W,
+                              C,       H,
+                              W,       C,
+                              3,       .o = {.stride = 1, .pad_top_left = 1},
+                              .x = x,  .residuals = x,
+                              .got = y};
         assert_int_equal(compute_pack_conv(c, &t.v, weight, NULL, C, C, 3, NULL), STATUS_OK);
         x[(2 * W + 2) * C + 1] = n ? NAN : INFINITY;
         run_planned(c, work, &t);
@@ -131,7 +149,7 @@ static void test_not_finite(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes), cmocka_unit_test(test_blocks), cmocka_unit_test(test_not_finite)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_shapes), cmocka_unit_test(test_blocks),
+                                       cmocka_unit_test(test_not_finite)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

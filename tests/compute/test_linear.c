@@ -1,5 +1,6 @@
 /*
- * op_linear: every shape around the edges of tiles, blocks and slices, every way of storing weights, every epilogue.
+ * op_linear: every shape around the edges of tiles, blocks and slices, every way of storing
+ * weights, every epilogue.
  */
 #include "compute/plain.h" /* before cmocka, whose `fail` is a macro */
 
@@ -26,8 +27,9 @@ static void work(struct workspace *w, void *arg) {
     struct linear_case *t = arg;
     /* A strided case lives in the middle of wider matrices. */
     int64_t edge = t->strided ? 3 : 0;
-    struct tensor x = tensor_cols(tensor_rows(tensor_take(w, t->rows + edge, t->depth + 2 * edge), edge, t->rows), edge,
-                                  t->depth);
+    struct tensor x =
+        tensor_cols(tensor_rows(tensor_take(w, t->rows + edge, t->depth + 2 * edge), edge, t->rows),
+                    edge, t->depth);
     struct tensor y = tensor_cols(tensor_take(w, t->rows, t->out + 2 * edge), edge, t->out);
     struct tensor r = t->in_place ? y : tensor_take(w, t->rows, t->out);
     struct tensor gate = tensor_take(w, 1, t->out);
@@ -54,7 +56,8 @@ static void check_case(struct compute *c, struct linear_case *t) {
         parts[i] = (struct matrix){t->dtype, to - from, t->depth,
                                    stored + (size_t)(from * t->depth) * dtype_size(t->dtype)};
     }
-    enum status s = compute_pack_linear(c, &t->l, parts, (size_t)t->parts, t->bias ? bias : NULL, t->exact, &err);
+    enum status s = compute_pack_linear(c, &t->l, parts, (size_t)t->parts, t->bias ? bias : NULL,
+                                        t->exact, &err);
     if (s != STATUS_OK) fail_msg("%s", err.text);
     assert_int_equal(linear_out_features(t->l), t->out);
     assert_int_equal(linear_in_features(t->l), t->depth);
@@ -65,13 +68,16 @@ static void check_case(struct compute *c, struct linear_case *t) {
     t->residuals = random_floats(outs, 2);
     t->got = random_floats(outs, 1);
     run_planned(c, work, t);
-    struct plain_epilogue e = {t->activation, t->gate ? t->gates : NULL, t->residual ? t->residuals : NULL};
+    struct plain_epilogue e = {t->activation, t->gate ? t->gates : NULL,
+                               t->residual ? t->residuals : NULL};
     double *want = plain_linear(t->x, t->rows, t->depth, weight, t->bias ? bias : NULL, t->out, &e);
     double off = distance(t->got, want, outs);
     if (!(off < (multiplies_bf16(c) && !t->exact ? NEAR_BFLOAT16 : NEAR_FLOAT32)))
-        fail_msg("%s: rows %d depth %d out %d parts %d %s exact %d bias %d activation %d gate %d residual %d: off by %g",
-                 compute_kernels(c), (int)t->rows, (int)t->depth, (int)t->out, t->parts, dtype_name(t->dtype), t->exact,
-                 t->bias, (int)t->activation, t->gate, t->residual, off);
+        fail_msg("%s: rows %d depth %d out %d parts %d %s exact %d bias %d activation %d gate %d "
+                 "residual %d: off by %g",
+                 compute_kernels(c), (int)t->rows, (int)t->depth, (int)t->out, t->parts,
+                 dtype_name(t->dtype), t->exact, t->bias, (int)t->activation, t->gate, t->residual,
+                 off);
     linear_destroy(t->l);
     free(want);
     free(weight);
@@ -85,7 +91,8 @@ static void check_case(struct compute *c, struct linear_case *t) {
 
 /* Every combination of sizes; what else a case has changes from one to the next. */
 static void sizes(struct compute *c) {
-    static const int64_t rows[] = {1, 5, 6, 8, 95, 96, 97, 200}, wide[] = {1, 3, 17, 64, 255, 256, 257, 300};
+    static const int64_t rows[] = {1, 5, 6, 8, 95, 96, 97, 200},
+                         wide[] = {1, 3, 17, 64, 255, 256, 257, 300};
     unsigned n = 0;
     for (int r = 0; r < 8; r++)
         for (int d = 0; d < 8; d++)
@@ -124,7 +131,11 @@ static void options(struct compute *c) {
 /* Wider than a block of columns, deeper than several slices; and just around a slice. */
 static void blocks(struct compute *c) {
     for (int n = 0; n < 3 * 2; n++) {
-        struct linear_case t = {.rows = n % 2 ? 50 : 7, .depth = 511 + n / 2, .out = 33, .parts = 1, .dtype = DTYPE_BF16};
+        struct linear_case t = {.rows = n % 2 ? 50 : 7,
+                                .depth = 511 + n / 2,
+                                .out = 33,
+                                .parts = 1,
+                                .dtype = DTYPE_BF16};
         check_case(c, &t);
         t.exact = true;
         check_case(c, &t);
@@ -137,15 +148,23 @@ static void blocks(struct compute *c) {
     }
 }
 
-/* A row's result must not depend on how many others there are: a few rows take another way than many. */
+/* A row's result must not depend on how many others there are: a few rows take another way than
+ * many. */
 static void rows_alone(struct compute *c) {
     enum { ROWS = 97, DEPTH = 600, OUT = 70 };
-    float *weight = random_bf16_floats((size_t)OUT * DEPTH), *x = random_floats((size_t)ROWS * DEPTH, 1);
+    float *weight = random_bf16_floats((size_t)OUT * DEPTH),
+          *x = random_floats((size_t)ROWS * DEPTH, 1);
     float *all = random_floats((size_t)ROWS * OUT, 1), *few = random_floats((size_t)ROWS * OUT, 1);
     void *bf16 = stored_as(DTYPE_BF16, weight, (size_t)OUT * DEPTH);
     for (int kind = 0; kind < 3; kind++) {
         struct matrix m = {kind ? DTYPE_BF16 : DTYPE_F32, OUT, DEPTH, kind ? bf16 : weight};
-        struct linear_case t = {.rows = ROWS, .depth = DEPTH, .out = OUT, .x = x, .got = all, .gates = weight, .residuals = few};
+        struct linear_case t = {.rows = ROWS,
+                                .depth = DEPTH,
+                                .out = OUT,
+                                .x = x,
+                                .got = all,
+                                .gates = weight,
+                                .residuals = few};
         assert_int_equal(compute_pack_linear(c, &t.l, &m, 1, NULL, kind < 2, NULL), STATUS_OK);
         run_planned(c, work, &t);
         t.got = few;
@@ -196,9 +215,13 @@ static void not_finite(struct compute *c) {
         t.y = y;
         run_planned(c, broken_work, &t);
         for (int i = 0; i < B_ROWS * B_OUT; i++) {
-            bool activated = n % 2 && t.activation != ACTIVATION_NONE; /* of minus infinity some are 0: rightly finite */
-            if (i / B_OUT != row) assert_true(isfinite(y[i]));
-            else if (!activated || weight[i % B_OUT * B_DEPTH + n] > 0) assert_false(isfinite(y[i]));
+            bool activated =
+                n % 2 &&
+                t.activation != ACTIVATION_NONE; /* of minus infinity some are 0: rightly finite */
+            if (i / B_OUT != row)
+                assert_true(isfinite(y[i]));
+            else if (!activated || weight[i % B_OUT * B_DEPTH + n] > 0)
+                assert_false(isfinite(y[i]));
         }
         free(x);
         linear_destroy(t.l);
@@ -234,10 +257,8 @@ static void test_not_finite(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_options),
-        cmocka_unit_test(test_blocks),
-        cmocka_unit_test(test_rows_alone),
+        cmocka_unit_test(test_sizes),      cmocka_unit_test(test_options),
+        cmocka_unit_test(test_blocks),     cmocka_unit_test(test_rows_alone),
         cmocka_unit_test(test_not_finite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

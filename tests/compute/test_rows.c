@@ -1,6 +1,6 @@
 /*
- * The operations on single rows: norms, activations, rotary embedding; their accuracy far out, and that a number which is
- * not finite is never hidden.
+ * The operations on single rows: norms, activations, rotary embedding; their accuracy far out, and
+ * that a number which is not finite is never hidden.
  */
 #include "compute/plain.h" /* before cmocka, whose `fail` is a macro */
 
@@ -28,8 +28,10 @@ static void work(struct workspace *w, void *arg) {
     struct row_case *t = arg;
     int64_t edge = t->strided ? 3 : 0;
     struct tensor x = tensor_cols(tensor_take(w, t->rows, t->cols + 2 * edge), edge, t->cols);
-    struct tensor y = t->in_place ? x : tensor_cols(tensor_take(w, t->rows, t->cols + edge), edge, t->cols);
-    struct tensor scale = tensor_take(w, 1, t->cols), shift = tensor_take(w, t->op == SILU_MUL ? t->rows : 1, t->cols);
+    struct tensor y =
+        t->in_place ? x : tensor_cols(tensor_take(w, t->rows, t->cols + edge), edge, t->cols);
+    struct tensor scale = tensor_take(w, 1, t->cols),
+                  shift = tensor_take(w, t->op == SILU_MUL ? t->rows : 1, t->cols);
     tensor_upload(w, x, t->x);
     tensor_upload(w, scale, t->weight);
     tensor_upload(w, shift, t->shift);
@@ -48,14 +50,16 @@ static double *plain(const struct row_case *t) {
     double *y;
     switch (t->op) {
     case RMS_NORM: return plain_rms_norm(t->x, t->rows, t->cols, t->weight, t->eps);
-    case LAYER_NORM: return plain_layer_norm_modulate(t->x, t->rows, t->cols, t->weight, t->shift, t->eps);
+    case LAYER_NORM:
+        return plain_layer_norm_modulate(t->x, t->rows, t->cols, t->weight, t->shift, t->eps);
     case CHANNEL_NORM: return plain_channel_norm(t->x, t->rows, t->cols, t->weight, false);
     case CHANNEL_NORM_SILU: return plain_channel_norm(t->x, t->rows, t->cols, t->weight, true);
     default:
         y = malloc((size_t)(t->rows * t->cols) * sizeof *y);
         assert_non_null(y);
         for (int64_t i = 0; i < t->rows * t->cols; i++)
-            y[i] = plain_activation(ACTIVATION_SILU, t->x[i]) * (t->op == SILU_MUL ? t->shift[i] : 1.0f);
+            y[i] = plain_activation(ACTIVATION_SILU, t->x[i]) *
+                   (t->op == SILU_MUL ? t->shift[i] : 1.0f);
         return y;
     }
 }
@@ -67,14 +71,20 @@ static void run_case(struct compute *c, struct row_case *t) {
 }
 
 static void shapes(struct compute *c) {
-    static const int64_t rows[] = {1, 5, 97, 200}, cols[] = {1, 3, 4, 17, 64, 255, 256, 257, 300, 3072};
+    static const int64_t rows[] = {1, 5, 97, 200},
+                         cols[] = {1, 3, 4, 17, 64, 255, 256, 257, 300, 3072};
     unsigned n = 0;
     for (enum row_op op = 0; op < ROW_OPS; op++)
         for (int r = 0; r < 4; r++)
             for (int k = 0; k < 10; k++, n++) {
-                struct row_case t = {.op = op, .rows = rows[r], .cols = cols[k], .in_place = n % 3 == 1, .strided = n % 2};
+                struct row_case t = {.op = op,
+                                     .rows = rows[r],
+                                     .cols = cols[k],
+                                     .in_place = n % 3 == 1,
+                                     .strided = n % 2};
                 size_t count = (size_t)(t.rows * t.cols);
-                float *x = random_floats(count, 3), *weight = random_floats((size_t)t.cols, 2), *shift = random_floats(count, 1);
+                float *x = random_floats(count, 3), *weight = random_floats((size_t)t.cols, 2),
+                      *shift = random_floats(count, 1);
                 t.x = x;
                 t.weight = weight;
                 t.shift = shift;
@@ -84,8 +94,8 @@ static void shapes(struct compute *c) {
                 double *want = plain(&t);
                 double off = distance(t.got, want, count);
                 if (!(off < NEAR_FLOAT32))
-                    fail_msg("%s: operation %d, %d rows of %d: off by %g", compute_kernels(c), (int)op, (int)t.rows,
-                             (int)t.cols, off);
+                    fail_msg("%s: operation %d, %d rows of %d: off by %g", compute_kernels(c),
+                             (int)op, (int)t.rows, (int)t.cols, off);
                 free(want);
                 free(x);
                 free(weight);
@@ -94,14 +104,16 @@ static void shapes(struct compute *c) {
             }
 }
 
-/* Each of the activations against libm, over all that networks produce and far beyond: to 4 units in the last place of the
- * result; where the tails vanish, silu to 10^-36 and gelu to a part in 10^7 of the input. */
+/* Each of the activations against libm, over all that networks produce and far beyond: to 4
+ * units in the last place of the result; where the tails vanish, silu to 10^-36 and gelu to a
+ * part in 10^7 of the input. */
 static void accuracy(struct compute *c) {
     enum { N = 200003 };
     float *x = malloc(N * sizeof *x), *got = malloc(N * sizeof *got), one = 1.0f, zero = 0.0f;
     assert_true(x && got);
     for (int i = 0; i < N; i++) x[i] = (float)(i - N / 2) * (100.0f / (N / 2));
-    struct row_case t = {.op = SILU, .rows = 1, .cols = N, .x = x, .weight = x, .shift = x, .got = got};
+    struct row_case t = {
+        .op = SILU, .rows = 1, .cols = N, .x = x, .weight = x, .shift = x, .got = got};
     run_case(c, &t);
     for (int i = 0; i < N; i++) {
         double want = plain_activation(ACTIVATION_SILU, x[i]);
@@ -115,7 +127,9 @@ static void accuracy(struct compute *c) {
         struct workspace *w;
         struct matrix m = {DTYPE_F32, 1, 1, &one};
         assert_int_equal(compute_pack_linear(c, &l, &m, 1, &zero, true, NULL), STATUS_OK);
-        assert_int_equal(workspace_create(&w, c, 2 * N * sizeof(float) + (4 << 20), NULL, NULL, NULL), STATUS_OK);
+        assert_int_equal(
+            workspace_create(&w, c, 2 * N * sizeof(float) + (4 << 20), NULL, NULL, NULL),
+            STATUS_OK);
         struct tensor in = tensor_from(w, x, N, 1), out = tensor_take(w, N, 1);
         op_linear(w, out, in, l, &(struct epilogue){.activation = others[a]});
         tensor_download(w, got, out);
@@ -123,7 +137,8 @@ static void accuracy(struct compute *c) {
         for (int i = 0; i < N; i++) {
             double want = plain_activation(others[a], x[i]);
             if (!(fabs(got[i] - want) <= 4 * 6e-8 * fabs(want) + 2e-7 * fabs((double)x[i])))
-                fail_msg("%s: activation %d of %.9g is %.9g, not %.9g", compute_kernels(c), (int)others[a], x[i], got[i], want);
+                fail_msg("%s: activation %d of %.9g is %.9g, not %.9g", compute_kernels(c),
+                         (int)others[a], x[i], got[i], want);
         }
         workspace_destroy(w);
         linear_destroy(l);
@@ -134,15 +149,23 @@ static void accuracy(struct compute *c) {
 
 /* Where exp overflows, silu still goes to 0 on the left, and to x on the right. */
 static void far_out(struct compute *c) {
-    static const float x[] = {-3e38f, -1e38f, -1e20f, -1e10f, -1e4f, -89, -88.5f, -88, -87.5f, -87,
-                              87,     88,     88.5f,  89,     1e4f,  1e10f, 1e20f, 1e38f, 3e38f, 0};
+    static const float x[] = {-3e38f, -1e38f, -1e20f, -1e10f, -1e4f, -89,   -88.5f,
+                              -88,    -87.5f, -87,    87,     88,    88.5f, 89,
+                              1e4f,   1e10f,  1e20f,  1e38f,  3e38f, 0};
     enum { N = sizeof x / sizeof *x };
     float got[N];
     for (int tail = 0; tail < 2; tail++) { /* as whole vectors, and one by one */
-        struct row_case t = {.op = SILU, .rows = tail ? N : 1, .cols = tail ? 1 : N, .x = x, .weight = x, .shift = x, .got = got};
+        struct row_case t = {.op = SILU,
+                             .rows = tail ? N : 1,
+                             .cols = tail ? 1 : N,
+                             .x = x,
+                             .weight = x,
+                             .shift = x,
+                             .got = got};
         run_case(c, &t);
         for (int i = 0; i < N; i++)
-            if (!(fabs(got[i] - plain_activation(ACTIVATION_SILU, x[i])) <= 1e-6 * fmax(x[i], 1e-28)))
+            if (!(fabs(got[i] - plain_activation(ACTIVATION_SILU, x[i])) <=
+                  1e-6 * fmax(x[i], 1e-28)))
                 fail_msg("%s: silu(%g) is %g", compute_kernels(c), x[i], got[i]);
     }
 }
@@ -150,7 +173,8 @@ static void far_out(struct compute *c) {
 /* In every place of a row, so that whole vectors and the rest after them both meet it. */
 static void not_finite(struct compute *c) {
     enum { ROWS = 3, COLS = 37 };
-    float *x = random_floats((size_t)ROWS * COLS, 1), *weight = random_floats(COLS, 1), *up = random_floats((size_t)ROWS * COLS, 1);
+    float *x = random_floats((size_t)ROWS * COLS, 1), *weight = random_floats(COLS, 1),
+          *up = random_floats((size_t)ROWS * COLS, 1);
     float got[ROWS * COLS];
     for (enum row_op op = 0; op < ROW_OPS; op++)
         for (int at = 0; at < COLS; at++)
@@ -162,10 +186,12 @@ static void not_finite(struct compute *c) {
                 run_case(c, &t);
                 for (int i = 0; i < ROWS * COLS; i++) {
                     bool whole_row = kind == 0 && op <= CHANNEL_NORM_SILU;
-                    if (i / COLS != 1) assert_true(isfinite(got[i]));
+                    if (i / COLS != 1)
+                        assert_true(isfinite(got[i]));
                     else if (i == COLS + at || whole_row) {
                         if (isfinite(got[i]))
-                            fail_msg("%s: operation %d hides %f at %d", compute_kernels(c), (int)op, broken[kind], at);
+                            fail_msg("%s: operation %d hides %f at %d", compute_kernels(c), (int)op,
+                                     broken[kind], at);
                         if (kind == 0) assert_true(isnan(got[i]));
                     }
                 }
@@ -176,15 +202,16 @@ static void not_finite(struct compute *c) {
     free(up);
 }
 
-/* A constant row has no variance: what comes out is the shift, and what rounding the mean leaves must not be blown up by
- * 1 / sqrt(eps). */
+/* A constant row has no variance: what comes out is the shift, and what rounding the mean leaves
+ * must not be blown up by 1 / sqrt(eps). */
 static void constant_rows(struct compute *c) {
     static const float constants[] = {0, 0.1f, 1, -7.3f, 1000.3f, 12345.678f};
     static const int64_t cols[] = {1, 5, 64, 1280, 3072};
     for (int n = 0; n < 6 * 5; n++) {
         struct row_case t = {.op = LAYER_NORM, .rows = 2, .cols = cols[n / 6], .eps = 1e-6f};
         size_t count = (size_t)(2 * t.cols);
-        float *x = random_floats(count, 1), *weight = random_floats((size_t)t.cols, 1), *shift = random_floats((size_t)t.cols, 1);
+        float *x = random_floats(count, 1), *weight = random_floats((size_t)t.cols, 1),
+              *shift = random_floats((size_t)t.cols, 1);
         for (size_t i = 0; i < count; i++) x[i] = constants[n % 6];
         t.x = x;
         t.weight = weight;
@@ -193,12 +220,13 @@ static void constant_rows(struct compute *c) {
         run_case(c, &t);
         for (size_t i = 0; i < count; i++)
             if (!(fabsf(t.got[i] - shift[i % (size_t)t.cols]) <= 1e-6f))
-                fail_msg("%s: %d times %g: %g instead of 0", compute_kernels(c), (int)t.cols, constants[n % 6],
-                         t.got[i] - shift[i % (size_t)t.cols]);
+                fail_msg("%s: %d times %g: %g instead of 0", compute_kernels(c), (int)t.cols,
+                         constants[n % 6], t.got[i] - shift[i % (size_t)t.cols]);
         /* All zeros have no length either. */
         t.op = CHANNEL_NORM;
         run_case(c, &t);
-        for (size_t i = 0; i < count; i++) assert_true(isfinite(t.got[i]) && (x[i] != 0 || t.got[i] == 0));
+        for (size_t i = 0; i < count; i++)
+            assert_true(isfinite(t.got[i]) && (x[i] != 0 || t.got[i] == 0));
         free(x);
         free(weight);
         free(shift);
@@ -206,11 +234,13 @@ static void constant_rows(struct compute *c) {
     }
 }
 
-/* Rows far from zero with little spread: the mean must be subtracted, not cancelled out of a sum of squares. */
+/* Rows far from zero with little spread: the mean must be subtracted, not cancelled out of a sum of
+ * squares. */
 static void narrow_rows(struct compute *c) {
     struct row_case t = {.op = LAYER_NORM, .rows = 7, .cols = 3072, .eps = 1e-6f};
     size_t count = (size_t)(t.rows * t.cols);
-    float *x = random_floats(count, 1), *weight = random_floats((size_t)t.cols, 1), *shift = random_floats((size_t)t.cols, 1);
+    float *x = random_floats(count, 1), *weight = random_floats((size_t)t.cols, 1),
+          *shift = random_floats((size_t)t.cols, 1);
     for (size_t i = 0; i < count; i++) x[i] += 500;
     t.x = x;
     t.weight = weight;
@@ -251,15 +281,18 @@ static void rotary(struct compute *c) {
         t.cols = t.head_dim * heads[n / 15 % 3];
         t.pairs = n / 45 % 2 ? ROTARY_HALVES : ROTARY_INTERLEAVED;
         size_t count = (size_t)(t.rows * t.cols);
-        float *x = random_floats(count, 2), *angles = random_floats((size_t)(t.rows * t.head_dim), 1);
+        float *x = random_floats(count, 2),
+              *angles = random_floats((size_t)(t.rows * t.head_dim), 1);
         float *weight = random_floats((size_t)t.head_dim, 2);
         bool norm = n / 90;
-        if (norm) assert_int_equal(compute_pack_vector(c, &t.norm, weight, t.head_dim, NULL), STATUS_OK);
+        if (norm)
+            assert_int_equal(compute_pack_vector(c, &t.norm, weight, t.head_dim, NULL), STATUS_OK);
         t.x = x;
         t.angles = angles;
         t.got = random_floats(count, 1);
         run_planned(c, rotary_work, &t);
-        double *want = plain_norm_rotary(x, t.rows, t.cols, t.head_dim, norm ? weight : NULL, 1e-6f, angles, t.pairs);
+        double *want = plain_norm_rotary(x, t.rows, t.cols, t.head_dim, norm ? weight : NULL, 1e-6f,
+                                         angles, t.pairs);
         assert_true(distance(t.got, want, count) < NEAR_FLOAT32);
         x[count - 1] = NAN;
         run_planned(c, rotary_work, &t);
@@ -273,10 +306,10 @@ static void rotary(struct compute *c) {
     }
 }
 
-#define OVER_KERNELS(NAME, THREADS)                                                                                    \
-    static void test_##NAME(void **state) {                                                                            \
-        (void)state;                                                                                                   \
-        each_kernels(THREADS, NAME);                                                                                   \
+#define OVER_KERNELS(NAME, THREADS)                                                                \
+    static void test_##NAME(void **state) {                                                        \
+        (void)state;                                                                               \
+        each_kernels(THREADS, NAME);                                                               \
     }
 OVER_KERNELS(shapes, 2)
 OVER_KERNELS(accuracy, 1)
@@ -288,8 +321,9 @@ OVER_KERNELS(rotary, 2)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes),        cmocka_unit_test(test_accuracy),    cmocka_unit_test(test_far_out),
-        cmocka_unit_test(test_not_finite),    cmocka_unit_test(test_constant_rows), cmocka_unit_test(test_narrow_rows),
+        cmocka_unit_test(test_shapes),        cmocka_unit_test(test_accuracy),
+        cmocka_unit_test(test_far_out),       cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_constant_rows), cmocka_unit_test(test_narrow_rows),
         cmocka_unit_test(test_rotary),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /*
- * The same bytes come out with any number of threads, and when another edit runs on the same cores at the same time.
+ * The same bytes come out with any number of threads, and when another edit runs on the same cores
+ * at the same time.
  */
 #include "compute/plain.h" /* before cmocka, whose `fail` is a macro */
 
@@ -11,7 +12,16 @@
 
 #include <cmocka.h>
 
-enum { ROWS = 211, WIDE = 96, DEEP = 300, HEADS = 6, KV_HEADS = 2, DIM = 16, SIDE = 19, CHANNELS = 33 };
+enum {
+    ROWS = 211,
+    WIDE = 96,
+    DEEP = 300,
+    HEADS = 6,
+    KV_HEADS = 2,
+    DIM = 16,
+    SIDE = 19,
+    CHANNELS = 33
+};
 enum { RESULT = ROWS * WIDE + ROWS * HEADS * DIM + SIDE * SIDE * CHANNELS };
 
 /* Some of everything, over fixed numbers. */
@@ -30,9 +40,12 @@ struct run {
 };
 
 static struct mixture mixture_new(void) {
-    return (struct mixture){random_floats(ROWS * DEEP, 1),   random_bf16_floats((size_t)WIDE * 2 * DEEP),
-                            random_floats(SIDE * SIDE * 7, 1), random_floats(CHANNELS * 7 * 9, 1),
-                            random_floats(WIDE, 1),          random_floats(ROWS * DIM, 1)};
+    return (struct mixture){random_floats(ROWS * DEEP, 1),
+                            random_bf16_floats((size_t)WIDE * 2 * DEEP),
+                            random_floats(SIDE * SIDE * 7, 1),
+                            random_floats(CHANNELS * 7 * 9, 1),
+                            random_floats(WIDE, 1),
+                            random_floats(ROWS * DIM, 1)};
 }
 
 static void mixture_free(struct mixture *m) {
@@ -47,24 +60,31 @@ static void mixture_free(struct mixture *m) {
 static void work(struct workspace *w, void *arg) {
     struct run *r = arg;
     const struct mixture *m = r->m;
-    struct tensor x = tensor_from(w, m->x, ROWS, DEEP), y = tensor_take(w, ROWS, WIDE), z = tensor_take(w, ROWS, WIDE);
-    struct tensor angles = tensor_from(w, m->angles, ROWS, DIM), norms = tensor_from(w, m->norm, 1, WIDE);
+    struct tensor x = tensor_from(w, m->x, ROWS, DEEP), y = tensor_take(w, ROWS, WIDE),
+                  z = tensor_take(w, ROWS, WIDE);
+    struct tensor angles = tensor_from(w, m->angles, ROWS, DIM),
+                  norms = tensor_from(w, m->norm, 1, WIDE);
     op_linear(w, y, x, r->exact, &(struct epilogue){.activation = ACTIVATION_GELU_TANH});
-    op_linear(w, y, x, r->fast, &(struct epilogue){.activation = ACTIVATION_SILU, .gate = norms.data, .residual = &y});
+    op_linear(
+        w, y, x, r->fast,
+        &(struct epilogue){.activation = ACTIVATION_SILU, .gate = norms.data, .residual = &y});
     op_rms_norm(w, z, y, r->norm, 1e-6f);
     op_silu_mul(w, z, z, y);
     op_layer_norm_modulate(w, y, y, norms.data, norms.data, 1e-6f);
     op_channel_norm(w, y, y, r->norm, true);
     op_silu_mul(w, y, y, z);
 
-    struct tensor qkv = tensor_take(w, ROWS, (HEADS + 2 * KV_HEADS) * DIM), att = tensor_take(w, ROWS, HEADS * DIM);
+    struct tensor qkv = tensor_take(w, ROWS, (HEADS + 2 * KV_HEADS) * DIM),
+                  att = tensor_take(w, ROWS, HEADS * DIM);
     op_linear(w, qkv, x, r->qkv, NULL);
-    struct tensor q = tensor_cols(qkv, 0, HEADS * DIM), k = tensor_cols(qkv, HEADS * DIM, KV_HEADS * DIM),
+    struct tensor q = tensor_cols(qkv, 0, HEADS * DIM),
+                  k = tensor_cols(qkv, HEADS * DIM, KV_HEADS * DIM),
                   v = tensor_cols(qkv, (HEADS + KV_HEADS) * DIM, KV_HEADS * DIM);
     op_norm_rotary(w, q, DIM, NULL, 0, angles, ROTARY_HALVES);
     op_attention(w, att, q, k, v, &(struct attention){HEADS, KV_HEADS, DIM, 0.02f, true, NULL, 0});
 
-    struct feature_map in = feature_map_take(w, SIDE, SIDE, 7), out = feature_map_take(w, SIDE, SIDE, CHANNELS);
+    struct feature_map in = feature_map_take(w, SIDE, SIDE, 7),
+                       out = feature_map_take(w, SIDE, SIDE, CHANNELS);
     tensor_upload(w, in.t, m->image);
     op_conv(w, out, in, r->conv, &(struct conv_options){.stride = 1, .pad_top_left = 1});
     tensor_download(w, r->out, y);
@@ -80,7 +100,8 @@ static void pack(struct compute *c, struct run *r) {
     assert_int_equal(compute_pack_linear(c, &r->exact, &f32, 1, NULL, true, NULL), STATUS_OK);
     assert_int_equal(compute_pack_linear(c, &r->fast, &half, 1, m->norm, false, NULL), STATUS_OK);
     assert_int_equal(compute_pack_linear(c, &r->qkv, &three, 1, NULL, true, NULL), STATUS_OK);
-    assert_int_equal(compute_pack_conv(c, &r->conv, m->kernel, NULL, CHANNELS, 7, 3, NULL), STATUS_OK);
+    assert_int_equal(compute_pack_conv(c, &r->conv, m->kernel, NULL, CHANNELS, 7, 3, NULL),
+                     STATUS_OK);
     assert_int_equal(compute_pack_vector(c, &r->norm, m->norm, WIDE, NULL), STATUS_OK);
     r->c = c;
     free(bf16);
@@ -96,7 +117,10 @@ static void unpack(struct run *r) {
 
 static void compute_with(const char *kernels, int threads, const struct mixture *m, float *out) {
     struct compute *c;
-    assert_int_equal(compute_create_cpu(&c, &(struct compute_options){.threads = threads, .kernels = kernels}, NULL), STATUS_OK);
+    assert_int_equal(
+        compute_create_cpu(&c, &(struct compute_options){.threads = threads, .kernels = kernels},
+                           NULL),
+        STATUS_OK);
     struct run r = {.m = m, .out = out};
     pack(c, &r);
     run_planned(c, work, &r);
@@ -128,7 +152,8 @@ static void *run_many_times(void *arg) {
 /* Two edits share the weights and the cores; each has a workspace of its own. */
 static void two_at_once(struct compute *c) {
     struct mixture m = mixture_new();
-    float *alone = random_floats(RESULT, 1), *first = random_floats(RESULT, 1), *second = random_floats(RESULT, 1);
+    float *alone = random_floats(RESULT, 1), *first = random_floats(RESULT, 1),
+          *second = random_floats(RESULT, 1);
     struct run r = {.m = &m, .out = alone};
     pack(c, &r);
     run_planned(c, work, &r);
@@ -160,6 +185,7 @@ static void test_two_at_once(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_any_number_of_threads), cmocka_unit_test(test_two_at_once)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_any_number_of_threads),
+                                       cmocka_unit_test(test_two_at_once)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /*
- * Working memory: what a dry run tells is what a real run takes, nothing is written beyond it, sizes that no machine has
- * are refused, and shapes that do not belong together stop the edit instead of reaching a kernel.
+ * Working memory: what a dry run tells is what a real run takes, nothing is written beyond it,
+ * sizes that no machine has are refused, and shapes that do not belong together stop the edit
+ * instead of reaching a kernel.
  */
 #include "compute/plain.h" /* before cmocka, whose `fail` is a macro */
 
@@ -19,7 +20,8 @@
 
 static struct compute *create(void) {
     struct compute *c;
-    assert_int_equal(compute_create_cpu(&c, &(struct compute_options){.threads = 2}, NULL), STATUS_OK);
+    assert_int_equal(compute_create_cpu(&c, &(struct compute_options){.threads = 2}, NULL),
+                     STATUS_OK);
     assert_string_equal(compute_device(c), "cpu");
     return c;
 }
@@ -41,7 +43,9 @@ static struct workspace *real(struct compute *c, size_t bytes) {
 static struct linear *linear_of(struct compute *c, int64_t out, int64_t in) {
     float *weight = random_floats((size_t)(out * in), 1);
     struct linear *l;
-    assert_int_equal(compute_pack_linear(c, &l, &(struct matrix){DTYPE_F32, out, in, weight}, 1, NULL, true, NULL), STATUS_OK);
+    assert_int_equal(compute_pack_linear(c, &l, &(struct matrix){DTYPE_F32, out, in, weight}, 1,
+                                         NULL, true, NULL),
+                     STATUS_OK);
     free(weight);
     return l;
 }
@@ -68,7 +72,8 @@ static void test_stack(void **state) {
     memset(a.data, 1, 60);
     memset(b.data, 2, 40000); /* to the last byte: the address sanitizer watches */
     struct tensor view = tensor_cols(tensor_rows(b, 3, 4), 5, 6);
-    assert_true(view.data == b.data + 305 && view.rows == 4 && view.cols == 6 && view.stride == 100);
+    assert_true(view.data == b.data + 305 && view.rows == 4 && view.cols == 6 &&
+                view.stride == 100);
     assert_int_equal(workspace_check(w, NULL), STATUS_OK);
     workspace_destroy(w);
     workspace_destroy(plan);
@@ -111,17 +116,25 @@ static void test_beyond_the_plan(void **state) {
 /* Products of sizes that wrap around must not come out small. */
 static void test_overflow(void **state) {
     (void)state;
-    static const int64_t sizes[][2] = {{INT64_MAX, INT64_MAX}, {INT64_MAX, 4},         {(int64_t)1 << 32, (int64_t)1 << 32},
-                                       {(int64_t)1 << 62, 1},  {(int64_t)1 << 31, (int64_t)1 << 31}, {-1, 5},
-                                       {5, -1},                {-3, -7},               {INT64_MIN, 2}};
+    static const int64_t sizes[][2] = {{INT64_MAX, INT64_MAX},
+                                       {INT64_MAX, 4},
+                                       {(int64_t)1 << 32, (int64_t)1 << 32},
+                                       {(int64_t)1 << 62, 1},
+                                       {(int64_t)1 << 31, (int64_t)1 << 31},
+                                       {-1, 5},
+                                       {5, -1},
+                                       {-3, -7},
+                                       {INT64_MIN, 2}};
     struct compute *c = create();
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         for (int map = 0; map < 2; map++)
             for (int planning = 0; planning < 2; planning++) {
                 struct workspace *w = planning ? dry(c) : real(c, 4096);
                 struct error err = {{0}};
-                if (map) assert_null(feature_map_take(w, sizes[i][0], sizes[i][1], 2).t.data);
-                else assert_null(tensor_take(w, sizes[i][0], sizes[i][1]).data);
+                if (map)
+                    assert_null(feature_map_take(w, sizes[i][0], sizes[i][1], 2).t.data);
+                else
+                    assert_null(tensor_take(w, sizes[i][0], sizes[i][1]).data);
                 assert_true(workspace_check(w, &err) != STATUS_OK);
                 assert_true(strlen(err.text) > 0);
                 assert_true(workspace_peak(w) <= 4096);
@@ -163,8 +176,10 @@ static void test_limited_memory(void **state) {
         struct workspace *w;
         struct error err;
         setrlimit(RLIMIT_AS, &(struct rlimit){1 << 30, 1 << 30});
-        if (compute_create_cpu(&c, &(struct compute_options){.threads = 1}, &err) != STATUS_OK) _exit(2);
-        if (workspace_create(&w, c, (size_t)2 << 30, NULL, NULL, &err) != STATUS_NO_MEMORY) _exit(3);
+        if (compute_create_cpu(&c, &(struct compute_options){.threads = 1}, &err) != STATUS_OK)
+            _exit(2);
+        if (workspace_create(&w, c, (size_t)2 << 30, NULL, NULL, &err) != STATUS_NO_MEMORY)
+            _exit(3);
         if (workspace_create(&w, c, (size_t)16 << 20, NULL, NULL, &err) != STATUS_OK) _exit(4);
         workspace_destroy(w);
         compute_destroy(c);
@@ -231,7 +246,8 @@ static void test_refused_weights(void **state) {
     struct linear *l;
     struct conv *v;
     struct error err = {{0}};
-    struct matrix unequal[] = {{DTYPE_F32, 2, 3, x}, {DTYPE_F32, 3, 2, x}}, empty = {DTYPE_F32, 3, 0, x};
+    struct matrix unequal[] = {{DTYPE_F32, 2, 3, x}, {DTYPE_F32, 3, 2, x}},
+                  empty = {DTYPE_F32, 3, 0, x};
     assert_int_equal(compute_pack_linear(c, &l, unequal, 2, NULL, false, &err), STATUS_INVALID);
     assert_null(l);
     assert_int_equal(compute_pack_linear(c, &l, &empty, 1, NULL, false, &err), STATUS_INVALID);
@@ -247,16 +263,20 @@ static void test_unknown_kernels(void **state) {
     (void)state;
     struct compute *c;
     struct error err = {{0}};
-    assert_int_equal(compute_create_cpu(&c, &(struct compute_options){.kernels = "none"}, &err), STATUS_INVALID);
+    assert_int_equal(compute_create_cpu(&c, &(struct compute_options){.kernels = "none"}, &err),
+                     STATUS_INVALID);
     assert_null(c);
     assert_non_null(strstr(err.text, "none"));
-    assert_int_equal(compute_create_cpu(&c, &(struct compute_options){.threads = 1}, NULL), STATUS_OK);
-    assert_string_not_equal(compute_kernels(c), "avx512-bf16"); /* nobody asked for less than float32 */
+    assert_int_equal(compute_create_cpu(&c, &(struct compute_options){.threads = 1}, NULL),
+                     STATUS_OK);
+    assert_string_not_equal(compute_kernels(c),
+                            "avx512-bf16"); /* nobody asked for less than float32 */
     compute_destroy(c);
 }
 
-/* Shapes that do not belong together are a defect of the network's code, or of a file that got past its checks: the dry run
- * finds them, before any kernel could read past the end of anything. */
+/* Shapes that do not belong together are a defect of the network's code, or of a file that got
+ * past its checks: the dry run finds them, before any kernel could read past the end of
+ * anything. */
 static void test_shapes(void **state) {
     (void)state;
     struct compute *c = create();
@@ -266,44 +286,80 @@ static void test_shapes(void **state) {
     struct vector *n;
     assert_int_equal(compute_pack_conv(c, &v, x, x, 4, 4, 3, NULL), STATUS_OK);
     assert_int_equal(compute_pack_vector(c, &n, x, 8, NULL), STATUS_OK);
-    static const int32_t backwards[] = {0, 5, 3, 10}, short_of[] = {0, 5}, whole[] = {0, 4, 10}, late[] = {1, 10};
+    static const int32_t backwards[] = {0, 5, 3, 10}, short_of[] = {0, 5}, whole[] = {0, 4, 10},
+                         late[] = {1, 10};
     const struct attention good = {2, 1, 4, 1, false, whole, 2};
     const struct conv_options plain = {.stride = 1, .pad_top_left = 1};
     for (int n_case = 0; n_case < 24; n_case++) {
         struct workspace *w = dry(c);
-        struct tensor a = tensor_take(w, 10, 8), b = tensor_take(w, 10, 6), d = tensor_take(w, 9, 8), k = tensor_take(w, 10, 4);
+        struct tensor a = tensor_take(w, 10, 8), b = tensor_take(w, 10, 6),
+                      d = tensor_take(w, 9, 8), k = tensor_take(w, 10, 4);
         struct feature_map p = feature_map_take(w, 4, 4, 4), q = feature_map_take(w, 4, 4, 3);
         struct attention at = good;
         struct epilogue e = {.residual = &d};
         struct conv_options o = plain;
         bool fits = false;
         switch (n_case) {
-        case 0: op_linear(w, a, b, l, NULL); fits = true; break;
+        case 0:
+            op_linear(w, a, b, l, NULL);
+            fits = true;
+            break;
         case 1: op_linear(w, b, a, l, NULL); break;
         case 2: op_linear(w, d, b, l, NULL); break;
         case 3: op_linear(w, a, b, l, &e); break;
-        case 4: op_rms_norm(w, a, a, n, 0); fits = true; break;
+        case 4:
+            op_rms_norm(w, a, a, n, 0);
+            fits = true;
+            break;
         case 5: op_rms_norm(w, b, b, n, 0); break;
         case 6: op_rms_norm(w, a, d, n, 0); break;
         case 7: op_channel_norm(w, b, b, n, false); break;
         case 8: op_silu(w, a, b); break;
         case 9: op_silu_mul(w, a, a, d); break;
-        case 10: op_norm_rotary(w, a, 4, NULL, 0, k, ROTARY_HALVES); fits = true; break;
+        case 10:
+            op_norm_rotary(w, a, 4, NULL, 0, k, ROTARY_HALVES);
+            fits = true;
+            break;
         case 11: op_norm_rotary(w, b, 4, NULL, 0, k, ROTARY_HALVES); break;
         case 12: op_norm_rotary(w, a, 4, n, 0, k, ROTARY_HALVES); break;
         case 13: op_norm_rotary(w, a, 4, NULL, 0, tensor_rows(k, 0, 9), ROTARY_HALVES); break;
-        case 14: op_attention(w, a, a, k, k, &at); fits = true; break;
-        case 15: at.segments = backwards, at.segment_count = 3; op_attention(w, a, a, k, k, &at); break;
-        case 16: at.segments = short_of, at.segment_count = 1; op_attention(w, a, a, k, k, &at); break;
-        case 17: at.segments = late, at.segment_count = 1; op_attention(w, a, a, k, k, &at); break;
-        case 18: at.kv_heads = 2; op_attention(w, a, a, k, k, &at); break;
-        case 19: at.segments = NULL, at.causal = true; op_attention(w, a, a, tensor_rows(k, 0, 9), tensor_rows(k, 0, 9), &at); break;
-        case 20: op_conv(w, p, p, v, &plain); fits = true; break;
+        case 14:
+            op_attention(w, a, a, k, k, &at);
+            fits = true;
+            break;
+        case 15:
+            at.segments = backwards, at.segment_count = 3;
+            op_attention(w, a, a, k, k, &at);
+            break;
+        case 16:
+            at.segments = short_of, at.segment_count = 1;
+            op_attention(w, a, a, k, k, &at);
+            break;
+        case 17:
+            at.segments = late, at.segment_count = 1;
+            op_attention(w, a, a, k, k, &at);
+            break;
+        case 18:
+            at.kv_heads = 2;
+            op_attention(w, a, a, k, k, &at);
+            break;
+        case 19:
+            at.segments = NULL, at.causal = true;
+            op_attention(w, a, a, tensor_rows(k, 0, 9), tensor_rows(k, 0, 9), &at);
+            break;
+        case 20:
+            op_conv(w, p, p, v, &plain);
+            fits = true;
+            break;
         case 21: op_conv(w, p, q, v, &plain); break;
         case 22: op_conv(w, q, p, v, &plain); break;
-        default: o.residual = &a; op_conv(w, p, p, v, &o); break;
+        default:
+            o.residual = &a;
+            op_conv(w, p, p, v, &o);
+            break;
         }
-        if (workspace_check(w, NULL) != (fits ? STATUS_OK : STATUS_INTERNAL)) fail_msg("case %d", n_case);
+        if (workspace_check(w, NULL) != (fits ? STATUS_OK : STATUS_INTERNAL))
+            fail_msg("case %d", n_case);
         workspace_destroy(w);
     }
     linear_destroy(l);
@@ -314,10 +370,11 @@ static void test_shapes(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_stack),          cmocka_unit_test(test_beyond_the_plan), cmocka_unit_test(test_overflow),
-        cmocka_unit_test(test_absurd_size),    cmocka_unit_test(test_limited_memory),  cmocka_unit_test(test_cancellation),
-        cmocka_unit_test(test_weight_bytes),   cmocka_unit_test(test_refused_weights), cmocka_unit_test(test_unknown_kernels),
-        cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_stack),           cmocka_unit_test(test_beyond_the_plan),
+        cmocka_unit_test(test_overflow),        cmocka_unit_test(test_absurd_size),
+        cmocka_unit_test(test_limited_memory),  cmocka_unit_test(test_cancellation),
+        cmocka_unit_test(test_weight_bytes),    cmocka_unit_test(test_refused_weights),
+        cmocka_unit_test(test_unknown_kernels), cmocka_unit_test(test_shapes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

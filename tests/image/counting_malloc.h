@@ -18,7 +18,7 @@ void counting_stop(void);
 
 long counting_calls(void); /* allocations since the start */
 long counting_live(void);  /* blocks taken since the start and not given back */
-size_t
-counting_peak(void); /* most bytes that were held at one time, of those taken since the start */
+size_t counting_peak(
+    void); /* most bytes that were held at one time, of those taken since the start */
 
 #endif

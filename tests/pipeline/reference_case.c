@@ -33,7 +33,8 @@ static char *copy_string(const json_t *v) {
 
 void reference_case_open(struct reference_case *c, const char *folder) {
     *c = (struct reference_case){0};
-    snprintf(c->folder, sizeof c->folder, "%s%s%s", folder[0] == '/' ? "" : TEST_DATA, folder[0] == '/' ? "" : "/", folder);
+    snprintf(c->folder, sizeof c->folder, "%s%s%s", folder[0] == '/' ? "" : TEST_DATA,
+             folder[0] == '/' ? "" : "/", folder);
     char path[1024];
     json_error_t where;
     snprintf(path, sizeof path, "%s/case.json", c->folder);
@@ -47,14 +48,16 @@ void reference_case_open(struct reference_case *c, const char *folder) {
     for (size_t i = 0; i < json_array_size(images); i++)
         c->pictures[i] = open_picture(c->folder, json_string_value(json_array_get(images, i)));
     c->output = open_picture(c->folder, "output.png");
-    c->edit = (struct firered_edit){.pictures = c->pictures,
-                                    .picture_count = json_array_size(images),
-                                    .prompt = c->prompt,
-                                    .negative_prompt = c->negative_prompt,
-                                    .guidance_scale = json_number_value(json_object_get(j, "guidance_scale")),
-                                    .steps = (int)json_integer_value(json_object_get(j, "steps")),
-                                    .seed = (uint64_t)json_integer_value(json_object_get(j, "seed"))};
-    if (json_object_get(j, "size")) { /* the others have the model's own size, which is to come out by itself */
+    c->edit = (struct firered_edit){
+        .pictures = c->pictures,
+        .picture_count = json_array_size(images),
+        .prompt = c->prompt,
+        .negative_prompt = c->negative_prompt,
+        .guidance_scale = json_number_value(json_object_get(j, "guidance_scale")),
+        .steps = (int)json_integer_value(json_object_get(j, "steps")),
+        .seed = (uint64_t)json_integer_value(json_object_get(j, "seed"))};
+    if (json_object_get(
+            j, "size")) { /* the others have the model's own size, which is to come out by itself */
         c->edit.width = (int)json_integer_value(json_object_get(j, "width"));
         c->edit.height = (int)json_integer_value(json_object_get(j, "height"));
     }
@@ -76,7 +79,8 @@ static void off(struct comparison *c, const char *format, const char *name, doub
 }
 
 static bool find(struct comparison *c, const char *name, size_t count, struct reader_tensor *out) {
-    if (!safetensors_reader_has(c->expected, name)) return false; /* the reference does not have it */
+    if (!safetensors_reader_has(c->expected, name))
+        return false; /* the reference does not have it */
     *out = safetensors_reader_get(c->expected, name);
     c->compared++;
     if (out->count == count) return true;
@@ -84,12 +88,14 @@ static bool find(struct comparison *c, const char *name, size_t count, struct re
     return false;
 }
 
-/* The steps' numbers pass through everything before them, and pixel_values are torchvision's, not Pillow's. */
+/* The steps' numbers pass through everything before them, and pixel_values are torchvision's, not
+ * Pillow's. */
 static double tolerance_for(const struct comparison *c, const char *name) {
     return strcmp(name, "pixel_values") == 0 ? 2e-3 : c->tolerance;
 }
 
-static void compare_floats(void *arg, const char *name, const float *data, int64_t rows, int64_t cols) {
+static void compare_floats(void *arg, const char *name, const float *data, int64_t rows,
+                           int64_t cols) {
     struct comparison *c = arg;
     struct reader_tensor t;
     if (!find(c, name, (size_t)(rows * cols), &t)) return;
@@ -110,10 +116,12 @@ static void compare_floats(void *arg, const char *name, const float *data, int64
         snprintf(c->worst_name, sizeof c->worst_name, "%s", name);
     }
     if (!(relative <= tolerance_for(c, name)))
-        off(c, "%s is off by %.3e of its length, more than %.1e", name, relative, tolerance_for(c, name));
+        off(c, "%s is off by %.3e of its length, more than %.1e", name, relative,
+            tolerance_for(c, name));
 }
 
-static void compare_integers(void *arg, const char *name, const int32_t *data, int64_t rows, int64_t cols) {
+static void compare_integers(void *arg, const char *name, const int32_t *data, int64_t rows,
+                             int64_t cols) {
     struct comparison *c = arg;
     struct reader_tensor t;
     if (!find(c, name, (size_t)(rows * cols), &t)) return;

@@ -1,6 +1,6 @@
 /*
- * The whole pipeline against the recorded runs of the reference implementation: every traced tensor, and the picture.
- * FIRERED_SHOW_TRACE=1 prints each tensor's error.
+ * The whole pipeline against the recorded runs of the reference implementation: every traced
+ * tensor, and the picture. FIRERED_SHOW_TRACE=1 prints each tensor's error.
  */
 #include <math.h>
 #include <stdio.h>
@@ -14,18 +14,20 @@
 
 static const double FLOAT32_TOLERANCE = 2e-4;
 
-static struct firered *open_engine(const char *model, enum firered_dtype dtype, const struct firered_lora *loras,
-                                   size_t lora_count) {
+static struct firered *open_engine(const char *model, enum firered_dtype dtype,
+                                   const struct firered_lora *loras, size_t lora_count) {
     char path[1024];
     struct firered *engine;
     struct error err = {{0}};
     snprintf(path, sizeof path, TEST_DATA "/%s/model", model);
-    struct firered_options options = {.model = path, .dtype = dtype, .loras = loras, .lora_count = lora_count};
+    struct firered_options options = {
+        .model = path, .dtype = dtype, .loras = loras, .lora_count = lora_count};
     if (firered_open(&engine, &options, &err) != STATUS_OK) fail_msg("%s", err.text);
     return engine;
 }
 
-static void run_float32(const char *model, const char *name, const struct firered_lora *loras, size_t lora_count) {
+static void run_float32(const char *model, const char *name, const struct firered_lora *loras,
+                        size_t lora_count) {
     char folder[256];
     struct reference_case c;
     struct comparison comparison;
@@ -40,8 +42,8 @@ static void run_float32(const char *model, const char *name, const struct firere
     if (edit_run(engine, &c.edit, &result, &trace, &err) != STATUS_OK) fail_msg("%s", err.text);
     double psnr = picture_psnr(&result.picture, &c.output);
     int difference = picture_max_difference(&result.picture, &c.output);
-    print_message("%s: %d tensors, worst %s %.1e, picture %.1f dB, max difference %d\n", folder, comparison.compared,
-                  comparison.worst_name, comparison.worst, psnr, difference);
+    print_message("%s: %d tensors, worst %s %.1e, picture %.1f dB, max difference %d\n", folder,
+                  comparison.compared, comparison.worst_name, comparison.worst, psnr, difference);
     if (comparison.failed) fail_msg("%s", comparison.first);
     assert_int_equal(comparison.compared, (int)safetensors_reader_count(comparison.expected));
     assert_true(psnr >= 60);
@@ -76,9 +78,11 @@ static void test_three_images_sized(void **state) {
 
 static void test_lora_layouts(void **state) {
     (void)state;
-    const char *files[] = {TEST_DATA "/tiny-edit/lora_peft.safetensors", TEST_DATA "/tiny-edit/lora_lightx2v.safetensors",
+    const char *files[] = {TEST_DATA "/tiny-edit/lora_peft.safetensors",
+                           TEST_DATA "/tiny-edit/lora_lightx2v.safetensors",
                            TEST_DATA "/tiny-edit/lora_kohya.safetensors"};
-    for (int i = 0; i < 3; i++) run_float32("tiny-edit", "lora-0.7", &(struct firered_lora){files[i], 0.7}, 1);
+    for (int i = 0; i < 3; i++)
+        run_float32("tiny-edit", "lora-0.7", &(struct firered_lora){files[i], 0.7}, 1);
 }
 
 /* Two adapters add up: 0.3 and 0.4 of the same one are 0.7 of it. */
@@ -96,13 +100,15 @@ static void test_bfloat16(void **state) {
     struct error err = {{0}};
     reference_case_open(&c, "tiny-edit-bf16-sharded/bf16-zero-cond-t");
     struct comparison comparison;
-    comparison_open(&comparison, &c, 0.1); /* bfloat16 has 8 bits; what comes after many layers is off by some percent */
+    comparison_open(
+        &comparison, &c,
+        0.1); /* bfloat16 has 8 bits; what comes after many layers is off by some percent */
     struct trace trace = comparison_trace(&comparison);
     struct firered *engine = open_engine("tiny-edit-bf16-sharded", FIRERED_DTYPE_AUTO, NULL, 0);
     if (edit_run(engine, &c.edit, &result, &trace, &err) != STATUS_OK) fail_msg("%s", err.text);
     double psnr = picture_psnr(&result.picture, &c.output);
-    print_message("bf16: %d tensors, worst %s %.1e, picture %.1f dB\n", comparison.compared, comparison.worst_name,
-                  comparison.worst, psnr);
+    print_message("bf16: %d tensors, worst %s %.1e, picture %.1f dB\n", comparison.compared,
+                  comparison.worst_name, comparison.worst, psnr);
     if (comparison.failed) fail_msg("%s", comparison.first);
     assert_true(psnr >= 30);
     picture_free(&result.picture);

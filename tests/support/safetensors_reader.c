@@ -11,8 +11,7 @@
 
 struct safetensors_reader {
     char *path;
-    uint8_t
-        *data; /* of the tensors, from a fresh allocation: aligned where the file's offsets are */
+    uint8_t *data; /* of the tensors, from a fresh allocation: aligned where the file's offsets are */
     size_t size;
     json_t *header;
     const char **names;

@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 
 #include "model/lora.h"
-#include "weights/failing_malloc.h"
 #include "support/files.h"
+#include "weights/failing_malloc.h"
 #include "weights/hub.h"
 #include "weights/weights.h"
 

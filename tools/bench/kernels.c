@@ -1,10 +1,12 @@
 /*
- * bench_kernels - how fast the products, attention and convolution run with each kernel table that this CPU has.
+ * bench_kernels - how fast the products, attention and convolution run with each kernel table that
+ * this CPU has.
  *
  *     bench_kernels [TABLE] [THREADS]      TABLE: generic, avx2, avx512, avx512-bf16, or all
  *
- * Prints GFLOP/s, a multiply-add being two operations: the best of several runs, because anything else that runs on the
- * machine can only slow one down.  Compare figures of one run with each other, not with those of another day.
+ * Prints GFLOP/s, a multiply-add being two operations: the best of several runs, because anything
+ * else that runs on the machine can only slow one down.  Compare figures of one run with each
+ * other, not with those of another day.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,7 +49,8 @@ static void fill(struct workspace *w, struct tensor t) {
     free(x);
 }
 
-/* What is measured: `work` takes its tensors, and times its operation unless the workspace is dry. */
+/* What is measured: `work` takes its tensors, and times its operation unless the workspace is
+ * dry. */
 struct bench {
     const char *what;
     int64_t rows, depth, out; /* or queries, keys, head_dim; or side, in and out channels */
@@ -63,14 +66,14 @@ static bool again(struct bench *b, int *runs, double *total, double started) {
     return ++*runs < 3 || (*total < 0.5 && *runs < 50);
 }
 
-#define MEASURE(OPERATION)                                                                                             \
-    do {                                                                                                               \
-        double total = 0, started;                                                                                     \
-        int runs = 0;                                                                                                  \
-        do {                                                                                                           \
-            started = seconds();                                                                                       \
-            OPERATION;                                                                                                 \
-        } while (!workspace_is_dry(w) && again(b, &runs, &total, started));                                            \
+#define MEASURE(OPERATION)                                                                         \
+    do {                                                                                           \
+        double total = 0, started;                                                                 \
+        int runs = 0;                                                                              \
+        do {                                                                                       \
+            started = seconds();                                                                   \
+            OPERATION;                                                                             \
+        } while (!workspace_is_dry(w) && again(b, &runs, &total, started));                        \
     } while (0)
 
 static void linear_work(struct workspace *w, struct bench *b) {
@@ -82,7 +85,8 @@ static void linear_work(struct workspace *w, struct bench *b) {
 static void attention_work(struct workspace *w, struct bench *b) {
     struct attention a = {.heads = 4, .kv_heads = 4, .head_dim = b->out, .scale = 0.1f};
     struct tensor q = tensor_take(w, b->rows, 4 * b->out), k = tensor_take(w, b->depth, 4 * b->out),
-                  v = tensor_take(w, b->depth, 4 * b->out), out = tensor_take(w, b->rows, 4 * b->out);
+                  v = tensor_take(w, b->depth, 4 * b->out),
+                  out = tensor_take(w, b->rows, 4 * b->out);
     fill(w, q);
     fill(w, k);
     fill(w, v);
@@ -90,12 +94,14 @@ static void attention_work(struct workspace *w, struct bench *b) {
 }
 
 static void conv_work(struct workspace *w, struct bench *b) {
-    struct feature_map x = feature_map_take(w, b->rows, b->rows, b->depth), y = feature_map_take(w, b->rows, b->rows, b->out);
+    struct feature_map x = feature_map_take(w, b->rows, b->rows, b->depth),
+                       y = feature_map_take(w, b->rows, b->rows, b->out);
     fill(w, x.t);
     MEASURE(op_conv(w, y, x, b->conv, &(struct conv_options){.stride = 1, .pad_top_left = 1}));
 }
 
-static void measure(struct compute *c, struct bench *b, void (*work)(struct workspace *w, struct bench *b)) {
+static void measure(struct compute *c, struct bench *b,
+                    void (*work)(struct workspace *w, struct bench *b)) {
     struct workspace *w;
     struct error err;
     must_be_ok(workspace_create_dry(&w, c, &err), &err);
@@ -107,8 +113,9 @@ static void measure(struct compute *c, struct bench *b, void (*work)(struct work
     work(w, b);
     must_be_ok(workspace_check(w, &err), &err);
     workspace_destroy(w);
-    printf("%-13s %-28s %6lld x %5lld x %5lld %9.1f\n", compute_kernels(c), b->what, (long long)b->rows,
-           (long long)b->depth, (long long)b->out, b->operations / b->best * 1e-9);
+    printf("%-13s %-28s %6lld x %5lld x %5lld %9.1f\n", compute_kernels(c), b->what,
+           (long long)b->rows, (long long)b->depth, (long long)b->out,
+           b->operations / b->best * 1e-9);
     fflush(stdout);
 }
 
@@ -120,11 +127,14 @@ static void bench_linear(struct compute *c, int64_t rows, int64_t depth, int64_t
     struct matrix f32 = {DTYPE_F32, out, depth, weight}, bf16 = {DTYPE_BF16, out, depth, half};
     bool products = strcmp(compute_kernels(c), "avx512-bf16") == 0;
     for (int kind = 0; kind < (products ? 3 : 2); kind++) {
-        static const char *const names[] = {"linear, float32", "linear, bfloat16 weights", "linear, bfloat16 products"};
+        static const char *const names[] = {"linear, float32", "linear, bfloat16 weights",
+                                            "linear, bfloat16 products"};
         struct linear *l;
         struct error err;
-        must_be_ok(compute_pack_linear(c, &l, kind == 0 ? &f32 : &bf16, 1, NULL, kind < 2, &err), &err);
-        struct bench b = {.what = names[kind], .rows = rows, .depth = depth, .out = out, .linear = l};
+        must_be_ok(compute_pack_linear(c, &l, kind == 0 ? &f32 : &bf16, 1, NULL, kind < 2, &err),
+                   &err);
+        struct bench b = {
+            .what = names[kind], .rows = rows, .depth = depth, .out = out, .linear = l};
         b.operations = 2.0 * (double)rows * (double)depth * (double)out;
         measure(c, &b, linear_work);
         linear_destroy(l);
@@ -134,7 +144,8 @@ static void bench_linear(struct compute *c, int64_t rows, int64_t depth, int64_t
 }
 
 static void bench_attention(struct compute *c, int64_t queries, int64_t keys, int64_t head_dim) {
-    struct bench b = {.what = "attention, 4 heads", .rows = queries, .depth = keys, .out = head_dim};
+    struct bench b = {
+        .what = "attention, 4 heads", .rows = queries, .depth = keys, .out = head_dim};
     b.operations = 4.0 * 4 * (double)queries * (double)keys * (double)head_dim;
     measure(c, &b, attention_work);
 }
@@ -144,7 +155,8 @@ static void bench_conv(struct compute *c, int64_t side, int64_t in, int64_t out)
     struct conv *v;
     struct error err;
     must_be_ok(compute_pack_conv(c, &v, weight, NULL, out, in, 3, &err), &err);
-    struct bench b = {.what = "conv 3x3, a square", .rows = side, .depth = in, .out = out, .conv = v};
+    struct bench b = {
+        .what = "conv 3x3, a square", .rows = side, .depth = in, .out = out, .conv = v};
     b.operations = 2.0 * 9 * (double)(side * side) * (double)in * (double)out;
     measure(c, &b, conv_work);
     conv_destroy(v);
@@ -154,7 +166,8 @@ static void bench_conv(struct compute *c, int64_t side, int64_t in, int64_t out)
 static void print_machine(int threads) {
     char line[8192];
     bool model = false, flags = false;
-    static const char *const sets[] = {"avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16"};
+    static const char *const sets[] = {"avx2",     "fma",   "avx512f", "avx512_bf16",
+                                       "amx_bf16", "asimd", "bf16"};
     FILE *f = fopen("/proc/cpuinfo", "r");
     while (f && fgets(line, sizeof line, f) && !(model && flags)) {
         char *value = strchr(line, ':');
@@ -163,7 +176,8 @@ static void print_machine(int threads) {
             printf("# %s", value + 2);
             model = true;
         }
-        if (flags || (strncmp(line, "flags", 5) != 0 && strncmp(line, "Features", 8) != 0)) continue;
+        if (flags || (strncmp(line, "flags", 5) != 0 && strncmp(line, "Features", 8) != 0))
+            continue;
         flags = true;
         value[strcspn(value, "\n")] = ' ';
         printf("# instruction sets:");
@@ -175,7 +189,8 @@ static void print_machine(int threads) {
         printf("\n");
     }
     if (f) fclose(f);
-    printf("# threads: %d\n# %-11s %-28s %-22s %9s\n", threads, "table", "operation", "rows x depth x columns", "GFLOP/s");
+    printf("# threads: %d\n# %-11s %-28s %-22s %9s\n", threads, "table", "operation",
+           "rows x depth x columns", "GFLOP/s");
 }
 
 int main(int argc, char **argv) {

@@ -1,10 +1,12 @@
 /*
- * Attention without the score matrix (Milakov & Gimelshein 2018; Dao et al. 2022, FlashAttention): a task takes a tile of
- * queries of one head and walks over the keys in tiles, keeping for each query the largest score so far, the sum of the
- * exponentials relative to it, and the weighted sum of values, which are rescaled whenever a larger score turns up.
+ * Attention without the score matrix (Milakov & Gimelshein 2018; Dao et al. 2022, FlashAttention):
+ * a task takes a tile of queries of one head and walks over the keys in tiles, keeping for each
+ * query the largest score so far, the sum of the exponentials relative to it, and the weighted sum
+ * of values, which are rescaled whenever a larger score turns up.
  *
- * Keys and values are packed into panels first, once per key-value head, as right-hand sides of ordinary products:
- * scores = Q (K^T), out += P V.  With bfloat16 products Q and P are rounded, sums and the softmax stay float32.
+ * Keys and values are packed into panels first, once per key-value head, as right-hand sides of
+ * ordinary products: scores = Q (K^T), out += P V.  With bfloat16 products Q and P are rounded,
+ * sums and the softmax stay float32.
  */
 #include <math.h>
 #include <string.h>
@@ -18,12 +20,13 @@ struct job {
     const struct attention *a;
     struct tensor out, q, k, v;
     bool bf16;
-    size_t item;            /* bytes of a packed number */
-    int64_t key_room;       /* keys rounded up to whole panels */
+    size_t item;      /* bytes of a packed number */
+    int64_t key_room; /* keys rounded up to whole panels */
     int64_t value_panels;
-    char *keys, *values;    /* per kv head: [key panels][head_dim][cols], [value panels][key_room][cols] */
+    char *keys,
+        *values; /* per kv head: [key panels][head_dim][cols], [value panels][key_room][cols] */
     size_t keys_bytes, values_bytes; /* of one head */
-    char *tiles;            /* per worker */
+    char *tiles;                     /* per worker */
     int64_t query_tiles;
 };
 
@@ -55,7 +58,8 @@ static void sizes_of(struct job *j, const struct kernels *k) {
     j->values_bytes = round_up((size_t)(j->value_panels * j->key_room * k->cols) * j->item, 64);
 }
 
-size_t cpu_attention_scratch(struct compute *c, struct tensor q, struct tensor k, const struct attention *a) {
+size_t cpu_attention_scratch(struct compute *c, struct tensor q, struct tensor k,
+                             const struct attention *a) {
     (void)q;
     const struct kernels *kernels = cpu_of(c)->kernels;
     struct job j = {.a = a, .k = k};
@@ -67,8 +71,10 @@ size_t cpu_attention_scratch(struct compute *c, struct tensor q, struct tensor k
 /* Writes number (k, column) of a panel that is `cols` wide. */
 static void put(const struct job *j, char *panel, int64_t k, int64_t column, float x) {
     int64_t cols = j->cpu->kernels->cols;
-    if (j->bf16) ((uint16_t *)panel)[(k / 2 * cols + column) * 2 + k % 2] = bf16_from_float(x);
-    else ((float *)panel)[k * cols + column] = x;
+    if (j->bf16)
+        ((uint16_t *)panel)[(k / 2 * cols + column) * 2 + k % 2] = bf16_from_float(x);
+    else
+        ((float *)panel)[k * cols + column] = x;
 }
 
 /* One panel of keys and the same keys' values, of one kv head. */
@@ -77,7 +83,8 @@ static void pack_keys(void *arg, size_t task, int worker) {
     const struct job *j = arg;
     int64_t cols = j->cpu->kernels->cols, d = j->a->head_dim, panels = j->key_room / cols;
     int64_t head = (int64_t)task / panels, panel = (int64_t)task % panels;
-    char *keys = j->keys + (size_t)head * j->keys_bytes + (size_t)(panel * even(d) * cols) * j->item;
+    char *keys =
+        j->keys + (size_t)head * j->keys_bytes + (size_t)(panel * even(d) * cols) * j->item;
     memset(keys, 0, (size_t)(even(d) * cols) * j->item);
     for (int64_t c = 0; c < cols; c++) {
         int64_t r = panel * cols + c;
@@ -85,15 +92,18 @@ static void pack_keys(void *arg, size_t task, int worker) {
         for (int64_t i = 0; r < j->k.rows && i < d; i++) put(j, keys, i, c, k[i]);
     }
     for (int64_t vp = 0; vp < j->value_panels; vp++) {
-        char *values = j->values + (size_t)head * j->values_bytes + (size_t)(vp * j->key_room * cols) * j->item;
+        char *values = j->values + (size_t)head * j->values_bytes +
+                       (size_t)(vp * j->key_room * cols) * j->item;
         for (int64_t r = panel * cols; r < (panel + 1) * cols; r++) {
             const float *v = j->v.data + r * j->v.stride + head * d + vp * cols;
-            for (int64_t c = 0; c < cols; c++) put(j, values, r, c, r < j->v.rows && vp * cols + c < d ? v[c] : 0.0f);
+            for (int64_t c = 0; c < cols; c++)
+                put(j, values, r, c, r < j->v.rows && vp * cols + c < d ? v[c] : 0.0f);
         }
     }
 }
 
-/* Queries [first, first + count) and the keys that they may see: [from, to), before the causal mask. */
+/* Queries [first, first + count) and the keys that they may see: [from, to), before the causal
+ * mask. */
 struct span {
     int64_t first, count, from, to;
 };
@@ -106,9 +116,11 @@ static struct span span_of(const struct attention *a, int64_t queries, int64_t k
         return (struct span){first, count, 0, to};
     }
     for (size_t s = 0; s < a->segment_count; s++) {
-        int64_t from = a->segments[s], to = a->segments[s + 1], tiles = (to - from + QUERIES - 1) / QUERIES;
+        int64_t from = a->segments[s], to = a->segments[s + 1],
+                tiles = (to - from + QUERIES - 1) / QUERIES;
         if (tile < tiles)
-            return (struct span){from + tile * QUERIES, least(QUERIES, to - from - tile * QUERIES), from, to};
+            return (struct span){from + tile * QUERIES, least(QUERIES, to - from - tile * QUERIES),
+                                 from, to};
         tile -= tiles;
     }
     return (struct span){0, 0, 0, 0};
@@ -117,21 +129,24 @@ static struct span span_of(const struct attention *a, int64_t queries, int64_t k
 static int64_t count_tiles(const struct attention *a, int64_t queries) {
     if (!a->segments) return (queries + QUERIES - 1) / QUERIES;
     int64_t n = 0;
-    for (size_t s = 0; s < a->segment_count; s++) n += (a->segments[s + 1] - a->segments[s] + QUERIES - 1) / QUERIES;
+    for (size_t s = 0; s < a->segment_count; s++)
+        n += (a->segments[s + 1] - a->segments[s] + QUERIES - 1) / QUERIES;
     return n;
 }
 
-static void product(const struct job *j, int rows, int64_t depth, const float *const *a, const char *b, float *c,
-                    int64_t ldc, bool add) {
+static void product(const struct job *j, int rows, int64_t depth, const float *const *a,
+                    const char *b, float *c, int64_t ldc, bool add) {
     const struct kernels *k = j->cpu->kernels;
     if (j->bf16)
-        k->product_bf16(rows, even(depth), (const uint16_t *const *)(const void *)a, (const uint16_t *)b, c, ldc, add);
-    else k->product(rows, depth, a, (const float *)b, c, ldc, add);
+        k->product_bf16(rows, even(depth), (const uint16_t *const *)(const void *)a,
+                        (const uint16_t *)b, c, ldc, add);
+    else
+        k->product(rows, depth, a, (const float *)b, c, ldc, add);
 }
 
 /* The tile's scores against keys [at, at + width), both multiples of a panel. */
-static void score(const struct job *j, const struct layout *l, char *tile, const struct span *s, int64_t kv_head,
-                  int64_t at, int64_t width) {
+static void score(const struct job *j, const struct layout *l, char *tile, const struct span *s,
+                  int64_t kv_head, int64_t at, int64_t width) {
     const struct kernels *k = j->cpu->kernels;
     const char *keys = j->keys + (size_t)kv_head * j->keys_bytes;
     const float *row[QUERIES];
@@ -143,9 +158,10 @@ static void score(const struct job *j, const struct layout *l, char *tile, const
                     (float *)(tile + l->scores) + i * KEYS + c, KEYS, false);
 }
 
-/* Turns a row of scores into weights, in place; updates its largest score and sum, and rescales what it has gathered. */
-static void soften(const struct job *j, const struct layout *l, float *scores, float *sums, float *most, float *total,
-                   int64_t lo, int64_t hi, int64_t width) {
+/* Turns a row of scores into weights, in place; updates its largest score and sum, and rescales
+ * what it has gathered. */
+static void soften(const struct job *j, const struct layout *l, float *scores, float *sums,
+                   float *most, float *total, int64_t lo, int64_t hi, int64_t width) {
     const struct kernels *k = j->cpu->kernels;
     for (int64_t i = 0; i < lo; i++) scores[i] = 0;
     for (int64_t i = hi > lo ? hi : lo; i < width; i++) scores[i] = 0;
@@ -176,7 +192,8 @@ static void attend_tile(void *arg, size_t task, int worker) {
 
     for (int64_t i = 0; i < s.count; i++) {
         float *q = (float *)(tile + l.q) + i * l.q_stride;
-        memcpy(q, j->q.data + (s.first + i) * j->q.stride + head * a->head_dim, (size_t)a->head_dim * sizeof *q);
+        memcpy(q, j->q.data + (s.first + i) * j->q.stride + head * a->head_dim,
+               (size_t)a->head_dim * sizeof *q);
         q[a->head_dim] = 0;
         k->scale(q, a->scale, a->head_dim);
         if (j->bf16) k->to_bf16((uint16_t *)q, q, even(a->head_dim));
@@ -192,7 +209,8 @@ static void attend_tile(void *arg, size_t task, int worker) {
         for (int64_t i = 0; i < s.count; i++) {
             int64_t to = a->causal ? least(s.to, s.first + i + 1 + j->k.rows - j->q.rows) : s.to;
             int64_t lo = s.from > at ? s.from - at : 0, hi = least(width, to - at);
-            soften(j, &l, scores + i * KEYS, sums + i * l.sum_stride, &most[i], &total[i], lo, hi, width);
+            soften(j, &l, scores + i * KEYS, sums + i * l.sum_stride, &most[i], &total[i], lo, hi,
+                   width);
         }
         for (int64_t vp = 0; vp < j->value_panels; vp++)
             for (int64_t i = 0; i < s.count; i += k->rows)
@@ -202,13 +220,13 @@ static void attend_tile(void *arg, size_t task, int worker) {
     }
     for (int64_t i = 0; i < s.count; i++) {
         k->scale(sums + i * l.sum_stride, 1.0f / total[i], a->head_dim);
-        memcpy(j->out.data + (s.first + i) * j->out.stride + head * a->head_dim, sums + i * l.sum_stride,
-               (size_t)a->head_dim * sizeof *sums);
+        memcpy(j->out.data + (s.first + i) * j->out.stride + head * a->head_dim,
+               sums + i * l.sum_stride, (size_t)a->head_dim * sizeof *sums);
     }
 }
 
-void cpu_attention(struct workspace *w, void *scratch, struct tensor out, struct tensor q, struct tensor k,
-                   struct tensor v, const struct attention *a) {
+void cpu_attention(struct workspace *w, void *scratch, struct tensor out, struct tensor q,
+                   struct tensor k, struct tensor v, const struct attention *a) {
     const struct cpu *cpu = cpu_of(w->compute);
     struct job j = {.cpu = cpu, .a = a, .out = out, .q = q, .k = k, .v = v};
     sizes_of(&j, cpu->kernels);

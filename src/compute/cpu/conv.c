@@ -1,10 +1,11 @@
 /*
- * Convolution without unrolling its input: for every tap of the kernel the pixels of a strip of output are rows of the
- * input, so a strip times one tap is an ordinary product whose left-hand rows are pointers into the picture.  Padding is a
- * pointer to zeros, stride and upsampling are arithmetic on the pointer.
+ * Convolution without unrolling its input: for every tap of the kernel the pixels of a strip of
+ * output are rows of the input, so a strip times one tap is an ordinary product whose left-hand
+ * rows are pointers into the picture.  Padding is a pointer to zeros, stride and upsampling are
+ * arithmetic on the pointer.
  *
- * A task is a strip of at most STRIP pixels of one output row and at most BLOCK_COLS channels; its sums stay in the
- * second-level cache over all taps.
+ * A task is a strip of at most STRIP pixels of one output row and at most BLOCK_COLS channels; its
+ * sums stay in the second-level cache over all taps.
  */
 #include <string.h>
 
@@ -26,14 +27,16 @@ static size_t worker_bytes(void) {
     return (size_t)STRIP * BLOCK_COLS * sizeof(float);
 }
 
-size_t cpu_conv_scratch(struct compute *c, struct feature_map out, struct feature_map in, const struct conv *v) {
+size_t cpu_conv_scratch(struct compute *c, struct feature_map out, struct feature_map in,
+                        const struct conv *v) {
     (void)out, (void)v;
     return worker_bytes() * (size_t)c->threads + round_up((size_t)in.t.cols * sizeof(float), 64);
 }
 
 /* The input pixel that tap (dy, dx) of output pixel (y, x) sees. */
 static const float *pixel_under(const struct job *j, int64_t y, int64_t x, int dy, int dx) {
-    int64_t sy = y * j->o->stride + dy - j->o->pad_top_left, sx = x * j->o->stride + dx - j->o->pad_top_left;
+    int64_t sy = y * j->o->stride + dy - j->o->pad_top_left,
+            sx = x * j->o->stride + dx - j->o->pad_top_left;
     int64_t zoom = j->o->upsample ? 2 : 1;
     if (sy < 0 || sx < 0 || sy >= j->in.height * zoom || sx >= j->in.width * zoom) return j->zeros;
     return j->in.t.data + (sy / zoom * j->in.width + sx / zoom) * j->in.t.stride;
@@ -65,16 +68,17 @@ static void conv_strip(void *arg, size_t task, int worker) {
         for (int64_t p = 0; p < panels; p++) {
             const float *b = v->packed + ((tap * v->panels + panel + p) * depth) * k->cols;
             for (int64_t i = 0; i < n; i += k->rows)
-                k->product((int)least(k->rows, n - i), depth, row + i, b, sums + i * BLOCK_COLS + p * k->cols,
-                           BLOCK_COLS, tap > 0);
+                k->product((int)least(k->rows, n - i), depth, row + i, b,
+                           sums + i * BLOCK_COLS + p * k->cols, BLOCK_COLS, tap > 0);
         }
     }
     int64_t col = panel * k->cols, width = least(panels * k->cols, j->out.t.cols - col);
-    for (int64_t i = 0; i < n; i++) finish_pixel(j, sums + i * BLOCK_COLS, y * j->out.width + x0 + i, col, width);
+    for (int64_t i = 0; i < n; i++)
+        finish_pixel(j, sums + i * BLOCK_COLS, y * j->out.width + x0 + i, col, width);
 }
 
-void cpu_conv(struct workspace *w, void *scratch, struct feature_map out, struct feature_map in, const struct conv *base,
-              const struct conv_options *o) {
+void cpu_conv(struct workspace *w, void *scratch, struct feature_map out, struct feature_map in,
+              const struct conv *base, const struct conv_options *o) {
     const struct cpu *cpu = cpu_of(w->compute);
     struct job j = {.cpu = cpu, .v = (const struct cpu_conv *)base, .o = o, .out = out, .in = in};
     size_t workers = worker_bytes() * (size_t)w->compute->threads;

@@ -9,7 +9,8 @@
 
 #include "base/memory.h"
 
-/* Large blocks come straight from the kernel and go straight back, so that a finished edit's memory is free at once. */
+/* Large blocks come straight from the kernel and go straight back, so that a finished edit's memory
+ * is free at once. */
 enum { MAP_FROM = 1 << 20 };
 
 void *cpu_allocate(struct compute *c, size_t bytes) {
@@ -40,8 +41,9 @@ static void touch(void *arg, size_t i, int worker) {
     for (size_t at = i * TOUCH; at < end; at += PAGE) t->memory[at] = 0;
 }
 
-/* The kernel grants memory that it does not have and kills who then touches it.  So: ask what there is, take it, and touch
- * it at once, before another edit asks.  The pages would be touched anyway, only later. */
+/* The kernel grants memory that it does not have and kills who then touches it.  So: ask what
+ * there is, take it, and touch it at once, before another edit asks.  The pages would be touched
+ * anyway, only later. */
 static void *reserve(struct compute *c, size_t bytes) {
     struct cpu *cpu = cpu_of(c);
     if (bytes < MAP_FROM) return cpu_allocate(c, bytes);
@@ -57,8 +59,10 @@ static void *reserve(struct compute *c, size_t bytes) {
 void cpu_release(struct compute *c, void *memory, size_t bytes) {
     (void)c;
     if (!memory) return;
-    if (bytes < MAP_FROM) free(memory);
-    else munmap(memory, bytes);
+    if (bytes < MAP_FROM)
+        free(memory);
+    else
+        munmap(memory, bytes);
 }
 
 static void destroy(struct compute *c) {
@@ -106,10 +110,12 @@ static const struct backend cpu_backend = {
     .conv = cpu_conv,
 };
 
-enum status compute_create_cpu(struct compute **out, const struct compute_options *options, struct error *err) {
+enum status compute_create_cpu(struct compute **out, const struct compute_options *options,
+                               struct error *err) {
     *out = NULL;
     const struct kernels *kernels = kernels_choose(options->kernels, options->low_precision);
-    if (!kernels) return fail(err, STATUS_INVALID, "this CPU has no \"%s\" kernels", options->kernels);
+    if (!kernels)
+        return fail(err, STATUS_INVALID, "this CPU has no \"%s\" kernels", options->kernels);
     struct cpu *cpu = calloc(1, sizeof *cpu);
     if (!cpu) return fail(err, STATUS_NO_MEMORY, "no memory to start");
     enum status s = pool_create(&cpu->pool, options->threads, err);

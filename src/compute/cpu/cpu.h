@@ -12,7 +12,8 @@
 
 struct cpu {
     struct compute base;
-    pthread_mutex_t reserving; /* one workspace at a time looks how much memory is left, and takes it */
+    pthread_mutex_t
+        reserving; /* one workspace at a time looks how much memory is left, and takes it */
     struct pool *pool;
     const struct kernels *kernels;
 };
@@ -56,31 +57,37 @@ static inline int64_t least(int64_t a, int64_t b) {
 void *cpu_allocate(struct compute *c, size_t bytes);
 void cpu_release(struct compute *c, void *memory, size_t bytes);
 
-enum status cpu_pack_linear(struct compute *c, struct linear **out, const struct matrix *parts, size_t count,
-                            const float *bias, bool exact, struct error *err);
-enum status cpu_pack_conv(struct compute *c, struct conv **out, const float *weight, const float *bias,
-                          int64_t out_channels, int64_t in_channels, int size, struct error *err);
+enum status cpu_pack_linear(struct compute *c, struct linear **out, const struct matrix *parts,
+                            size_t count, const float *bias, bool exact, struct error *err);
+enum status cpu_pack_conv(struct compute *c, struct conv **out, const float *weight,
+                          const float *bias, int64_t out_channels, int64_t in_channels, int size,
+                          struct error *err);
 void cpu_linear_destroy(struct linear *l);
 void cpu_conv_destroy(struct conv *v);
 
-size_t cpu_linear_scratch(struct compute *c, struct tensor out, struct tensor in, const struct linear *l);
-void cpu_linear(struct workspace *w, void *scratch, struct tensor out, struct tensor in, const struct linear *l,
-                const struct epilogue *e);
-size_t cpu_conv_scratch(struct compute *c, struct feature_map out, struct feature_map in, const struct conv *v);
-void cpu_conv(struct workspace *w, void *scratch, struct feature_map out, struct feature_map in, const struct conv *v,
-              const struct conv_options *o);
-size_t cpu_attention_scratch(struct compute *c, struct tensor q, struct tensor k, const struct attention *a);
-void cpu_attention(struct workspace *w, void *scratch, struct tensor out, struct tensor q, struct tensor k,
-                   struct tensor v, const struct attention *a);
+size_t cpu_linear_scratch(struct compute *c, struct tensor out, struct tensor in,
+                          const struct linear *l);
+void cpu_linear(struct workspace *w, void *scratch, struct tensor out, struct tensor in,
+                const struct linear *l, const struct epilogue *e);
+size_t cpu_conv_scratch(struct compute *c, struct feature_map out, struct feature_map in,
+                        const struct conv *v);
+void cpu_conv(struct workspace *w, void *scratch, struct feature_map out, struct feature_map in,
+              const struct conv *v, const struct conv_options *o);
+size_t cpu_attention_scratch(struct compute *c, struct tensor q, struct tensor k,
+                             const struct attention *a);
+void cpu_attention(struct workspace *w, void *scratch, struct tensor out, struct tensor q,
+                   struct tensor k, struct tensor v, const struct attention *a);
 
-void cpu_rms_norm(struct workspace *w, struct tensor out, struct tensor in, const float *weight, float eps);
-void cpu_layer_norm_modulate(struct workspace *w, struct tensor out, struct tensor in, const float *scale,
-                             const float *shift, float eps);
-void cpu_channel_norm(struct workspace *w, struct tensor out, struct tensor in, const float *gamma, bool silu);
+void cpu_rms_norm(struct workspace *w, struct tensor out, struct tensor in, const float *weight,
+                  float eps);
+void cpu_layer_norm_modulate(struct workspace *w, struct tensor out, struct tensor in,
+                             const float *scale, const float *shift, float eps);
+void cpu_channel_norm(struct workspace *w, struct tensor out, struct tensor in, const float *gamma,
+                      bool silu);
 void cpu_copy(struct workspace *w, struct tensor out, struct tensor in);
 void cpu_silu(struct workspace *w, struct tensor out, struct tensor in);
 void cpu_silu_mul(struct workspace *w, struct tensor out, struct tensor gate, struct tensor up);
-void cpu_norm_rotary(struct workspace *w, struct tensor x, int64_t head_dim, const float *norm, float eps,
-                     struct tensor angles, enum rotary_pairs pairs);
+void cpu_norm_rotary(struct workspace *w, struct tensor x, int64_t head_dim, const float *norm,
+                     float eps, struct tensor angles, enum rotary_pairs pairs);
 
 #endif

@@ -18,15 +18,18 @@ const struct kernels *kernels_choose(const char *name, bool low_precision) {
     bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                   __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
     bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16");
-    const struct choice choices[] = {
-        {&kernels_avx512_bf16, bf16}, {&kernels_avx512, avx512}, {&kernels_avx2, avx2}, {&kernels_generic, true}};
+    const struct choice choices[] = {{&kernels_avx512_bf16, bf16},
+                                     {&kernels_avx512, avx512},
+                                     {&kernels_avx2, avx2},
+                                     {&kernels_generic, true}};
 #else
     const struct choice choices[] = {{&kernels_generic, true}};
 #endif
     for (size_t i = 0; i < sizeof choices / sizeof *choices; i++) {
         const struct choice *c = &choices[i];
         if (!c->here) continue;
-        if (name ? strcmp(name, c->table->name) == 0 : low_precision || !c->table->product_bf16) return c->table;
+        if (name ? strcmp(name, c->table->name) == 0 : low_precision || !c->table->product_bf16)
+            return c->table;
     }
     return NULL;
 }

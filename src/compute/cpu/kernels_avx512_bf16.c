@@ -1,16 +1,18 @@
-/* kernels_avx512.c's twin for CPUs that also multiply pairs of bfloat16 numbers (Cooper Lake, Zen 4 and later). */
+/* kernels_avx512.c's twin for CPUs that also multiply pairs of bfloat16 numbers (Cooper Lake, Zen 4
+ * and later). */
 #include <immintrin.h>
 
-#define LANES 16
-#define ROWS  8
+#define LANES                 16
+#define ROWS                  8
 #define MULTIPLY_ADD(a, b, c) ((vec)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
 #include "compute/cpu/kernels.inc"
 
 typedef int32_t int_loose __attribute__((aligned(2), may_alias));
 
 static inline __attribute__((always_inline)) void product_bf16_tile(const int rows, int64_t depth,
-                                                                    const uint16_t *const *a, const uint16_t *b,
-                                                                    float *c, int64_t ldc, bool add) {
+                                                                    const uint16_t *const *a,
+                                                                    const uint16_t *b, float *c,
+                                                                    int64_t ldc, bool add) {
     __m512 s0[ROWS], s1[ROWS];
     const uint16_t *row[ROWS];
     for (int i = 0; i < rows; i++) {
@@ -33,8 +35,8 @@ static inline __attribute__((always_inline)) void product_bf16_tile(const int ro
     }
 }
 
-static void product_bf16(int rows, int64_t k, const uint16_t *const *a, const uint16_t *b, float *c, int64_t ldc,
-                         bool add) {
+static void product_bf16(int rows, int64_t k, const uint16_t *const *a, const uint16_t *b, float *c,
+                         int64_t ldc, bool add) {
     switch (rows) {
     case 1: product_bf16_tile(1, k, a, b, c, ldc, add); break;
     case 2: product_bf16_tile(2, k, a, b, c, ldc, add); break;

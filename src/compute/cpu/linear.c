@@ -1,12 +1,13 @@
 /*
  * out = epilogue(in W^T + bias), cut into blocks of BLOCK_ROWS x BLOCK_COLS outputs, one task each.
  *
- * A task walks the depth in slices.  It copies its rows' slice together (as bfloat16 where the product wants that), which
- * costs little and spares the caches the long strides of the input; then every panel's slice meets every group of rows.
- * A slice of bfloat16 weights that meets several groups is widened once, beforehand; for few rows that would cost more than
- * widening on the way into the product.  The products are the same either way.
- * The sums stay in a block of their own that fits the second-level cache until the last slice, and the epilogue reads
- * them from there.  A sum is always added up over the depth in order, whatever the block.
+ * A task walks the depth in slices.  It copies its rows' slice together (as bfloat16 where the
+ * product wants that), which costs little and spares the caches the long strides of the input; then
+ * every panel's slice meets every group of rows. A slice of bfloat16 weights that meets several
+ * groups is widened once, beforehand; for few rows that would cost more than widening on the way
+ * into the product.  The products are the same either way. The sums stay in a block of their own
+ * that fits the second-level cache until the last slice, and the epilogue reads them from there.  A
+ * sum is always added up over the depth in order, whatever the block.
  */
 #include <math.h>
 #include <string.h>
@@ -36,7 +37,8 @@ static size_t worker_bytes(void) {
     return (size_t)(BLOCK_ROWS * (SLICE_STRIDE + BLOCK_COLS) + SLICE * PANEL_COLS) * sizeof(float);
 }
 
-size_t cpu_linear_scratch(struct compute *c, struct tensor out, struct tensor in, const struct linear *l) {
+size_t cpu_linear_scratch(struct compute *c, struct tensor out, struct tensor in,
+                          const struct linear *l) {
     (void)out, (void)in, (void)l;
     return worker_bytes() * (size_t)c->threads;
 }
@@ -45,17 +47,22 @@ static void finish_row(const struct job *j, float *sums, int64_t row, int64_t co
     const struct kernels *k = j->cpu->kernels;
     const struct epilogue *e = j->e;
     k->add(sums, j->l->bias + col, n);
-    if (e->activation == ACTIVATION_SILU) k->silu(sums, sums, n);
-    else if (e->activation == ACTIVATION_GELU_TANH) k->gelu_tanh(sums, n);
+    if (e->activation == ACTIVATION_SILU)
+        k->silu(sums, sums, n);
+    else if (e->activation == ACTIVATION_GELU_TANH)
+        k->gelu_tanh(sums, n);
     else if (e->activation == ACTIVATION_GELU)
-        for (int64_t i = 0; i < n; i++) sums[i] = 0.5f * sums[i] * (1.0f + erff(sums[i] * 0.70710678f));
+        for (int64_t i = 0; i < n; i++)
+            sums[i] = 0.5f * sums[i] * (1.0f + erff(sums[i] * 0.70710678f));
     k->gate_add(sums, e->gate ? e->gate + col : NULL,
                 e->residual ? e->residual->data + row * e->residual->stride + col : NULL, n);
     memcpy(j->out.data + row * j->out.stride + col, sums, (size_t)n * sizeof *sums);
 }
 
-/* Copies [rows] x [from, from + n) of the input together, n rounded up to even for bfloat16 products. */
-static void gather(const struct job *j, float *block, int64_t row, int64_t rows, int64_t from, int64_t n) {
+/* Copies [rows] x [from, from + n) of the input together, n rounded up to even for bfloat16
+ * products. */
+static void gather(const struct job *j, float *block, int64_t row, int64_t rows, int64_t from,
+                   int64_t n) {
     for (int64_t i = 0; i < rows; i++) {
         const float *in = j->in.data + (row + i) * j->in.stride + from;
         float *to = block + i * SLICE_STRIDE;
@@ -68,8 +75,8 @@ static void gather(const struct job *j, float *block, int64_t row, int64_t rows,
     }
 }
 
-static void multiply(const struct job *j, const float *block, float *sums, float *wide, int64_t rows, int64_t panel,
-                     int64_t panels, int64_t from, int64_t n) {
+static void multiply(const struct job *j, const float *block, float *sums, float *wide,
+                     int64_t rows, int64_t panel, int64_t panels, int64_t from, int64_t n) {
     const struct kernels *k = j->cpu->kernels;
     const struct cpu_linear *l = j->l;
     const float *row[BLOCK_ROWS];
@@ -86,7 +93,8 @@ static void multiply(const struct job *j, const float *block, float *sums, float
             else if (l->kind == PRODUCT_F32)
                 k->product(m, n, row + i, (const float *)l->packed + at, c, BLOCK_COLS, from > 0);
             else if (l->kind == PRODUCT_BF16_WEIGHTS)
-                k->product_bf16_weights(m, n, row + i, (const uint16_t *)l->packed + at, c, BLOCK_COLS, from > 0);
+                k->product_bf16_weights(m, n, row + i, (const uint16_t *)l->packed + at, c,
+                                        BLOCK_COLS, from > 0);
             else
                 k->product_bf16(m, n + n % 2, (const uint16_t *const *)(const void *)(row + i),
                                 (const uint16_t *)l->packed + at, c, BLOCK_COLS, from > 0);
@@ -113,8 +121,8 @@ static void linear_block(void *arg, size_t task, int worker) {
     for (int64_t i = 0; i < rows; i++) finish_row(j, sums + i * BLOCK_COLS, row + i, col, n);
 }
 
-void cpu_linear(struct workspace *w, void *scratch, struct tensor out, struct tensor in, const struct linear *base,
-                const struct epilogue *e) {
+void cpu_linear(struct workspace *w, void *scratch, struct tensor out, struct tensor in,
+                const struct linear *base, const struct epilogue *e) {
     const struct cpu *cpu = cpu_of(w->compute);
     const struct cpu_linear *l = (const struct cpu_linear *)base;
     struct job j = {.cpu = cpu, .l = l, .e = e, .out = out, .in = in, .scratch = scratch};

@@ -1,6 +1,7 @@
 /*
- * Weights into panels: for each group of `cols` output features, their numbers for one input feature lie side by side, so
- * that a product reads them as whole vectors, from the first byte to the last.
+ * Weights into panels: for each group of `cols` output features, their numbers for one input
+ * feature lie side by side, so that a product reads them as whole vectors, from the first byte to
+ * the last.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,8 @@ static const char *row_of(const struct matrix *parts, size_t count, int64_t r, e
     for (size_t i = 0; i < count; r -= parts[i++].rows) {
         if (r >= parts[i].rows) continue;
         *dtype = parts[i].dtype;
-        return (const char *)parts[i].data + (size_t)r * (size_t)parts[i].cols * dtype_size(parts[i].dtype);
+        return (const char *)parts[i].data +
+               (size_t)r * (size_t)parts[i].cols * dtype_size(parts[i].dtype);
     }
     return NULL;
 }
@@ -24,7 +26,8 @@ struct packing {
     int cols;
 };
 
-/* A panel is turned over in squares that fit the first-level cache: its rows' next numbers, as they will be stored. */
+/* A panel is turned over in squares that fit the first-level cache: its rows' next numbers, as they
+ * will be stored. */
 enum { SQUARE = 64 };
 
 union square {
@@ -33,7 +36,8 @@ union square {
 };
 
 /* Features [first, first + cols) of inputs [from, from + n); zeros beyond the matrix. */
-static void read_square(union square *to, const struct packing *p, int64_t first, int64_t from, int64_t n) {
+static void read_square(union square *to, const struct packing *p, int64_t first, int64_t from,
+                        int64_t n) {
     const struct cpu_linear *l = p->linear;
     int64_t there = least(n, l->base.in_features - from);
     memset(to, 0, sizeof *to);
@@ -54,7 +58,8 @@ static void read_square(union square *to, const struct packing *p, int64_t first
     }
 }
 
-static void write_square(const struct packing *p, int64_t panel, const union square *in, int64_t from, int64_t n) {
+static void write_square(const struct packing *p, int64_t panel, const union square *in,
+                         int64_t from, int64_t n) {
     const struct cpu_linear *l = p->linear;
     int64_t cols = p->cols, at = (panel * l->depth + from) * cols;
     if (l->kind == PRODUCT_F32) {
@@ -81,7 +86,8 @@ static void pack_panel(void *arg, size_t panel, int worker) {
     }
 }
 
-static enum product_kind kind_for(const struct kernels *k, const struct matrix *parts, size_t count, bool exact) {
+static enum product_kind kind_for(const struct kernels *k, const struct matrix *parts, size_t count,
+                                  bool exact) {
     bool all_bf16 = true;
     for (size_t i = 0; i < count; i++) all_bf16 = all_bf16 && parts[i].dtype == DTYPE_BF16;
     if (!exact && k->product_bf16) return PRODUCT_BF16;
@@ -92,8 +98,8 @@ static size_t packed_bytes(const struct cpu_linear *l, int cols) {
     return (size_t)(l->panels * l->depth * cols) * (l->kind == PRODUCT_F32 ? 4 : 2);
 }
 
-enum status cpu_pack_linear(struct compute *c, struct linear **out, const struct matrix *parts, size_t count,
-                            const float *bias, bool exact, struct error *err) {
+enum status cpu_pack_linear(struct compute *c, struct linear **out, const struct matrix *parts,
+                            size_t count, const float *bias, bool exact, struct error *err) {
     *out = NULL;
     struct cpu *cpu = cpu_of(c);
     int cols = cpu->kernels->cols;
@@ -104,7 +110,8 @@ enum status cpu_pack_linear(struct compute *c, struct linear **out, const struct
     for (size_t i = 0; i < count; i++) l->base.out_features += parts[i].rows;
     l->kind = kind_for(cpu->kernels, parts, count, exact);
     l->panels = (l->base.out_features + cols - 1) / cols;
-    l->depth = l->kind == PRODUCT_BF16 ? (int64_t)round_up((size_t)l->base.in_features, 2) : l->base.in_features;
+    l->depth = l->kind == PRODUCT_BF16 ? (int64_t)round_up((size_t)l->base.in_features, 2)
+                                       : l->base.in_features;
 
     size_t bytes = packed_bytes(l, cols), bias_bytes = (size_t)(l->panels * cols) * sizeof(float);
     l->base.bytes = bytes + bias_bytes;
@@ -131,19 +138,21 @@ void cpu_linear_destroy(struct linear *base) {
 }
 
 static size_t conv_bytes(const struct cpu_conv *v, int cols) {
-    return (size_t)v->base.size * (size_t)v->base.size * (size_t)v->panels * (size_t)v->base.in_channels *
-           (size_t)cols * sizeof(float);
+    return (size_t)v->base.size * (size_t)v->base.size * (size_t)v->panels *
+           (size_t)v->base.in_channels * (size_t)cols * sizeof(float);
 }
 
-enum status cpu_pack_conv(struct compute *c, struct conv **out, const float *weight, const float *bias,
-                          int64_t out_channels, int64_t in_channels, int size, struct error *err) {
+enum status cpu_pack_conv(struct compute *c, struct conv **out, const float *weight,
+                          const float *bias, int64_t out_channels, int64_t in_channels, int size,
+                          struct error *err) {
     *out = NULL;
     int64_t cols = cpu_of(c)->kernels->cols, taps = (int64_t)size * size;
     struct cpu_conv *v = calloc(1, sizeof *v);
     if (!v) return fail(err, STATUS_NO_MEMORY, "no memory for a convolution");
     v->base = (struct conv){c, out_channels, in_channels, size, 0};
     v->panels = (out_channels + cols - 1) / cols;
-    size_t bytes = conv_bytes(v, (int)cols), bias_bytes = (size_t)(v->panels * cols) * sizeof(float);
+    size_t bytes = conv_bytes(v, (int)cols),
+           bias_bytes = (size_t)(v->panels * cols) * sizeof(float);
     v->base.bytes = bytes + bias_bytes;
     *out = &v->base;
     if (c->plan_only) return STATUS_OK;
@@ -152,7 +161,8 @@ enum status cpu_pack_conv(struct compute *c, struct conv **out, const float *wei
     if (!v->packed || !v->bias) {
         *out = NULL;
         cpu_conv_destroy(&v->base);
-        return fail(err, STATUS_NO_MEMORY, "no memory for a convolution's %zu bytes of weights", bytes);
+        return fail(err, STATUS_NO_MEMORY, "no memory for a convolution's %zu bytes of weights",
+                    bytes);
     }
     if (bias) memcpy(v->bias, bias, (size_t)out_channels * sizeof *bias);
     float *to = v->packed;

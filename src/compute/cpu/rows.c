@@ -1,6 +1,6 @@
 /*
- * The operations that treat each row on its own: norms, activations, rotary embedding.  Rows are spread over the pool in
- * chunks large enough to be worth a thread's while.
+ * The operations that treat each row on its own: norms, activations, rotary embedding.  Rows are
+ * spread over the pool in chunks large enough to be worth a thread's while.
  */
 #include <math.h>
 #include <string.h>
@@ -45,18 +45,25 @@ static void rms_norm_row(const struct rows_job *j, int64_t r) {
     j->k->weighted(row_at(j->out, r), x, j->weight, factor, n);
 }
 
-void cpu_rms_norm(struct workspace *w, struct tensor out, struct tensor in, const float *weight, float eps) {
-    run_rows(w, &(struct rows_job){.out = out, .in = in, .weight = weight, .eps = eps, .row = rms_norm_row});
+void cpu_rms_norm(struct workspace *w, struct tensor out, struct tensor in, const float *weight,
+                  float eps) {
+    run_rows(w, &(struct rows_job){
+                    .out = out, .in = in, .weight = weight, .eps = eps, .row = rms_norm_row});
 }
 
 static void layer_norm_row(const struct rows_job *j, int64_t r) {
-    j->k->layer_norm_modulate(row_at(j->out, r), row_at(j->in, r), j->weight, j->shift, j->in.cols, j->eps);
+    j->k->layer_norm_modulate(row_at(j->out, r), row_at(j->in, r), j->weight, j->shift, j->in.cols,
+                              j->eps);
 }
 
-void cpu_layer_norm_modulate(struct workspace *w, struct tensor out, struct tensor in, const float *scale,
-                             const float *shift, float eps) {
-    run_rows(w, &(struct rows_job){
-                    .out = out, .in = in, .weight = scale, .shift = shift, .eps = eps, .row = layer_norm_row});
+void cpu_layer_norm_modulate(struct workspace *w, struct tensor out, struct tensor in,
+                             const float *scale, const float *shift, float eps) {
+    run_rows(w, &(struct rows_job){.out = out,
+                                   .in = in,
+                                   .weight = scale,
+                                   .shift = shift,
+                                   .eps = eps,
+                                   .row = layer_norm_row});
 }
 
 static void channel_norm_row(const struct rows_job *j, int64_t r) {
@@ -69,8 +76,10 @@ static void channel_norm_row(const struct rows_job *j, int64_t r) {
     if (j->silu) j->k->silu(out, out, n);
 }
 
-void cpu_channel_norm(struct workspace *w, struct tensor out, struct tensor in, const float *gamma, bool silu) {
-    run_rows(w, &(struct rows_job){.out = out, .in = in, .weight = gamma, .silu = silu, .row = channel_norm_row});
+void cpu_channel_norm(struct workspace *w, struct tensor out, struct tensor in, const float *gamma,
+                      bool silu) {
+    run_rows(w, &(struct rows_job){
+                    .out = out, .in = in, .weight = gamma, .silu = silu, .row = channel_norm_row});
 }
 
 static void copy_row(const struct rows_job *j, int64_t r) {
@@ -107,7 +116,9 @@ static void norm_rotary_row(const struct rows_job *j, int64_t r) {
     int64_t d = j->head_dim, half = d / 2;
     const float *cosine = row_at(j->other, r), *sine = cosine + half;
     for (float *x = row_at(j->out, r), *end = x + j->out.cols; x < end; x += d) {
-        if (j->weight) j->k->weighted(x, x, j->weight, 1.0f / sqrtf(j->k->dot(x, x, d) / (float)d + j->eps), d);
+        if (j->weight)
+            j->k->weighted(x, x, j->weight, 1.0f / sqrtf(j->k->dot(x, x, d) / (float)d + j->eps),
+                           d);
         if (j->pairs == ROTARY_INTERLEAVED)
             for (int64_t i = 0; i < half; i++) turn(x + 2 * i, x + 2 * i + 1, cosine[i], sine[i]);
         else
@@ -115,8 +126,8 @@ static void norm_rotary_row(const struct rows_job *j, int64_t r) {
     }
 }
 
-void cpu_norm_rotary(struct workspace *w, struct tensor x, int64_t head_dim, const float *norm, float eps,
-                     struct tensor angles, enum rotary_pairs pairs) {
+void cpu_norm_rotary(struct workspace *w, struct tensor x, int64_t head_dim, const float *norm,
+                     float eps, struct tensor angles, enum rotary_pairs pairs) {
     run_rows(w, &(struct rows_job){.out = x,
                                    .other = angles,
                                    .weight = norm,
