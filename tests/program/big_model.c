@@ -21,10 +21,11 @@ struct writer {
 static void tensor(struct writer *w, const char *name, int64_t rows, int64_t cols) {
     int64_t count = rows * cols, size = count * (w->m->bfloat16 ? 2 : 4);
     if (!w->file) {
-        buffer_printf(&w->header, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[%lld", w->bytes ? "," : "{", name,
-                      w->m->bfloat16 ? "BF16" : "F32", (long long)rows);
+        buffer_printf(&w->header, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[%lld",
+                      w->bytes ? "," : "{", name, w->m->bfloat16 ? "BF16" : "F32", (long long)rows);
         if (cols > 1) buffer_printf(&w->header, ",%lld", (long long)cols);
-        buffer_printf(&w->header, "],\"data_offsets\":[%lld,%lld]}", (long long)w->bytes, (long long)(w->bytes + size));
+        buffer_printf(&w->header, "],\"data_offsets\":[%lld,%lld]}", (long long)w->bytes,
+                      (long long)(w->bytes + size));
         w->bytes += size;
         return;
     }
@@ -50,17 +51,32 @@ static void block(struct writer *w, int i) {
     const struct {
         const char *name;
         int64_t out, in; /* in 0: a norm */
-    } parts[] = {{"img_mod.1", 6 * n, n},        {"txt_mod.1", 6 * n, n},     {"attn.to_q", n, n},
-                 {"attn.to_k", n, n},            {"attn.to_v", n, n},         {"attn.to_out.0", n, n},
-                 {"attn.add_q_proj", n, n},      {"attn.add_k_proj", n, n},   {"attn.add_v_proj", n, n},
-                 {"attn.to_add_out", n, n},      {"attn.norm_q", HEAD, 0},    {"attn.norm_k", HEAD, 0},
-                 {"attn.norm_added_q", HEAD, 0}, {"attn.norm_added_k", HEAD, 0}, {"img_mlp.net.0.proj", 4 * n, n},
-                 {"img_mlp.net.2", n, 4 * n},    {"txt_mlp.net.0.proj", 4 * n, n}, {"txt_mlp.net.2", n, 4 * n}};
+    } parts[] = {{"img_mod.1", 6 * n, n},
+                 {"txt_mod.1", 6 * n, n},
+                 {"attn.to_q", n, n},
+                 {"attn.to_k", n, n},
+                 {"attn.to_v", n, n},
+                 {"attn.to_out.0", n, n},
+                 {"attn.add_q_proj", n, n},
+                 {"attn.add_k_proj", n, n},
+                 {"attn.add_v_proj", n, n},
+                 {"attn.to_add_out", n, n},
+                 {"attn.norm_q", HEAD, 0},
+                 {"attn.norm_k", HEAD, 0},
+                 {"attn.norm_added_q", HEAD, 0},
+                 {"attn.norm_added_k", HEAD, 0},
+                 {"img_mlp.net.0.proj", 4 * n, n},
+                 {"img_mlp.net.2", n, 4 * n},
+                 {"txt_mlp.net.0.proj", 4 * n, n},
+                 {"txt_mlp.net.2", n, 4 * n}};
     for (size_t k = 0; k < sizeof parts / sizeof *parts; k++) {
         char name[200];
-        snprintf(name, sizeof name, "transformer_blocks.%d.%s%s", i, parts[k].name, parts[k].in ? "" : ".weight");
-        if (parts[k].in) linear(w, name, parts[k].out, parts[k].in);
-        else tensor(w, name, parts[k].out, 1);
+        snprintf(name, sizeof name, "transformer_blocks.%d.%s%s", i, parts[k].name,
+                 parts[k].in ? "" : ".weight");
+        if (parts[k].in)
+            linear(w, name, parts[k].out, parts[k].in);
+        else
+            tensor(w, name, parts[k].out, 1);
     }
 }
 

@@ -100,7 +100,8 @@ void read_picture(struct picture *out, const char *path) {
     struct buffer file;
     struct error err = {{0}};
     read_bytes(&file, path);
-    if (picture_decode(out, file.data, file.size, 1 << 24, &err) != STATUS_OK) fail_msg("%s", err.text);
+    if (picture_decode(out, file.data, file.size, 1 << 24, &err) != STATUS_OK)
+        fail_msg("%s", err.text);
     buffer_free(&file);
 }
 
@@ -179,7 +180,8 @@ void patch_json(const char *path, const char *key, const char *value) {
     } else {
         assert_int_equal(json_object_del(at, key), 0);
     }
-    char *text = json_dumps(root, JSON_INDENT(1)), *place = value ? strstr(text, "\"@value@\"") : NULL;
+    char *text = json_dumps(root, JSON_INDENT(1)),
+         *place = value ? strstr(text, "\"@value@\"") : NULL;
     struct buffer b = {0};
     if (place) buffer_printf(&b, "%.*s%s%s", (int)(place - text), text, value, place + 9);
     put_text(path, place ? b.data : text);

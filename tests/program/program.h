@@ -17,9 +17,9 @@
 #include "cli/child.h"
 #include "pipeline/reference_case.h"
 
-#define TINY "tiny-edit"
+#define TINY       "tiny-edit"
 #define TINY_MODEL TEST_DATA "/tiny-edit/model"
-#define BF16 "tiny-edit-bf16-sharded"
+#define BF16       "tiny-edit-bf16-sharded"
 #define BF16_MODEL TEST_DATA "/tiny-edit-bf16-sharded/model"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)

@@ -280,7 +280,8 @@ static void test_missing_files(void **state) {
         assert_int_equal(symlink("nowhere", in_model(needed[i])), 0);
         if (strcmp(needed[i], "tokenizer/tokenizer.json") != 0) edit_fails_with(name_of(needed[i]));
     }
-    static const char *const folders[] = {"scheduler", "text_encoder", "tokenizer", "processor", "transformer", "vae"};
+    static const char *const folders[] = {"scheduler", "text_encoder", "tokenizer",
+                                          "processor", "transformer",  "vae"};
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
         char aside[64], path[64];
         fresh_model();
@@ -293,8 +294,19 @@ static void test_missing_files(void **state) {
 
 static void test_spoiled_files(void **state) {
     (void)state;
-    static const char *const contents[] = {"", "\n", "{", "[]", "[1, 2]", "null", "\"text\"", "17", "{\"a\": }", "\xff\xfe{}",
-                                           "\x7f""ELF", "version https://git-lfs.github.com/spec/v1\n"};
+    static const char *const contents[] = {"",
+                                           "\n",
+                                           "{",
+                                           "[]",
+                                           "[1, 2]",
+                                           "null",
+                                           "\"text\"",
+                                           "17",
+                                           "{\"a\": }",
+                                           "\xff\xfe{}",
+                                           "\x7f"
+                                           "ELF",
+                                           "version https://git-lfs.github.com/spec/v1\n"};
     for (int i = 0; i < NEEDED; i++) {
         for (size_t k = 0; k < sizeof contents / sizeof *contents; k++) {
             fresh_model();
@@ -332,6 +344,14 @@ static void test_nested_json(void **state) {
         edit_fails_with(name_of(needed[i]));
     }
     free(text);
+}
+
+/* A file of the model as it was; making all of its links anew takes longer than the edit. */
+static void restore(const char *file) {
+    char original[400];
+    snprintf(original, sizeof original, "%s/%s", TINY_MODEL, file);
+    unlink(in_model(file));
+    assert_int_equal(symlink(original, in_model(file)), 0);
 }
 
 /* Keys that say how large something is.  None of these values can be right. */
@@ -375,24 +395,24 @@ static void test_absurd_sizes(void **state) {
                 {"edit_config.json", "output_area"},
                 {"scheduler/scheduler_config.json", "num_train_timesteps"},
                 {"scheduler/scheduler_config.json", "shift"}};
-    static const char *const values[] = {"0",    "-1",  "1e300",       "1e999", "9223372036854775807", "99999999999999999999",
-                                         "2.5",  "\"many\"", "{}", "[[[[[]]]]]", "[0, 0, 0]", "[-1, 1, 1e300]", "true"};
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+    static const char *const values[] = {
+        "0",   "-1",       "1e300", "1e999",      "9223372036854775807", "99999999999999999999",
+        "2.5", "\"many\"", "{}",    "[[[[[]]]]]", "[0, 0, 0]",           "[-1, 1, 1e300]",
+        "true"};
+    fresh_model();
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         for (size_t k = 0; k < sizeof values / sizeof *values; k++) {
-            if (strcmp(keys[i].key, "shift") == 0 && strcmp(values[k], "2.5") == 0) continue; /* good ones */
+            if (strcmp(keys[i].key, "shift") == 0 && strcmp(values[k], "2.5") == 0)
+                continue;                                /* good ones */
+            if (SANITIZED && (i + k) % 3 != 0) continue; /* slow: a third of them will do */
             if (strstr(keys[i].key, "fullatt") && strcmp(values[k], "[0, 0, 0]") == 0) continue;
-            if (k == 0) fresh_model();
-            else unlink(in_model(keys[i].file));
-            struct buffer b;
-            char original[400];
-            snprintf(original, sizeof original, "%s/%s", TINY_MODEL, keys[i].file);
-            read_bytes(&b, original);
-            put_bytes(in_model(keys[i].file), b.data, b.size);
-            buffer_free(&b);
+            restore(keys[i].file);
             patch_json(in_model(keys[i].file), keys[i].key, values[k]);
             tell_story("%s is %s", keys[i].key, values[k]);
             edit_fails_with("config.json");
         }
+        restore(keys[i].file);
+    }
 }
 
 /* Sizes that a config may have, but not with these weights. */
@@ -468,12 +488,14 @@ static void test_mad_numbers(void **state) {
 /* ---- weights ---- */
 
 /* Rewrites a safetensors file's header; its data stay. */
-static void patch_header(const char *path, const char *tensor, const char *field, const char *value, const char *renamed) {
+static void patch_header(const char *path, const char *tensor, const char *field, const char *value,
+                         const char *renamed) {
     struct buffer file, out = {0};
     read_bytes(&file, path);
     uint64_t length;
     memcpy(&length, file.data, 8);
-    json_t *root = json_loadb(file.data + 8, length, 0, NULL), *entry = json_object_get(root, tensor);
+    json_t *root = json_loadb(file.data + 8, length, 0, NULL),
+           *entry = json_object_get(root, tensor);
     assert_non_null(entry);
     json_incref(entry);
     if (renamed) {
@@ -501,21 +523,31 @@ static void test_headers_that_lie(void **state) {
     (void)state;
     static const struct {
         const char *field, *value, *renamed;
-    } lies[] = {{"shape", "[64, 128]", NULL},         {"shape", "[8192]", NULL},
-                {"shape", "[128, 65]", NULL},         {"shape", "[-128, -64]", NULL},
-                {"shape", "[1e3, 2]", NULL},          {"shape", "[9223372036854775807, 9223372036854775807]", NULL},
-                {"shape", "null", NULL},              {"dtype", "\"I8\"", NULL},
-                {"dtype", "\"F64\"", NULL},           {"dtype", "\"F8_E4M3\"", NULL},
-                {"dtype", "7", NULL},                 {"data_offsets", "[0, 4]", NULL},
-                {"data_offsets", "[4, 0]", NULL},     {"data_offsets", "[0, 9223372036854775807]", NULL},
-                {"data_offsets", "[-4, 32764]", NULL}, {NULL, NULL, "img_in.weihgt"}};
+    } lies[] = {{"shape", "[64, 128]", NULL},
+                {"shape", "[8192]", NULL},
+                {"shape", "[128, 65]", NULL},
+                {"shape", "[-128, -64]", NULL},
+                {"shape", "[1e3, 2]", NULL},
+                {"shape", "[9223372036854775807, 9223372036854775807]", NULL},
+                {"shape", "null", NULL},
+                {"dtype", "\"I8\"", NULL},
+                {"dtype", "\"F64\"", NULL},
+                {"dtype", "\"F8_E4M3\"", NULL},
+                {"dtype", "7", NULL},
+                {"data_offsets", "[0, 4]", NULL},
+                {"data_offsets", "[4, 0]", NULL},
+                {"data_offsets", "[0, 9223372036854775807]", NULL},
+                {"data_offsets", "[-4, 32764]", NULL},
+                {NULL, NULL, "img_in.weihgt"}};
     for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
         fresh_model();
-        tell_story("%s of img_in.weight is %s", lies[i].field ? lies[i].field : "name", lies[i].value);
+        tell_story("%s of img_in.weight is %s", lies[i].field ? lies[i].field : "name",
+                   lies[i].value);
         patch_header(TRANSFORMER, "img_in.weight", lies[i].field, lies[i].value, lies[i].renamed);
         edit_fails_with("img_in.weight");
     }
-    static const uint64_t lengths[] = {0, 1, 7, 1u << 20, (uint64_t)1 << 40, UINT64_MAX, UINT64_MAX - 7};
+    static const uint64_t lengths[] = {
+        0, 1, 7, 1u << 20, (uint64_t)1 << 40, UINT64_MAX, UINT64_MAX - 7};
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
         struct buffer file;
         fresh_model();
@@ -530,7 +562,8 @@ static void test_headers_that_lie(void **state) {
 static void test_shards(void **state) {
     (void)state;
     static const char index[] = "out/m/transformer/diffusion_pytorch_model.safetensors.index.json";
-    static const char shard[] = "out/m/transformer/diffusion_pytorch_model-00004-of-00017.safetensors";
+    static const char shard[] =
+        "out/m/transformer/diffusion_pytorch_model-00004-of-00017.safetensors";
     fresh_sharded_model();
     assert_int_equal(unlink(shard), 0);
     edit_fails_with("diffusion_pytorch_model-00004-of-00017.safetensors");
@@ -656,9 +689,11 @@ static void test_bad_adapters(void **state) {
     snprintf(down, sizeof down, "%s", up);
     strstr(down, "lora_B")[5] = 'A';
     fresh_adapter();
-    patch_header("out/a.safetensors", up, NULL, NULL, "transformer.transformer_blocks.77.attn.to_q.lora_B.weight");
+    patch_header("out/a.safetensors", up, NULL, NULL,
+                 "transformer.transformer_blocks.77.attn.to_q.lora_B.weight");
     adapter_fails_with(down); /* left alone */
-    patch_header("out/a.safetensors", down, NULL, NULL, "transformer.transformer_blocks.77.attn.to_q.lora_A.weight");
+    patch_header("out/a.safetensors", down, NULL, NULL,
+                 "transformer.transformer_blocks.77.attn.to_q.lora_A.weight");
     adapter_fails_with("transformer_blocks.77");
     fresh_adapter();
     patch_header("out/a.safetensors", up, NULL, NULL, "something.else");
@@ -681,15 +716,24 @@ static void test_bad_adapters(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_good_edit),     cmocka_unit_test(test_bad_pictures),
-        cmocka_unit_test(test_pictures_that_are_none), cmocka_unit_test(test_bad_flags),
-        cmocka_unit_test(test_long_prompt),       cmocka_unit_test(test_bad_outputs),
-        cmocka_unit_test(test_full_disk),         cmocka_unit_test(test_unwritable_folder),
-        cmocka_unit_test(test_missing_files),     cmocka_unit_test(test_spoiled_files),
-        cmocka_unit_test(test_nested_json),       cmocka_unit_test(test_absurd_sizes),
-        cmocka_unit_test(test_other_sizes),       cmocka_unit_test(test_mad_numbers),
-        cmocka_unit_test(test_headers_that_lie),  cmocka_unit_test(test_shards),
-        cmocka_unit_test(test_nan_weights),       cmocka_unit_test(test_tokenizer_files),
+        cmocka_unit_test(test_the_good_edit),
+        cmocka_unit_test(test_bad_pictures),
+        cmocka_unit_test(test_pictures_that_are_none),
+        cmocka_unit_test(test_bad_flags),
+        cmocka_unit_test(test_long_prompt),
+        cmocka_unit_test(test_bad_outputs),
+        cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_unwritable_folder),
+        cmocka_unit_test(test_missing_files),
+        cmocka_unit_test(test_spoiled_files),
+        cmocka_unit_test(test_nested_json),
+        cmocka_unit_test(test_absurd_sizes),
+        cmocka_unit_test(test_other_sizes),
+        cmocka_unit_test(test_mad_numbers),
+        cmocka_unit_test(test_headers_that_lie),
+        cmocka_unit_test(test_shards),
+        cmocka_unit_test(test_nan_weights),
+        cmocka_unit_test(test_tokenizer_files),
         cmocka_unit_test(test_bad_adapters),
     };
     return cmocka_run_group_tests(tests, scene_enter, scene_leave);

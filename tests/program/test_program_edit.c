@@ -84,8 +84,9 @@ static void test_several_loras(void **state) {
     reference_case_open(&c, TINY "/lora-0.7");
     line_start(&line, "edit");
     line_add_case(&line, &c, TINY_MODEL);
-    line_add(&line, "--lora", "%s", TEST_DATA "/tiny-edit/lora_peft.safetensors:0.3,"
-                                    TEST_DATA "/tiny-edit/lora_kohya.safetensors:0.4");
+    line_add(&line, "--lora", "%s",
+             TEST_DATA "/tiny-edit/lora_peft.safetensors:0.3," TEST_DATA
+                       "/tiny-edit/lora_kohya.safetensors:0.4");
     line_add(&line, "--output", "out/a.png");
     line_run_well(&line, &child);
     check_picture("out/a.png", &c);
@@ -172,8 +173,10 @@ static void test_formats(void **state) {
         read_picture(&p, formats[i].name);
         double psnr = i ? picture_psnr(&first, &p) : INFINITY;
         if (psnr < formats[i].psnr) fail_msg("%s: %.1f dB", formats[i].name, psnr);
-        if (i) picture_free(&p);
-        else first = p;
+        if (i)
+            picture_free(&p);
+        else
+            first = p;
     }
     picture_free(&first);
 }

@@ -34,7 +34,8 @@ static double bytes_of(const char *text) {
 }
 
 static void check_memory_adds_up(void) {
-    double weights = bytes_of(" weights, packed"), working = bytes_of(" working memory"), all = bytes_of(" in all");
+    double weights = bytes_of(" weights, packed"), working = bytes_of(" working memory"),
+           all = bytes_of(" in all");
     assert_true(weights > 0 && working > 0);
     assert_true(all > 0.999 * (weights + working) - 1e5 && all < 1.001 * (weights + working) + 1e5);
 }
@@ -66,15 +67,16 @@ static void test_settings(void **state) {
     line_run_well(&line, &child);
     says(" bfloat16, 3 threads");
     link_model("out/m", TINY_MODEL);
-    put_text("out/m/edit_config.json", "{\"default_steps\": 4, \"distilled\": true, \"output_area\": 65536}");
+    put_text("out/m/edit_config.json",
+             "{\"default_steps\": 4, \"distilled\": true, \"output_area\": 65536}");
     info("out/m");
     line_run_well(&line, &child);
     says("4 steps, guidance scale 1 (distilled: never guided)");
     says("one picture of 256x256");
 }
 
-/* What info plans is what an edit with the longest prompts takes.  (Here not quite the same: of the tiny vocabulary the
- * template takes more tokens.) */
+/* What info plans is what an edit with the longest prompts takes.  (Here not quite the same: of the
+ * tiny vocabulary the template takes more tokens.) */
 static void test_plan_holds(void **state) {
     (void)state;
     struct firered *engine;
@@ -85,27 +87,34 @@ static void test_plan_holds(void **state) {
     struct firered_edit edit = {.pictures = &picture, .picture_count = 1};
     char prompt[1025] = ""; /* every digit is a token */
     for (int i = 0; i < 1024; i++) prompt[i] = (char)('0' + i % 10);
-    assert_int_equal(firered_open(&engine, &(struct firered_options){.model = TINY_MODEL}, &err), STATUS_OK);
+    assert_int_equal(firered_open(&engine, &(struct firered_options){.model = TINY_MODEL}, &err),
+                     STATUS_OK);
     firered_edit_defaults(engine, &edit);
     edit.prompt = edit.negative_prompt = prompt;
-    if (firered_edit_plan(engine, &edit, &width, &height, &bytes, &err) != STATUS_OK) fail_msg("%s", err.text);
+    if (firered_edit_plan(engine, &edit, &width, &height, &bytes, &err) != STATUS_OK)
+        fail_msg("%s", err.text);
     struct firered_info described;
     firered_describe(engine, &described);
     firered_close(engine);
     info(TINY_MODEL);
     line_run_well(&line, &child);
     double working = bytes_of(" working memory"), weights = bytes_of(" weights, packed");
-    if (working < 0.8 * (double)bytes || working > 1.1 * (double)bytes) fail_msg("%g planned, %g taken", working, (double)bytes);
-    assert_true(weights > 0.99 * (double)described.weight_bytes && weights < 1.01 * (double)described.weight_bytes);
+    if (working < 0.8 * (double)bytes || working > 1.1 * (double)bytes)
+        fail_msg("%g planned, %g taken", working, (double)bytes);
+    assert_true(weights > 0.99 * (double)described.weight_bytes &&
+                weights < 1.01 * (double)described.weight_bytes);
 }
 
 /* ---- the published model ---- */
 
 static void expand_full_size(void) {
-    assert_int_equal(system("sh '" TEST_DATA "/full-size/expand.sh' out/full"), 0); /* 58 GB of holes */
+    assert_int_equal(system("sh '" TEST_DATA "/full-size/expand.sh' out/full"),
+                     0); /* 58 GB of holes */
     assert_int_equal(mkdir("out/full/tokenizer", 0700), 0);
-    assert_int_equal(symlink(TEST_DATA "/qwen_vocab/vocab.json", "out/full/tokenizer/vocab.json"), 0);
-    assert_int_equal(symlink(TEST_DATA "/qwen_vocab/merges.txt", "out/full/tokenizer/merges.txt"), 0);
+    assert_int_equal(symlink(TEST_DATA "/qwen_vocab/vocab.json", "out/full/tokenizer/vocab.json"),
+                     0);
+    assert_int_equal(symlink(TEST_DATA "/qwen_vocab/merges.txt", "out/full/tokenizer/merges.txt"),
+                     0);
 }
 
 static void test_full_size(void **state) {
@@ -120,8 +129,8 @@ static void test_full_size(void **state) {
     says("one picture of 1024x1024");
     check_memory_adds_up();
     double weights = bytes_of(" weights, packed"), working = bytes_of(" working memory");
-    print_message("full size: %.2f s, %.0f MB resident; weights %.1f GB, working memory %.2f GB\n", child.seconds,
-                  (double)child.peak_bytes / 1e6, weights / 1e9, working / 1e9);
+    print_message("full size: %.2f s, %.0f MB resident; weights %.1f GB, working memory %.2f GB\n",
+                  child.seconds, (double)child.peak_bytes / 1e6, weights / 1e9, working / 1e9);
     assert_true(weights > 50e9 && weights < 120e9);
     assert_true(working > 0.1e9 && working < 20e9);
     if (SANITIZED) return;
@@ -161,14 +170,18 @@ static void change_entry(const char *path, const char *tensor, const char *from,
 
 static void test_one_changed_entry(void **state) {
     (void)state;
-    static const char shard[] = "out/full/transformer/diffusion_pytorch_model-00002-of-00005.safetensors";
+    static const char shard[] =
+        "out/full/transformer/diffusion_pytorch_model-00002-of-00005.safetensors";
     static const char tensor[] = "transformer_blocks.20.img_mlp.net.2.weight";
     static const struct {
         const char *from, *to, *part;
-    } changes[] = {{"[3072, 12288]", "[12288, 3072]", "shape [12288, 3072], but the model's config asks for [3072, 12288]"},
-                   {"[3072, 12288]", "[6144, 6144] ", "shape [6144, 6144], but the model's config asks for [3072, 12288]"},
+    } changes[] = {{"[3072, 12288]", "[12288, 3072]",
+                    "shape [12288, 3072], but the model's config asks for [3072, 12288]"},
+                   {"[3072, 12288]", "[6144, 6144] ",
+                    "shape [6144, 6144], but the model's config asks for [3072, 12288]"},
                    {"[3072, 12288]", "[3073, 12288]", "bytes for its shape"},
-                   {"[3072, 12288]", "[37748736]   ", "shape [37748736], but the model's config asks for [3072, 12288]"},
+                   {"[3072, 12288]", "[37748736]   ",
+                    "shape [37748736], but the model's config asks for [3072, 12288]"},
                    {"net.2.weight", "net.3.weight", "which lacks it"},
                    {"\"BF16\"", "\"I16\" ", "stored as I16"},
                    {"\"BF16\"", "\"F8\"  ", "F8"}};
@@ -180,7 +193,8 @@ static void test_one_changed_entry(void **state) {
         line_run_badly(&line, changes[i].part);
         line_run_badly(&line, tensor);
         line_run_badly(&line, "diffusion_pytorch_model-00002-of-00005.safetensors");
-        change_entry(shard, i == 4 ? "transformer_blocks.20.img_mlp.net.3.weight" : tensor, changes[i].to, changes[i].from);
+        change_entry(shard, i == 4 ? "transformer_blocks.20.img_mlp.net.3.weight" : tensor,
+                     changes[i].to, changes[i].from);
     }
     info("out/full");
     line_run_well(&line, &child);
@@ -189,9 +203,12 @@ static void test_one_changed_entry(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup(name, scene_reset)
     const struct CMUnitTest tests[] = {
-        TEST(test_tiny_models), TEST(test_settings),
-        TEST(test_plan_holds),  TEST(test_full_size),
-        TEST(test_full_size_without_tokenizer), TEST(test_one_changed_entry),
+        TEST(test_tiny_models),
+        TEST(test_settings),
+        TEST(test_plan_holds),
+        TEST(test_full_size),
+        TEST(test_full_size_without_tokenizer),
+        TEST(test_one_changed_entry),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, scene_enter, scene_leave);

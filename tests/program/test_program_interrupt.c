@@ -64,7 +64,8 @@ static void test_at_any_moment(void **state) {
         double since = seconds_now();
         kill(c.pid, SIGINT);
         child_wait(&c);
-        bool before_it_listened = c.status == 128 + SIGINT; /* the system's own way, in the first milliseconds */
+        bool before_it_listened =
+            c.status == 128 + SIGINT; /* the system's own way, in the first milliseconds */
         if (c.status != 130 && !before_it_listened) fail_msg("status %d: %s", c.status, c.err);
         assert_true(seconds_now() - since < 10 * (SANITIZED ? 10 : 1));
         assert_int_equal(count_files("out"), 0);

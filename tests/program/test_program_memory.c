@@ -32,20 +32,31 @@ static void check(const char *model, const char *dtype, int64_t stored, int side
     struct firered_options options = {
         .model = model,
         .dtype = strcmp(dtype, "bfloat16") == 0 ? FIRERED_DTYPE_BFLOAT16 : FIRERED_DTYPE_FLOAT32};
-    struct firered_edit edit = {.pictures = &picture, .picture_count = 1, .prompt = "a red hat", .guidance_scale = 1,
-                                .steps = 1, .width = side, .height = side};
+    struct firered_edit edit = {.pictures = &picture,
+                                .picture_count = 1,
+                                .prompt = "a red hat",
+                                .guidance_scale = 1,
+                                .steps = 1,
+                                .width = side,
+                                .height = side};
     if (firered_open(&engine, &options, &err) != STATUS_OK) fail_msg("%s", err.text);
     firered_describe(engine, &about);
-    if (firered_edit_plan(engine, &edit, &width, &height, &working, &err) != STATUS_OK) fail_msg("%s", err.text);
+    if (firered_edit_plan(engine, &edit, &width, &height, &working, &err) != STATUS_OK)
+        fail_msg("%s", err.text);
     firered_close(engine);
     picture_free(&picture);
 
     int64_t weights = (int64_t)about.weight_bytes, planned = weights + (int64_t)working;
-    print_message("%s, %s, %d: %.1f MB resident at most, %.1f of weights, %.1f planned for the edit, %.2f s\n", model, dtype,
-                  side, (double)child.peak_bytes / 1e6, (double)weights / 1e6, (double)working / 1e6, child.seconds);
-    assert_true(weights < stored + stored / 20 + (1 << 24)); /* never more than as stored, the tiny model's rest beside */
+    print_message("%s, %s, %d: %.1f MB resident at most, %.1f of weights, %.1f planned for the "
+                  "edit, %.2f s\n",
+                  model, dtype, side, (double)child.peak_bytes / 1e6, (double)weights / 1e6,
+                  (double)working / 1e6, child.seconds);
+    assert_true(weights <
+                stored + stored / 20 +
+                    (1 << 24)); /* never more than as stored, the tiny model's rest beside */
     assert_true(child.peak_bytes <= planned + ALLOWANCE);
-    assert_true(child.peak_bytes >= planned * 9 / 10); /* or something is wrong with the measuring */
+    assert_true(child.peak_bytes >=
+                planned * 9 / 10); /* or something is wrong with the measuring */
     assert_true(child.seconds < 60);
 }
 
@@ -69,7 +80,8 @@ static void test_bfloat16(void **state) {
     int64_t stored = big_model_write("out/m", &(struct big_model){8, 10, true});
     assert_true(stored > 150000000);
     check("out/m", "bfloat16", stored, 128);
-    check("out/m", "float32", stored, 128); /* exact products of 16-bit weights, which stay 16 bits */
+    check("out/m", "float32", stored,
+          128); /* exact products of 16-bit weights, which stay 16 bits */
 }
 
 int main(void) {

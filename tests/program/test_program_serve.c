@@ -64,7 +64,8 @@ static void assert_header(const struct answer *a, const char *name, double value
     if (strtod(text, NULL) != value) fail_msg("%s: %s", name, text);
 }
 
-static void same_as_edit(const char *model, const char *name, const char *lora, const char *format, const char *file) {
+static void same_as_edit(const char *model, const char *name, const char *lora, const char *format,
+                         const char *file) {
     static struct command_line line;
     static struct child child;
     struct reference_case c;
@@ -105,7 +106,8 @@ static void test_float32(void **state) {
     same_as_edit(TINY, "three-images-size", NULL, "png", "out/c.png");
     same_as_edit(TINY, "one-image-cfg", NULL, "jpeg", "out/a.jpg");
     same_as_edit(TINY, "one-image-cfg", NULL, "webp", "out/a.webp");
-    same_as_edit(TINY, "one-image-cfg", NULL, NULL, "out/a.png"); /* nothing is left over from the others */
+    same_as_edit(TINY, "one-image-cfg", NULL, NULL,
+                 "out/a.png"); /* nothing is left over from the others */
     assert_int_equal(server_stop(&server, SIGTERM), 0);
 }
 
@@ -139,12 +141,14 @@ static void *post(void *arg) {
 
 static void test_at_the_same_time(void **state) {
     (void)state;
-    static const char *const names[] = {TINY "/one-image-cfg", TINY "/two-images-no-cfg", TINY "/three-images-size"};
+    static const char *const names[] = {TINY "/one-image-cfg", TINY "/two-images-no-cfg",
+                                        TINY "/three-images-size"};
     enum { CLIENTS = 9 };
     static struct client clients[CLIENTS];
     start_server(TINY_MODEL, "float32", "");
     for (int i = 0; i < CLIENTS; i++) reference_case_open(&clients[i].c, names[i % 3]);
-    for (int i = 0; i < CLIENTS; i++) assert_int_equal(pthread_create(&clients[i].thread, NULL, post, &clients[i]), 0);
+    for (int i = 0; i < CLIENTS; i++)
+        assert_int_equal(pthread_create(&clients[i].thread, NULL, post, &clients[i]), 0);
     for (int i = 0; i < CLIENTS; i++) pthread_join(clients[i].thread, NULL);
     for (int i = 0; i < CLIENTS; i++) {
         const struct buffer *body = &clients[i].a.body, *first = &clients[i % 3].a.body;
@@ -159,7 +163,8 @@ static void test_at_the_same_time(void **state) {
     assert_int_equal(server_stop(&server, SIGTERM), 0);
 }
 
-static void post_bytes(const void *bytes, size_t size, const char *prompt, const char *steps, struct answer *a) {
+static void post_bytes(const void *bytes, size_t size, const char *prompt, const char *steps,
+                       struct answer *a) {
     struct form f = {{0}};
     form_file(&f, "image", "a.png", bytes, size);
     form_field(&f, "prompt", prompt);
@@ -233,8 +238,9 @@ static void test_wrong_model(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup(name, scene_reset)
     const struct CMUnitTest tests[] = {
-        TEST(test_float32),          TEST(test_lora),           TEST(test_bfloat16),    TEST(test_at_the_same_time),
-        TEST(test_wrong_requests),   TEST(test_broken_weights), TEST(test_wrong_model),
+        TEST(test_float32),          TEST(test_lora),           TEST(test_bfloat16),
+        TEST(test_at_the_same_time), TEST(test_wrong_requests), TEST(test_broken_weights),
+        TEST(test_wrong_model),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, scene_enter, scene_leave);
