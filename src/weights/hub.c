@@ -151,11 +151,11 @@ static enum status find_snapshot(char **folder, struct hub_id *id, const char *m
     s = buffer_printf(&path, "%s/snapshots/%s", repo, id->revision);
     if (s == STATUS_OK && !is_folder(path.data)) {
         buffer_free(&path);
-        return fail(err, STATUS_INVALID,
-                    "the model %s is not on this machine: its files belong into %s/snapshots/; "
-                    "fetch it with "
-                    "`firered pull %s`, or name its folder",
-                    model_id, repo, model_id);
+        return fail(
+            err, STATUS_INVALID,
+            "the model %s is not on this machine: its files belong into %s/snapshots/REVISION, "
+            "where the hub's own tools put them; or name a folder",
+            model_id, repo);
     }
     return hand_over(folder, &path, s, err);
 }

@@ -97,7 +97,7 @@ static void snapshots_are_found_by_their_ref(void **state) {
     write_text(in_folder(cache, "models--Org--Name-1.0/refs/v2"), "c0ffee\n");
     assert_found("Org/Name-1.0@v2", cache, "models--Org--Name-1.0/snapshots/c0ffee");
     assert_not_found("Org/Name-1.0@v3", "is not on this machine");
-    assert_not_found("org/name-1.0", "firered pull org/name-1.0");
+    assert_not_found("org/name-1.0", "models--org--name-1.0/snapshots/REVISION");
     write_text(in_folder(cache, main_ref), "feed");
     assert_not_found("Org/Name-1.0", "is not on this machine");
 }
