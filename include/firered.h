@@ -3,10 +3,11 @@
  *
  *     struct firered *engine;
  *     struct error err;
- *     if (firered_open(&engine, &(struct firered_options){.model = "models/demo"}, &err) != STATUS_OK) ...err.text
+ *     struct firered_options options = {.model = "models/demo"};
+ *     if (firered_open(&engine, &options, &err) != STATUS_OK) ...err.text
  *
- *     struct firered_edit edit = {.pictures = &photo, .picture_count = 1, .prompt = "make it night"};
- *     firered_edit_defaults(engine, &edit);            // steps, guidance_scale, negative_prompt of the model
+ *     struct firered_edit edit = {.pictures = &photo, .picture_count = 1, .prompt = "night"};
+ *     firered_edit_defaults(engine, &edit);   // the model's steps, guidance_scale, negative_prompt
  *     edit.seed = 42;
  *     struct firered_result result;
  *     if (firered_edit_run(engine, &edit, &result, &err) != STATUS_OK) ...err.text
@@ -122,7 +123,7 @@ struct firered_result {
     int steps;              /* what was used */
     double guidance_scale;
     struct firered_cost phases[FIRERED_PHASES];
-    double encode_seconds, denoise_seconds, decode_seconds; /* ENCODE: the first three phases */
+    double encode_seconds, denoise_seconds, decode_seconds; /* ENCODE: preparing, and the first three phases */
 };
 
 /* Maps, checks and packs a model's weights.  Every tensor that the networks need is looked up, by name and shape.

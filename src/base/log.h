@@ -1,7 +1,8 @@
 /*
  * log.h - structured log lines: one event a line, on standard error.
  *
- *     log_event(log, LOG_INFO, "edit finished", LOG_STR("request_id", id), LOG_INT("steps", 28), LOG_REAL("seconds", 3.2));
+ *     log_event(log, LOG_INFO, "edit finished", LOG_STR("request_id", id), LOG_INT("steps", 28),
+ *               LOG_REAL("seconds", 3.2));
  *
  * text:  2026-11-24T12:00:00.123Z info  edit finished request_id=ab12 steps=28 seconds=3.2
  * json:  {"time":"...","level":"info","event":"edit finished","request_id":"ab12","steps":28,"seconds":3.2}

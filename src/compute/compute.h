@@ -4,9 +4,9 @@
  * The networks in model/ are written once against this header.  Which machine does the work is chosen when the `struct
  * compute` is made; a backend (cpu/, later cuda/) fills in backend.h's table.
  *
- *   struct compute     a device with its threads and kernels; shared by all edits.  Makes packed weights.
- *   struct workspace   one edit's working memory, an arena of a size planned beforehand, and its cancellation.
- *   struct tensor      a matrix of float32 in a workspace: rows are tokens or pixels, columns are features or channels.
+ *   struct compute     a device with its threads and kernels, shared by all edits; packs weights
+ *   struct workspace   one edit's working memory, an arena planned beforehand, and its cancelling
+ *   struct tensor      a matrix of float32: rows are tokens or pixels, columns features or channels
  *
  * Memory is planned by running the same network code twice: on a "dry" workspace operations only count the memory that
  * they would take, so the peak is known, exactly, before anything is computed.  After that nothing in here allocates.
@@ -31,8 +31,9 @@ struct workspace;
 
 struct compute_options {
     int threads;       /* 0: all cores */
-    bool low_precision; /* products of bfloat16 numbers where the device has them; sums stay float32 */
-    const char *kernels; /* NULL: the best this CPU has; else "generic", "avx2", "avx512", "avx512-bf16" (tests, benchmarks) */
+    bool low_precision; /* bfloat16 products where the device has them; sums stay float32 */
+    /* For tests and benchmarks: "generic", "avx2", "avx512", "avx512-bf16"; NULL: the best here. */
+    const char *kernels;
     bool plan_only;      /* see compute_is_plan_only */
 };
 
@@ -74,15 +75,17 @@ void conv_destroy(struct conv *v);
 void vector_destroy(struct vector *v);
 int64_t linear_out_features(const struct linear *l);
 int64_t linear_in_features(const struct linear *l);
-uint64_t compute_weight_bytes(const struct compute *c); /* of everything packed so far and not destroyed */
+/* Of everything packed so far and not destroyed. */
+uint64_t compute_weight_bytes(const struct compute *c);
 
 /* ---- workspaces ---- */
 
 /* A dry workspace computes nothing and counts.  It checks, too: operations on shapes that do not belong together, and sizes
  * that no machine has, are told by workspace_check. */
 enum status workspace_create_dry(struct workspace **out, struct compute *c, struct error *err);
-/* One of `bytes`, as a dry run over the same work has told (workspace_peak).  The memory is touched here, so that a machine
- * that does not have it says so now: STATUS_NO_MEMORY.  `cancelled` may be NULL; it is asked by workspace_check. */
+/* One of `bytes`, as a dry run over the same work has told (workspace_peak).  STATUS_NO_MEMORY when so much is not
+ * free: it is looked up first (base/memory.h) and touched here, since a system that promises more than it has kills
+ * the process later.  `cancelled` may be NULL; it is asked by workspace_check. */
 enum status workspace_create(struct workspace **out, struct compute *c, size_t bytes, bool (*cancelled)(void *arg),
                              void *arg, struct error *err);
 void workspace_destroy(struct workspace *w);
@@ -170,8 +173,10 @@ struct attention {
     int64_t heads, kv_heads, head_dim; /* heads is a multiple of kv_heads: grouped queries */
     float scale;
     bool causal;                       /* query i sees keys 0 .. i + (keys - queries) */
-    const int32_t *segments;           /* NULL, or segment_count+1 ascending row numbers from 0 to rows: each segment sees */
-    size_t segment_count;              /* only itself.  Not together with causal. */
+    /* NULL, or segment_count + 1 ascending row numbers from 0 to rows: each segment sees only itself.
+     * Not together with causal. */
+    const int32_t *segments;
+    size_t segment_count;
 };
 
 /* out[i] = softmax(q[i] k^T * scale) v, per head.  q, out: [queries, heads * head_dim]; k, v: [keys, kv_heads * head_dim].
@@ -181,7 +186,7 @@ void op_attention(struct workspace *w, struct tensor out, struct tensor q, struc
 
 struct conv_options {
     int stride;                 /* 1 or 2 */
-    int pad_top_left;           /* zeros before the first row and column; as many as needed are read after the last */
+    int pad_top_left;           /* zeros before the first row and column; after the last, all needed */
     bool upsample;              /* read the input as if every pixel were a 2x2 block (nearest) */
     const struct tensor *residual; /* added to the result, or NULL; may be out itself */
 };

@@ -9,7 +9,7 @@
 enum {
     CONFIG_LIMIT = 1 << 20,
     MOST_LAYERS = 1024,
-    MOST_FEATURES = 1 << 20, /* so that products of two sizes, and of four bytes each, stay far inside int64_t */
+    MOST_FEATURES = 1 << 20, /* products of two sizes then stay far inside int64_t */
 };
 
 /* One config file being read.  As in loader.h, the first failure makes every later call do nothing. */

@@ -22,7 +22,7 @@ struct transformer_config {
     int64_t in_channels;  /* of a packed latent token: 4 x the VAE's z_dim */
     int64_t out_channels; /* of the same token, predicted */
     int64_t text_width;   /* joint_attention_dim: the text encoder's hidden_size */
-    int64_t axes[3];      /* features of a head that turn with frame, row, column; their sum is head_dim */
+    int64_t axes[3];      /* features of a head that turn with frame, row, column; head_dim in all */
     bool zero_cond_t;     /* reference pictures are modulated as at timestep 0 (Qwen-Image-Edit-2511) */
 };
 enum status transformer_config_load(struct transformer_config *out, const char *model, struct error *err);

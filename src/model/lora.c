@@ -10,11 +10,13 @@
  */
 #include "model/lora.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/lora_config.h"
 #include "weights/weights.h"
 
 enum role { ROLE_DOWN, ROLE_UP, ROLE_ALPHA, ROLE_COUNT };
@@ -36,11 +38,13 @@ static const struct {
 
 static const char *const PREFIXES[] = {"base_model.model.", "diffusion_model.", "transformer.",
                                        "lora_unet_"};
+enum { FLAT_PREFIX = 3 };
 
 /* A key, taken apart. */
 struct part {
     const char *module; /* in the key */
     size_t length;
+    bool flat; /* it has '_' for every '.' */
     enum role role;
     const struct weight *stored;
 };
@@ -55,6 +59,7 @@ struct module {
 
 struct lora {
     struct weights *weights;
+    struct lora_config *config; /* NULL where the file has none */
     const char *file;
     struct module *modules; /* ascending by name, compared as above */
     size_t count;
@@ -89,6 +94,7 @@ static bool take_apart(struct part *p, const struct weight *w) {
         if (p->length <= head || strncmp(p->module, PREFIXES[i], head) != 0) continue;
         p->module += head;
         p->length -= head;
+        p->flat |= i == FLAT_PREFIX;
     }
     return true;
 }
@@ -137,6 +143,19 @@ static enum status add_module(struct lora *l, const struct part *parts, size_t n
                         has[ROLE_ALPHA]->name);
         scale *= (double)alpha / (double)has[ROLE_DOWN]->shape[0];
     }
+    if (l->config) {
+        double factor = 1;
+        struct lora_module m = {.name = parts[0].module,
+                                .length = parts[0].length,
+                                .flat = parts[0].flat,
+                                .rank = has[ROLE_DOWN]->shape[0]};
+        s = lora_config_factor(l->config, &factor, &m, err);
+        if (s != STATUS_OK) return s;
+        scale *= factor;
+    }
+    if (!(fabs(scale) <= (double)FLT_MAX))
+        return fail(err, STATUS_INVALID, "%s: the scale of \"%.160s\" is too large", l->file,
+                    has[ROLE_DOWN]->name);
     struct module *m = &l->modules[l->count++];
     m->name = parts[0].module;
     m->length = parts[0].length;
@@ -151,9 +170,11 @@ static enum status read_modules(struct lora *l, double scale, struct error *err)
     if (n == 0) return fail(err, STATUS_INVALID, "%s holds no tensors, so it is no LoRA", l->file);
     struct part *parts = calloc(n, sizeof *parts);
     l->modules = calloc(n, sizeof *l->modules); /* all bits zero is an atomic_bool that is false */
+    if (!parts || !l->modules) {
+        free(parts);
+        return fail(err, STATUS_NO_MEMORY, "no memory for the %zu keys of %s", n, l->file);
+    }
     enum status s = STATUS_OK;
-    if (!parts || !l->modules)
-        s = fail(err, STATUS_NO_MEMORY, "no memory for the %zu keys of %s", n, l->file);
     for (size_t i = 0; s == STATUS_OK && i < n; i++)
         if (!take_apart(&parts[i], weights_at(l->weights, i)))
             s = fail(
@@ -183,6 +204,8 @@ enum status lora_open(struct lora **out, const char *path, double scale, struct 
     l->file = slash ? slash + 1 : path; /* replaced below by one that lives as long as we do */
     enum status s = weights_open_file(&l->weights, path, err);
     if (s == STATUS_OK && weights_count(l->weights)) l->file = weights_at(l->weights, 0)->file;
+    const char *config = s == STATUS_OK ? weights_metadata(l->weights, LORA_CONFIG_KEY) : NULL;
+    if (config) s = lora_config_parse(&l->config, config, l->file, err);
     if (s == STATUS_OK) s = read_modules(l, scale, err);
     if (s == STATUS_OK)
         *out = l;
@@ -194,6 +217,7 @@ enum status lora_open(struct lora **out, const char *path, double scale, struct 
 void lora_close(struct lora *l) {
     if (!l) return;
     weights_close(l->weights);
+    lora_config_close(l->config);
     free(l->modules);
     free(l);
 }

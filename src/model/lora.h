@@ -4,8 +4,7 @@
  * An adapter holds for some linear modules two small matrices, down [rank, in_features] and up
  * [out_features, rank], and perhaps a number alpha; it stands for the change
  *
- *     delta = scale * (alpha / rank, or 1 without alpha) * up @ down        [out_features,
- * in_features]
+ *     delta = scale * strength * up @ down          [out_features, in_features]
  *
  * of the module's weight (Hu et al. 2021, "LoRA"; peft's merge).  Merged once, it costs nothing per
  * step.
@@ -13,13 +12,19 @@
  * Three layouts of keys are in circulation, and may be mixed; X is the module's name in the
  * transformer:
  *
- *     peft, diffusers   [PREFIX]X.lora_A.weight    [PREFIX]X.lora_B.weight    (also
- * .lora_A.default.weight) lightx2v          [PREFIX]X.lora_down.weight [PREFIX]X.lora_up.weight
+ *     peft, diffusers   [PREFIX]X.lora_A.weight      [PREFIX]X.lora_B.weight
+ *                       (also [PREFIX]X.lora_A.default.weight)
+ *     lightx2v          [PREFIX]X.lora_down.weight   [PREFIX]X.lora_up.weight
  *     kohya             lora_unet_X.lora_down.weight, ... with '_' for every '.' of X
  *
  * each with an optional X.alpha; PREFIX is "transformer.", "diffusion_model." or
  * "base_model.model.".  down and up are 2-D.  A key of any other form is refused: an adapter that
  * is merged in part is a different adapter.
+ *
+ * A module's strength is alpha / rank of its X.alpha, or 1 without one.  Where the file's header
+ * holds the configuration that diffusers stores there (lora_config.h), it is multiplied by the
+ * lora_alpha / r of that; a file with both, which nobody is known to write, counts both, as in
+ * diffusers.  A configuration that is not understood is refused, never merged at another strength.
  *
  *     for every adapter: lora_open
  *     for every module of the transformer, for every adapter: lora_merge

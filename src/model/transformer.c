@@ -6,7 +6,7 @@
 enum {
     TIME_FEATURES = 256,    /* of the sinusoidal timestep embedding */
     FEED_FORWARD = 4,       /* its width, times the model's */
-    FEED_FORWARD_ROWS = 2048, /* at a time, to bound the memory of its inner activations; a row's result is the same */
+    FEED_FORWARD_ROWS = 2048, /* at a time, to bound memory; a row's result does not change */
 };
 
 static const float NORM_EPS = 1e-6f;

@@ -423,6 +423,7 @@ enum status edit_run(const struct firered *engine, const struct firered_edit *ed
     struct plan plan;
     struct run r = {.engine = engine, .edit = edit, .plan = &plan, .config = &engine->model.config, .result = result, .trace = trace};
     size_t bytes = 0;
+    double started = seconds_now(), prepare_seconds = 0;
     enum status s = plan_edit(&plan, engine, edit, err);
     if (s == STATUS_OK) s = edit_memory(engine, edit, &plan, &bytes, err);
     if (s == STATUS_OK) s = workspace_create(&r.w, engine->compute, bytes, edit->cancelled, edit->arg, err);
@@ -431,12 +432,13 @@ enum status edit_run(const struct firered *engine, const struct firered_edit *ed
     if (s == STATUS_OK) {
         trace_plan(trace, &plan, &r.host, r.config);
         draw_noise(&r);
+        prepare_seconds = seconds_now() - started;
         s = compute_stages(&r, err);
     }
     result->steps = plan.steps;
     result->guidance_scale = plan.guidance_scale;
     const struct firered_cost *phases = result->phases;
-    result->encode_seconds = phases[FIRERED_PHASE_VISION].seconds + phases[FIRERED_PHASE_TEXT].seconds +
+    result->encode_seconds = prepare_seconds + phases[FIRERED_PHASE_VISION].seconds + phases[FIRERED_PHASE_TEXT].seconds +
                              phases[FIRERED_PHASE_VAE_ENCODE].seconds;
     result->denoise_seconds = phases[FIRERED_PHASE_DENOISE].seconds;
     result->decode_seconds = phases[FIRERED_PHASE_VAE_DECODE].seconds;

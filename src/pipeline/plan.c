@@ -10,7 +10,7 @@ enum {
     MAX_SIDE = 2048,    /* of a requested output */
     MAX_STEPS = 1000,
     MAX_ASPECT = 200,
-    TEMPLATE_TOKENS = 128, /* at most, of the prompt's template around pictures and sentence, under Qwen's vocabulary */
+    TEMPLATE_TOKENS = 128, /* at most, around pictures and sentence, under Qwen's vocabulary */
 };
 
 struct edit_size size_for_area(int64_t area, int width, int height) {

@@ -4,7 +4,7 @@
  * ends too early.
  *
  * Names are copied into one block; the JSON tree, some ten times their size, is let go before the
- * file is used.
+ * file is used, but for the metadata.
  */
 #include "weights/safetensors.h"
 
@@ -124,10 +124,11 @@ static enum status read_entry(struct safetensor *t, const json_t *entry, uint64_
     if ((s = read_dtype(t, entry, file, err)) != STATUS_OK) return s;
     if ((s = read_shape(t, entry, file, err)) != STATUS_OK) return s;
     if ((s = read_offsets(t, entry, file, err)) != STATUS_OK) return s;
-    if ((data_start + t->begin) % t->item_size)
+    unsigned long long at = data_start + t->begin;
+    if (at % t->item_size)
         return fail(err, STATUS_INVALID,
                     "%s: tensor \"%.160s\" is misaligned: its %s numbers begin at byte %llu", file,
-                    t->name, t->dtype, (unsigned long long)(data_start + t->begin));
+                    t->name, t->dtype, at);
     return STATUS_OK;
 }
 
@@ -158,12 +159,12 @@ static enum status check_cover(const struct safetensors *f, uint64_t data_start,
     const char *before = "the header";
     for (size_t i = 0; i < f->count; i++) {
         const struct safetensor *t = &f->tensors[i];
-        if (t->end > f->data_size)
+        unsigned long long there = data_start + f->data_size, needed = data_start + t->end;
+        if (needed > there)
             return fail(
                 err, STATUS_INVALID,
                 "%s is truncated: %llu bytes, needs %llu for tensor \"%.160s\"; fetch it again",
-                f->file, (unsigned long long)(data_start + f->data_size),
-                (unsigned long long)(data_start + t->end), t->name);
+                f->file, there, needed, t->name);
         if (t->begin < at)
             return fail(err, STATUS_INVALID, "%s: tensor \"%.120s\" overlaps \"%.120s\"", f->file,
                         t->name, before);
@@ -196,6 +197,7 @@ static enum status read_header(struct safetensors *f, json_t *root, uint64_t dat
         enum status s;
         if (strcmp(key, "__metadata__") == 0) {
             s = check_metadata(value, f->file, err);
+            f->metadata = json_incref(value);
         } else {
             struct safetensor *t = &f->tensors[f->count++];
             size_t room = strlen(key) + 1;
@@ -302,14 +304,20 @@ static enum status map(struct safetensors *out, const char *path, struct error *
 enum status safetensors_open(struct safetensors *out, const char *path, struct error *err) {
     enum status s = start(out, path, err);
     if (s == STATUS_OK) s = map(out, path, err);
-    if (s == STATUS_OK) s = parse(out, out->map, out->map_size, out->map_size, err);
-    if (s == STATUS_OK) out->data = (const uint8_t *)out->map + (out->map_size - out->data_size);
+    if (s == STATUS_OK && out->map) s = parse(out, out->map, out->map_size, out->map_size, err);
+    if (s == STATUS_OK && out->map)
+        out->data = (const uint8_t *)out->map + (out->map_size - out->data_size);
     if (s != STATUS_OK) safetensors_close(out);
     return on_one_line(s, err);
 }
 
+const char *safetensors_metadata(const struct safetensors *f, const char *key) {
+    return json_string_value(json_object_get(f->metadata, key));
+}
+
 void safetensors_close(struct safetensors *f) {
     if (!f) return;
+    json_decref(f->metadata);
     if (f->map) munmap(f->map, f->map_size);
     free(f->file);
     free(f->tensors);

@@ -50,6 +50,7 @@ struct safetensors {
     uint64_t data_size;
     /* private */
     char *names;
+    struct json_t *metadata; /* NULL where the header has none */
     void *map;
     size_t map_size;
 };
@@ -65,6 +66,11 @@ enum status safetensors_open(struct safetensors *out, const char *path, struct e
  * of the header itself is STATUS_INVALID. `head` is not needed afterwards. */
 enum status safetensors_parse(struct safetensors *out, const void *head, size_t head_size,
                               uint64_t file_size, const char *file, struct error *err);
+
+/* The string under `key` in the header's "__metadata__", or NULL.  Whoever wrote the file chose it:
+ * UTF-8 without a NUL, shorter than the header, and not checked any further.  It lives until
+ * safetensors_close. */
+const char *safetensors_metadata(const struct safetensors *f, const char *key);
 
 void safetensors_close(struct safetensors *f); /* NULL and empty are fine */
 

@@ -191,21 +191,32 @@ const struct weight *weights_find(const struct weights *w, const char *name) {
     return bsearch(&key, w->tensors, w->count, sizeof *w->tensors, by_name);
 }
 
-/* Advice is a favour: when the system declines it, nothing is wrong. */
-static void advise(uintptr_t from, uintptr_t to, int advice) {
-    if (from < to) (void)madvise((void *)from, to - from, advice);
+const char *weights_metadata(const struct weights *w, const char *key) {
+    const char *found = NULL;
+    for (size_t i = 0; i < w->file_count && !found; i++)
+        found = safetensors_metadata(&w->files[i], key);
+    return found;
+}
+
+/* Advises on the bytes [data + from, data + to), `from` possibly before the tensor.  Advice is a
+ * favour: when the system declines it, nothing is wrong. */
+static void advise(const struct weight *t, ptrdiff_t from, ptrdiff_t to, int advice) {
+    if (from < to) (void)madvise((char *)t->data + from, (size_t)(to - from), advice);
 }
 
 void weights_release(const struct weights *w, const struct weight *t) {
     (void)w;
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t from = (uintptr_t)t->data, to = from + (uintptr_t)t->count * dtype_size(t->dtype);
-    advise((from + page - 1) / page * page, to / page * page, MADV_DONTNEED);
+    ptrdiff_t page = sysconf(_SC_PAGESIZE),
+              bytes = (ptrdiff_t)t->count * (ptrdiff_t)dtype_size(t->dtype);
+    ptrdiff_t into_page = (ptrdiff_t)((uintptr_t)t->data % (uintptr_t)page);
+    ptrdiff_t first = into_page ? page - into_page : 0, after = (into_page + bytes) % page;
+    advise(t, first, bytes - after, MADV_DONTNEED);
 }
 
 void weights_prefetch(const struct weights *w, const struct weight *t) {
     (void)w;
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t from = (uintptr_t)t->data, to = from + (uintptr_t)t->count * dtype_size(t->dtype);
-    if (t->count) advise(from / page * page, to, MADV_WILLNEED);
+    ptrdiff_t page = sysconf(_SC_PAGESIZE),
+              bytes = (ptrdiff_t)t->count * (ptrdiff_t)dtype_size(t->dtype);
+    ptrdiff_t into_page = (ptrdiff_t)((uintptr_t)t->data % (uintptr_t)page);
+    if (bytes) advise(t, -into_page, bytes, MADV_WILLNEED);
 }

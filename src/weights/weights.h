@@ -70,6 +70,10 @@ const struct weight *weights_at(const struct weights *w, size_t i);
 /* NULL when there is no such tensor. */
 const struct weight *weights_find(const struct weights *w, const char *name);
 
+/* The string under `key` in the "__metadata__" of the first file that has one there, or NULL;
+ * untrusted, as safetensors_metadata says, and as long-lived as the weights. */
+const char *weights_metadata(const struct weights *w, const char *key);
+
 /* Lets the mapped pages that lie wholly inside the tensor go, after it was packed or copied.  The
  * data stay valid: whoever touches them again reads them from the file again. */
 void weights_release(const struct weights *w, const struct weight *t);

@@ -70,7 +70,7 @@ static void test_formats(void **state) {
 
 static const char *const hostile[] = {
     "a\nb", "a\r\n2026-01-01T00:00:00.000Z info  forged", "\x1b[2K\x1b[1A", "\"}\n{\"level\":\"info\"", "\\", "\\\"", "\"",
-    "\x7f", "\xc2\x85", "\xc2\x9b" "31m", "\xe2\x80\xa8", "\xe2\x80\xa9", "\xff\xfe", "\xc0\x8a", "\xe2\x80", "\xf0\x9f\x98",
+    "\x7f", "\xc2\x85", "\302\23331m", "\xe2\x80\xa8", "\xe2\x80\xa9", "\xff\xfe", "\xc0\x8a", "\xe2\x80", "\xf0\x9f\x98",
     "\xed\xa0\x80", "\xf4\x90\x80\x80", "\x80", "ok\xc3", "\xf0\x9f\x98\x80 \xc3\xa9", "\b\f\t\v", "=", "a b=c", "",
 };
 enum { HOSTILE = sizeof hostile / sizeof *hostile };

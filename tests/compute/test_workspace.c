@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#include "sanitized.h"
+
 static struct compute *create(void) {
     struct compute *c;
     assert_int_equal(compute_create_cpu(&c, &(struct compute_options){.threads = 2}, NULL), STATUS_OK);
@@ -151,7 +153,7 @@ static void test_absurd_size(void **state) {
 /* On a machine whose memory ends at 1 GB: in a child, because the limit cannot be raised again. */
 static void test_limited_memory(void **state) {
     (void)state;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef SANITIZED
     skip(); /* sanitizers reserve terabytes of addresses */
 #else
     pid_t child = fork();

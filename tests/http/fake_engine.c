@@ -213,7 +213,8 @@ enum status firered_edit_run(struct firered *engine, const struct firered_edit *
     return STATUS_OK;
 }
 
-enum status firered_inspect(const struct firered_options *options, char **report_text, struct error *err) {
+enum status firered_inspect(const struct firered_options *options, char **report_text,
+                            struct error *err) {
     (void)options;
     *report_text = NULL;
     return fail(err, STATUS_INVALID, "a stand-in has nothing to inspect");

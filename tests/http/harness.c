@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <strings.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -48,6 +49,20 @@ static const char *program(void) {
     return chosen ? chosen : FAKE_SERVER;
 }
 
+bool server_is_real(void) {
+    return getenv("FIRERED_SERVER") != NULL;
+}
+
+const char *server_model(void) {
+    const char *id = getenv("MODEL_ID"), *slash = id ? strrchr(id, '/') : NULL;
+    return !server_is_real() ? "fake-model" : slash ? slash + 1 : id ? id : "demo";
+}
+
+static void limit_memory(const char *megabytes) {
+    rlim_t bytes = (rlim_t)strtoul(megabytes, NULL, 10) << 20;
+    setrlimit(RLIMIT_AS, &(struct rlimit){bytes, bytes});
+}
+
 static void run_child(const char *const *environment, const char *dir, int log_fd) {
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test leaves no server behind */
     setenv("HOST", "127.0.0.1", 1);
@@ -63,9 +78,10 @@ static void run_child(const char *const *environment, const char *dir, int log_f
         setenv("LISTEN_FDS", "1", 1);
         dup2(atoi(getenv("TEST_PASS_SOCKET")), 3);
     }
+    if (getenv("TEST_MEMORY_MB")) limit_memory(getenv("TEST_MEMORY_MB"));
     if (chdir(dir) != 0) _exit(126);
     /* The real program takes `serve`; the stand-in's configuration ignores the difference. */
-    if (getenv("FIRERED_SERVER"))
+    if (server_is_real())
         execl(program(), "firered", "serve", (char *)NULL);
     else
         execl(program(), "firered_fake_server", (char *)NULL);

@@ -20,6 +20,17 @@
 
 enum { HANG_SECONDS = 60 };
 
+/* Whether $FIRERED_SERVER is under test: the real engine, which words in the prompt do not steer.
+ */
+bool server_is_real(void);
+#define NEEDS_STAND_IN()                                                                           \
+    do {                                                                                           \
+        if (server_is_real()) skip();                                                              \
+    } while (0)
+
+/* What X-Model says. */
+const char *server_model(void);
+
 struct server_process {
     pid_t pid;
     int port;

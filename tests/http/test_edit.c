@@ -39,7 +39,7 @@ static void test_answer(void **state) {
     assert_string_equal(answer_header(&a, "X-Seed"), "18446744073709551615");
     assert_string_equal(answer_header(&a, "X-Steps"), "3");
     assert_string_equal(answer_header(&a, "X-Guidance-Scale"), "2.5");
-    assert_string_equal(answer_header(&a, "X-Model"), "fake-model");
+    assert_string_equal(answer_header(&a, "X-Model"), server_model());
     assert_int_equal(strlen(answer_header(&a, "X-Request-ID")), 32);
     double queue, encode, denoise, decode;
     assert_int_equal(sscanf(answer_header(&a, "Server-Timing"),
@@ -50,7 +50,7 @@ static void test_answer(void **state) {
     struct picture_header header;
     assert_int_equal(picture_probe(&header, a.body.data, a.body.size, NULL), STATUS_OK);
     assert_int_equal(header.format, PICTURE_PNG);
-    check_size(&a, 48, 32);
+    if (!server_is_real()) check_size(&a, 48, 32); /* the real one has an area of its own */
     answer_free(&a);
 }
 
@@ -92,6 +92,7 @@ static void check_header(struct server_process *s, const char *name, const char 
 
 static void test_numbers_in_range(void **state) {
     (void)state;
+    NEEDS_STAND_IN();
     check_header(&server, "steps", "1", "X-Steps", "1");
     check_header(&server, "steps", "100", "X-Steps", "100");
     check_header(&server, "steps", "007", "X-Steps", "7");
@@ -106,6 +107,7 @@ static void test_numbers_in_range(void **state) {
 
 static void test_defaults(void **state) {
     (void)state;
+    NEEDS_STAND_IN();
     struct server_process s;
     server_start_ready(&s, (const char *[]){"FAKE_STEPS=8", "FAKE_GUIDANCE=4.5", NULL});
     check_header(&s, "seed", "1", "X-Steps", "8");
@@ -234,7 +236,7 @@ static void test_pictures(void **state) {
         form_end(&f);
         http_post_form(&server, &f, &a);
         assert_int_equal(a.status, 200);
-        check_size(&a, 32, 64);
+        if (!server_is_real()) check_size(&a, 32, 64);
         answer_free(&a);
     }
     buffer_free(&wide);
@@ -265,6 +267,7 @@ static void test_unknown_fields(void **state) {
 
 static void test_failures(void **state) {
     (void)state;
+    NEEDS_STAND_IN();
     static const struct {
         const char *prompt;
         int status;

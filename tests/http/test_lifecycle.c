@@ -27,6 +27,7 @@ static int post(struct server_process *s, const char *prompt) {
 
 static void test_loading(void **state) {
     (void)state;
+    NEEDS_STAND_IN();
     struct server_process s;
     struct answer a;
     server_start(&s, (const char *[]){"FAKE_LOAD_HOLD=go", NULL});
@@ -70,6 +71,7 @@ static void test_loading(void **state) {
 
 static void test_bad_model(void **state) {
     (void)state;
+    NEEDS_STAND_IN();
     char log[4096];
     assert_int_equal(server_fails((const char *[]){"FAKE_LOAD_FAIL=1", NULL}, log, sizeof log), 1);
     assert_non_null(strstr(log, "it has no transformer"));
@@ -170,12 +172,14 @@ static void check_stop(int signal) {
 
 static void test_stop(void **state) {
     (void)state;
+    NEEDS_STAND_IN();
     check_stop(SIGTERM);
     check_stop(SIGINT);
 }
 
 static void test_stop_has_an_end(void **state) {
     (void)state;
+    NEEDS_STAND_IN();
     struct server_process s;
     struct answer a;
     server_start_ready(&s, (const char *[]){"TIMEOUT_SECONDS=0.5", NULL});
@@ -215,6 +219,7 @@ static void test_stop_while_loading(void **state) {
 /* Uploads in progress do not hold up the end for long, nor do clients that idle. */
 static void test_stop_with_open_connections(void **state) {
     (void)state;
+    NEEDS_STAND_IN();
     struct server_process s;
     server_start_ready(&s, (const char *[]){"LIMIT_FLUSH_SECONDS=1", NULL});
     int idle = raw_connect(&s), upload = raw_connect(&s), head = raw_connect(&s);
@@ -230,6 +235,7 @@ static void test_stop_with_open_connections(void **state) {
 
 static void test_service_manager(void **state) {
     (void)state;
+    NEEDS_STAND_IN();
     char dir[] = "/tmp/firered-notify-XXXXXX", setting[128], word[64];
     assert_non_null(mkdtemp(dir));
     struct sockaddr_un at = {.sun_family = AF_UNIX};
@@ -287,7 +293,9 @@ static void test_no_leak(void **state) {
     for (int i = 0; i < 600; i++) {
         struct answer a;
         if (i % 3 == 0) {
-            http_edit(&s, i % 2 ? "night" : "fail=internal", &a);
+            struct form f;
+            form_edit(&f, i % 2 ? "night" : "fail=internal", "steps", "1", NULL);
+            http_post_form(&s, &f, &a);
         } else if (i % 3 == 1) {
             http_get(&s, "/docs", &a);
         } else {

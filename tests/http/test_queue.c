@@ -39,6 +39,7 @@ static void expect_error(int fd, int status, const char *code, bool retry) {
 
 static void test_order_and_limit(void **state) {
     (void)state;
+    NEEDS_STAND_IN();
     struct server_process s;
     server_start_ready(&s, (const char *[]){"MAX_CONCURRENT_JOBS=1", "MAX_QUEUE=2", NULL});
     int running = post(&s, "hold=a");
@@ -65,6 +66,7 @@ static void test_order_and_limit(void **state) {
 
 static void test_no_queue(void **state) {
     (void)state;
+    NEEDS_STAND_IN();
     struct server_process s;
     server_start_ready(&s, (const char *[]){"MAX_CONCURRENT_JOBS=2", "MAX_QUEUE=0", NULL});
     int a = post(&s, "hold=a");
@@ -80,6 +82,7 @@ static void test_no_queue(void **state) {
 
 static void test_timeouts(void **state) {
     (void)state;
+    NEEDS_STAND_IN();
     struct server_process s;
     server_start_ready(&s, (const char *[]){"MAX_CONCURRENT_JOBS=1", "TIMEOUT_SECONDS=0.4", NULL});
     int running = post(&s, "hold=never");
@@ -101,6 +104,7 @@ static void test_timeouts(void **state) {
  * the queue at once. */
 static void test_timeout_in_queue(void **state) {
     (void)state;
+    NEEDS_STAND_IN();
     struct server_process s;
     server_start_ready(&s, (const char *[]){"MAX_CONCURRENT_JOBS=1", "TIMEOUT_SECONDS=1", NULL});
     int running = post(&s, "ignore-cancel=4000");
@@ -177,6 +181,7 @@ static void test_leaving(void **state) {
  * it. */
 static void test_leaving_while_answered(void **state) {
     (void)state;
+    NEEDS_STAND_IN();
     struct server_process s;
     struct answer a;
     server_start_ready(&s, NULL);

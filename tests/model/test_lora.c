@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "weights/files.h"
+#include "support/files.h"
 #include "weights/weights.h"
 
 #include <cmocka.h> /* last: it takes the name `fail` for a macro */
@@ -316,6 +316,154 @@ static void files_that_are_no_adapter_are_refused(void **state) {
     assert_refused(in_folder(*state, "lora"), "lora is no safetensors file");
 }
 
+/* An adapter of the modules "a.to_q" and "b.to_q" with a configuration. */
+static const char *write_configured(void **state, const char *prefix, const char *config) {
+    static const char *const NAMES[] = {"a.to_q.lora_A", "a.to_q.lora_B", "b.to_q.lora_A",
+                                        "b.to_q.lora_B"};
+    struct tensor_spec t[4];
+    char keys[4][64];
+    for (int i = 0; i < 4; i++) {
+        snprintf(keys[i], sizeof keys[i], "%s%s.weight", prefix, NAMES[i]);
+        bool down = i % 2 == 0;
+        t[i] = (struct tensor_spec){
+            keys[i], "F32", 2, {2, down ? 3 : 2}, down ? DOWN : UP, down ? sizeof DOWN : sizeof UP};
+    }
+    const char *path = in_folder(*state, "lora");
+    write_tensors_with(path, "lora_adapter_metadata", config, t, 4);
+    return path;
+}
+
+static float factor_of(struct lora *l, const char *module) {
+    bool touched;
+    float *delta = delta_of(l, module, 2, 3, &touched), factor = delta[0] / PRODUCT[0];
+    assert_true(touched);
+    for (int i = 0; i < 6; i++) assert_true(fabsf(delta[i] - factor * PRODUCT[i]) <= 1e-5f);
+    free(delta);
+    return factor;
+}
+
+static void the_configuration_decides_the_strength(void **state) {
+    static const struct {
+        const char *prefix, *config;
+        float a, b; /* factors */
+    } GOOD[] = {
+        {"", "", 1, 1},
+        {"", "null", 1, 1},
+        {"", "{\"r\":2}", 4, 4},
+        {"", "{\"r\":2,\"lora_alpha\":3.5}", 1.75f, 1.75f},
+        {"transformer.", "{\"transformer.r\":2,\"transformer.lora_alpha\":6,\"r\":9}", 3, 3},
+        {"transformer.", "{\"transformer.r\":2,\"text_encoder.use_dora\":true}", 4, 4},
+        {"", "{\"r\":2,\"lora_alpha\":2,\"use_rslora\":true}", 1.41421356f, 1.41421356f},
+        {"", "{\"r\":2,\"lora_alpha\":2,\"alpha_pattern\":{\"b.to_q\":8}}", 1, 4},
+        {"", "{\"r\":2,\"lora_alpha\":2,\"alpha_pattern\":{\"to_q\":8}}", 4, 4},
+        {"", "{\"r\":2,\"lora_alpha\":2,\"alpha_pattern\":{\"b.to_q\":6,\"to_q\":8}}", 4, 3},
+        {"", "{\"r\":2,\"lora_alpha\":2,\"alpha_pattern\":{\"to_q\":8,\"b.to_q\":6}}", 4, 4},
+        {"", "{\"r\":2,\"lora_alpha\":2,\"alpha_pattern\":{\"^a.to_q\":8,\"^to_q\":4}}", 4, 1},
+        {"", "{\"r\":2,\"lora_alpha\":2,\"alpha_pattern\":{\"o_q\":8,\"a\":4,\"xa.to_q\":4}}", 1,
+         1},
+        {"", "{\"r\":2,\"lora_alpha\":2,\"alpha_pattern\":{\"b.to.q\":8}}", 1, 4},
+        {"", "{\"r\":5,\"lora_alpha\":2,\"rank_pattern\":{\"to_q\":2}}", 1, 1},
+        {"",
+         "{\"r\":2,\"use_dora\":false,\"lora_bias\":null,\"layer_replication\":[],"
+         "\"init_lora_weights\":\"gaussian\",\"rank_pattern\":{},\"unknown\":7}",
+         4, 4},
+        {"lora_unet_", "{\"r\":2,\"lora_alpha\":6}", 3, 3},
+    };
+    for (size_t i = 0; i < sizeof GOOD / sizeof GOOD[0]; i++) {
+        struct lora *l = open_lora(write_configured(state, GOOD[i].prefix, GOOD[i].config), 0.5);
+        float a = factor_of(l, "a.to_q"), b = factor_of(l, "b.to_q");
+        if (fabsf(a - GOOD[i].a / 2) > 1e-6f || fabsf(b - GOOD[i].b / 2) > 1e-6f)
+            fail_msg("%s: %g and %g", GOOD[i].config, (double)a, (double)b);
+        lora_close(l);
+    }
+}
+
+static void configurations_that_are_not_understood_are_refused(void **state) {
+    static const struct {
+        const char *prefix, *config, *says;
+    } BAD[] = {
+        {"", "{\"r\":", "lora: its \"lora_adapter_metadata\" is not valid JSON"},
+        {"", "{\"r\":2,\"r\":2}", "is not valid JSON: duplicate"},
+        {"", "[2]", "is not a JSON object"},
+        {"", "{\"r\":NaN}", "is not valid JSON"},
+        {"", "{}", "gives \"a.to_q\" the rank 8, but its matrices have 2"},
+        {"", "{\"r\":4}", "gives \"a.to_q\" the rank 4, but its matrices have 2"},
+        {"", "{\"r\":2,\"rank_pattern\":{\"b.to_q\":1}}", "gives \"b.to_q\" the rank 1"},
+        {"", "{\"r\":0}", "the rank \"r\" must be a whole number from 1"},
+        {"", "{\"r\":2.0}", "the rank \"r\" must be"},
+        {"", "{\"r\":null}", "the rank \"r\" must be"},
+        {"", "{\"r\":2,\"lora_alpha\":\"8\"}", "the alpha \"lora_alpha\" must be a number"},
+        {"", "{\"r\":2,\"lora_alpha\":null}", "the alpha \"lora_alpha\" must be a number"},
+        {"", "{\"r\":2,\"lora_alpha\":1e300}",
+         "the scale of \"a.to_q.lora_A.weight\" is too large"},
+        {"", "{\"r\":2,\"alpha_pattern\":[1]}", "\"alpha_pattern\" must be an object"},
+        {"", "{\"r\":2,\"alpha_pattern\":{\"to_q\":true}}", "the alpha \"to_q\" must be a number"},
+        {"", "{\"r\":2,\"rank_pattern\":{\"to_q\":-1}}", "the rank \"to_q\" must be"},
+        {"", "{\"r\":2,\"alpha_pattern\":{\"to_(q|k)\":4}}",
+         "\"alpha_pattern\": the pattern \"to_(q|k)\" is no plain name of a module"},
+        {"", "{\"r\":2,\"rank_pattern\":{\"to\\nq\":4}}", "the pattern \"to?q\" is no plain name"},
+        {"", "{\"r\":2,\"alpha_pattern\":{\"\":4}}", "the pattern \"\" is no plain name"},
+        {"", "{\"r\":2,\"alpha_pattern\":{\"^\":4}}", "the pattern \"^\" is no plain name"},
+        {"", "{\"r\":2,\"use_rslora\":1}", "\"use_rslora\" must be true or false"},
+        {"", "{\"r\":2,\"use_dora\":true}", "\"use_dora\" is set, which is not supported"},
+        {"transformer.", "{\"transformer.r\":2,\"transformer.lora_bias\":true}",
+         "\"lora_bias\" is set, which is not supported"},
+        {"", "{\"r\":2,\"layer_replication\":[[0,1]]}", "\"layer_replication\" is set"},
+        {"", "{\"r\":2,\"init_lora_weights\":\"pissa\"}", "changes the model's own weights"},
+        {"lora_unet_", "{\"r\":2,\"alpha_pattern\":{\"to_q\":4}}",
+         "has patterns, which cannot be matched with \"a.to_q\""},
+    };
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++)
+        assert_refused(write_configured(state, BAD[i].prefix, BAD[i].config), BAD[i].says);
+    char *text = calloc(1, (1 << 20) + 2);
+    assert_non_null(text);
+    memset(text, ' ', (1 << 20) + 1);
+    assert_refused(write_configured(state, "", text), "is longer than 1048576 bytes");
+    free(text);
+}
+
+/* The tiny adapter again, with alpha 8 to its rank 4, is the same at twice the scale. */
+static void a_configuration_doubles_the_tiny_adapter(void **state) {
+    struct weights *peft;
+    assert_int_equal(weights_open_file(&peft, TINY "lora_peft.safetensors", NULL), STATUS_OK);
+    size_t n = weights_count(peft);
+    struct tensor_spec *t = calloc(n, sizeof *t);
+    assert_non_null(t);
+    for (size_t i = 0; i < n; i++) {
+        const struct weight *w = weights_at(peft, i);
+        t[i] = (struct tensor_spec){.name = w->name,
+                                    .dtype = "F32",
+                                    .rank = w->rank,
+                                    .data = w->data,
+                                    .size = (size_t)w->count * 4};
+        assert_int_equal(w->dtype, DTYPE_F32);
+        memcpy(t[i].shape, w->shape, sizeof t[i].shape);
+    }
+    const char *path = in_folder(*state, "lora");
+    write_tensors_with(path, "lora_adapter_metadata",
+                       "{\"transformer.lora_alpha\": 8, \"transformer.r\": 4}", t, n);
+    struct lora *twice = open_lora(TINY "lora_peft.safetensors", 2.0), *same = open_lora(path, 1.0);
+    for (size_t i = 0; i + 1 < n; i += 2) { /* down and up of one module are neighbours */
+        const struct weight *down = weights_at(peft, i), *up = weights_at(peft, i + 1);
+        const char *from = down->name + strlen("transformer.");
+        char module[256];
+        snprintf(module, sizeof module, "%.*s", (int)(strlen(from) - strlen(".lora_A.weight")),
+                 from);
+        bool touched[2];
+        float *a = delta_of(twice, module, up->shape[0], down->shape[1], &touched[0]);
+        float *b = delta_of(same, module, up->shape[0], down->shape[1], &touched[1]);
+        assert_true(touched[0] && touched[1]);
+        assert_memory_equal(a, b, (size_t)(up->shape[0] * down->shape[1]) * sizeof *a);
+        free(a);
+        free(b);
+    }
+    assert_int_equal(lora_check_all_used(same, NULL), STATUS_OK);
+    lora_close(twice);
+    lora_close(same);
+    free(t);
+    weights_close(peft);
+}
+
 static void scales_must_be_finite(void **state) {
     (void)state;
     struct lora *l;
@@ -425,6 +573,11 @@ int main(void) {
         cmocka_unit_test_setup_teardown(other_sizes_are_refused_and_leave_the_weight_alone, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(files_that_are_no_adapter_are_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_configuration_decides_the_strength, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(configurations_that_are_not_understood_are_refused, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_configuration_doubles_the_tiny_adapter, set_up,
+                                        tear_down),
         cmocka_unit_test(scales_must_be_finite),
         cmocka_unit_test_setup_teardown(blocks_do_not_show, set_up, tear_down),
         cmocka_unit_test_setup_teardown(modules_may_be_merged_at_the_same_time, set_up, tear_down),

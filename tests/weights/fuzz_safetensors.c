@@ -33,6 +33,8 @@ static void check(const void *head, size_t head_size, uint64_t file_size) {
         require(*t->name != '\0' && *t->dtype != '\0');
         at = t->end;
     }
+    const char *about = safetensors_metadata(&f, "format");
+    require(!about || strlen(about) < head_size);
     require(at == f.data_size && f.data_size <= file_size);
     safetensors_close(&f);
 }

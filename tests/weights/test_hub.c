@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "weights/files.h"
+#include "support/files.h"
 
 #include <cmocka.h> /* last: it takes the name `fail` for a macro */
 

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "weights/files.h"
+#include "support/files.h"
 #include "weights/safetensors.h"
 #include "weights/weights.h"
 
@@ -262,6 +262,21 @@ static void good_files_give_their_tensors(void **state) {
     weights_close(NULL);
 }
 
+static void metadata_is_found_by_key(void **state) {
+    const char *path = in_folder(*state, "m.safetensors");
+    const char *const text = "{\"r\": \"\\\\\"}\n", *const keys[] = {"form", "formats", ""};
+    write_tensors_with(path, "format", text, NULL, 0);
+    struct weights *w;
+    assert_int_equal(weights_open_file(&w, path, NULL), STATUS_OK);
+    assert_string_equal(weights_metadata(w, "format"), text);
+    for (size_t i = 0; i < 3; i++) assert_null(weights_metadata(w, keys[i]));
+    weights_close(w);
+    write_tensors(path, NULL, 0);
+    assert_int_equal(weights_open_file(&w, path, NULL), STATUS_OK);
+    assert_null(weights_metadata(w, "format"));
+    weights_close(w);
+}
+
 static void metadata_and_no_tensors_are_fine(void **state) {
     static const char *const HEADERS[] = {"{}", "{\"__metadata__\":{}}",
                                           "{\"__metadata__\":{\"format\":\"pt\"}}      "};
@@ -314,6 +329,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(other_formats_are_read_but_are_no_weights, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(good_files_give_their_tensors, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(metadata_is_found_by_key, set_up, tear_down),
         cmocka_unit_test_setup_teardown(metadata_and_no_tensors_are_fine, set_up, tear_down),
         cmocka_unit_test(a_header_in_memory_needs_no_data),
     };

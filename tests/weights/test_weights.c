@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
-#include "weights/files.h"
+#include "support/files.h"
 
 #include <cmocka.h> /* last: it takes the name `fail` for a macro */
 

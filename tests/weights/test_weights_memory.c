@@ -10,7 +10,7 @@
 
 #include "model/lora.h"
 #include "weights/failing_malloc.h"
-#include "weights/files.h"
+#include "support/files.h"
 #include "weights/hub.h"
 #include "weights/weights.h"
 

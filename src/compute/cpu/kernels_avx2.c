@@ -1,6 +1,9 @@
 /* x86-64-v3: 16 registers of 8 lanes; 6 x 2 sums, 2 for the panel, 1 for the row. */
+#include <immintrin.h>
+
 #define LANES 8
 #define ROWS  6
+#define MULTIPLY_ADD(a, b, c) ((vec)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
 #include "compute/cpu/kernels.inc"
 
 extern const struct kernels kernels_avx2;

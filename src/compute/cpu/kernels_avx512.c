@@ -2,8 +2,11 @@
  * x86-64-v4: 32 registers of 16 lanes.  Eight rows keep 16 sums in flight, enough to hide the latency of two multiply-add
  * units, and leave the row pointers in general registers.
  */
+#include <immintrin.h>
+
 #define LANES 16
 #define ROWS  8
+#define MULTIPLY_ADD(a, b, c) ((vec)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
 #include "compute/cpu/kernels.inc"
 
 extern const struct kernels kernels_avx512;

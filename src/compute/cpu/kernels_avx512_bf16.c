@@ -1,9 +1,10 @@
 /* kernels_avx512.c's twin for CPUs that also multiply pairs of bfloat16 numbers (Cooper Lake, Zen 4 and later). */
+#include <immintrin.h>
+
 #define LANES 16
 #define ROWS  8
+#define MULTIPLY_ADD(a, b, c) ((vec)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
 #include "compute/cpu/kernels.inc"
-
-#include <immintrin.h>
 
 typedef int32_t int_loose __attribute__((aligned(2), may_alias));
 

@@ -1,6 +1,7 @@
 /* Any CPU: four lanes, which every compiler lowers to what it has. */
 #define LANES 4
 #define ROWS  4
+#define MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
 #include "compute/cpu/kernels.inc"
 
 extern const struct kernels kernels_generic;

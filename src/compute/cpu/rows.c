@@ -64,7 +64,7 @@ static void channel_norm_row(const struct rows_job *j, int64_t r) {
     float *out = row_at(j->out, r);
     int64_t n = j->in.cols;
     float length = sqrtf(j->k->dot(x, x, n));
-    if (length < 1e-12f) length = 1e-12f; /* asked this way round, a NaN stays and spoils its whole row, as torch's does */
+    if (length < 1e-12f) length = 1e-12f; /* this way round a NaN stays and spoils its row */
     j->k->weighted(out, x, j->weight, sqrtf((float)n) / length, n);
     if (j->silu) j->k->silu(out, out, n);
 }

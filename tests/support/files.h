@@ -2,8 +2,8 @@
  * files.h - temporary folders and hand-made safetensors files for the tests; every failure fails
  * the running test.
  */
-#ifndef TESTS_WEIGHTS_FILES_H
-#define TESTS_WEIGHTS_FILES_H
+#ifndef SUPPORT_FILES_H
+#define SUPPORT_FILES_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,5 +33,9 @@ void write_raw(const char *path, const char *header, bool pad, uint64_t length, 
 
 /* A correct file of n tensors, each next to the one before. */
 void write_tensors(const char *path, const struct tensor_spec *tensors, size_t n);
+
+/* The same with {KEY: VALUE} as its "__metadata__". */
+void write_tensors_with(const char *path, const char *key, const char *value,
+                        const struct tensor_spec *tensors, size_t n);
 
 #endif

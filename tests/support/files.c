@@ -1,4 +1,4 @@
-#include "weights/files.h"
+#include "support/files.h"
 
 #include <ftw.h>
 #include <setjmp.h>
@@ -15,8 +15,8 @@
 char *temporary_folder(void) {
     const char *base = getenv("TMPDIR");
     struct buffer path = {0};
-    assert_int_equal(
-        buffer_printf(&path, "%s/firered-weights-XXXXXX", base && *base ? base : "/tmp"), 0);
+    assert_int_equal(buffer_printf(&path, "%s/firered-test-XXXXXX", base && *base ? base : "/tmp"),
+                     0);
     assert_non_null(mkdtemp(path.data));
     return path.data;
 }
@@ -70,19 +70,42 @@ void write_raw(const char *path, const char *header, bool pad, uint64_t length, 
     buffer_free(&file);
 }
 
+static void append_string(struct buffer *json, const char *text) {
+    append(json, "\"", 1);
+    for (; *text; text++) {
+        if ((unsigned char)*text < 0x20)
+            assert_int_equal(buffer_printf(json, "\\u%04x", *text), 0);
+        else
+            append(json, (const char[]){'\\', *text} + (*text != '"' && *text != '\\'),
+                   1 + (*text == '"' || *text == '\\'));
+    }
+    append(json, "\"", 1);
+}
+
 void write_tensors(const char *path, const struct tensor_spec *tensors, size_t n) {
+    write_tensors_with(path, NULL, NULL, tensors, n);
+}
+
+void write_tensors_with(const char *path, const char *key, const char *value,
+                        const struct tensor_spec *tensors, size_t n) {
     struct buffer header = {0}, file = {0};
+    append(&header, "{", 1);
+    if (key) {
+        buffer_printf(&header, "\"__metadata__\":{\"%s\":", key);
+        append_string(&header, value);
+        buffer_printf(&header, n ? "}," : "}");
+    }
     size_t at = 0;
     for (size_t i = 0; i < n; i++) {
         const struct tensor_spec *t = &tensors[i];
-        buffer_printf(&header, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[", i ? "," : "{", t->name,
+        buffer_printf(&header, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[", i ? "," : "", t->name,
                       t->dtype);
         for (int d = 0; d < t->rank; d++)
             buffer_printf(&header, "%s%lld", d ? "," : "", (long long)t->shape[d]);
         buffer_printf(&header, "],\"data_offsets\":[%zu,%zu]}", at, at + t->size);
         at += t->size;
     }
-    assert_int_equal(buffer_printf(&header, n ? "}" : "{}"), 0);
+    assert_int_equal(buffer_printf(&header, "}"), 0);
     append_header(&file, header.data, true, 0);
     for (size_t i = 0; i < n; i++) append(&file, tensors[i].data, tensors[i].size);
     write_bytes(path, file.data, file.size);
