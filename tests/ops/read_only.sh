@@ -36,6 +36,7 @@ die() {
 
 # serve PREFIX...: a server whose PID is $pid, and the port it tells.
 serve() {
+    : >"$work/log" # here, not when the server gets to run: what the last one wrote must not be taken for this one's
     (cd "$work/here" && exec env MODEL_ID="$model" HOST=127.0.0.1 PORT=0 LOG_FORMAT=text TMPDIR="$work/tmp" THREADS=1 \
         "$@" "$program" serve) >"$work/log" 2>&1 &
     pid=$!
