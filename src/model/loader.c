@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buffer.h"
-
 enum status loader_start(struct loader *l, struct error *err) {
     l->err = err;
     l->status = STATUS_OK;
@@ -14,9 +12,6 @@ enum status loader_start(struct loader *l, struct error *err) {
     l->used = calloc(weights_count(l->weights) + 1, sizeof *l->used);
     if (!l->used)
         return l->status = fail(err, STATUS_NO_MEMORY, "no memory to load the %s", l->component);
-    l->all_16_bit = true;
-    for (size_t i = 0; i < weights_count(l->weights); i++)
-        if (weights_at(l->weights, i)->dtype == DTYPE_F32) l->all_16_bit = false;
     return STATUS_OK;
 }
 

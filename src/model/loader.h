@@ -43,7 +43,6 @@ struct loader {
     bool *used;         /* per weight */
     uint64_t parameters;
     size_t tensors;
-    bool all_16_bit; /* set by loader_start: every tensor is stored in 16 bits */
     enum status status;
     struct error *err;
 };

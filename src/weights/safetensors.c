@@ -28,13 +28,6 @@ static const struct {
     {"BOOL", 1}, {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"F8_E8M0", 1}, {"C64", 8},
 };
 
-/* Names come out of the file: whatever they hold, the sentence stays one line. */
-static enum status on_one_line(enum status s, struct error *err) {
-    for (char *c = err ? err->text : NULL; s != STATUS_OK && c && *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?';
-    return s;
-}
-
 static enum status check_name(const char *name, const char *file, struct error *err) {
     if (!*name) return fail(err, STATUS_INVALID, "%s: a tensor's name is empty", file);
     for (const char *c = name; *c; c++)
@@ -271,7 +264,7 @@ enum status safetensors_parse(struct safetensors *out, const void *head, size_t 
     enum status s = start(out, file, err);
     if (s == STATUS_OK) s = parse(out, head, head_size, file_size, err);
     if (s != STATUS_OK) safetensors_close(out);
-    return on_one_line(s, err);
+    return s;
 }
 
 static enum status map(struct safetensors *out, const char *path, struct error *err) {
@@ -308,7 +301,7 @@ enum status safetensors_open(struct safetensors *out, const char *path, struct e
     if (s == STATUS_OK && out->map)
         out->data = (const uint8_t *)out->map + (out->map_size - out->data_size);
     if (s != STATUS_OK) safetensors_close(out);
-    return on_one_line(s, err);
+    return s;
 }
 
 const char *safetensors_metadata(const struct safetensors *f, const char *key) {
