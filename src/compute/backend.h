@@ -24,7 +24,8 @@ struct backend {
     void (*download)(struct workspace *w, float *out, struct tensor in);
 
     enum status (*pack_linear)(struct compute *c, struct linear **out, const struct matrix *parts,
-                               size_t count, const float *bias, bool exact, struct error *err);
+                               size_t count, const float *bias, enum precision coarsest,
+                               struct error *err);
     enum status (*pack_conv)(struct compute *c, struct conv **out, const float *weight,
                              const float *bias, int64_t out_channels, int64_t in_channels, int size,
                              struct error *err);
@@ -63,6 +64,7 @@ struct compute {
     const struct backend *backend;
     const char *kernels;
     int threads;
+    enum precision precision;
     bool plan_only; /* what is packed has sizes, but no numbers */
     atomic_uint_least64_t weight_bytes;
 };

@@ -43,7 +43,8 @@ uint64_t compute_weight_bytes(const struct compute *c) {
 /* ---- weights ---- */
 
 enum status compute_pack_linear(struct compute *c, struct linear **out, const struct matrix *parts,
-                                size_t count, const float *bias, bool exact, struct error *err) {
+                                size_t count, const float *bias, enum precision coarsest,
+                                struct error *err) {
     *out = NULL;
     for (size_t i = 0; i < count; i++)
         if (parts[i].rows < 1 || parts[i].cols < 1 || parts[i].cols != parts[0].cols)
@@ -51,7 +52,7 @@ enum status compute_pack_linear(struct compute *c, struct linear **out, const st
                 err, STATUS_INVALID, "cannot pack a [%lld, %lld] matrix with one of %lld columns",
                 (long long)parts[i].rows, (long long)parts[i].cols, (long long)parts[0].cols);
     if (count == 0) return fail(err, STATUS_INVALID, "a layer without weights");
-    enum status s = c->backend->pack_linear(c, out, parts, count, bias, exact, err);
+    enum status s = c->backend->pack_linear(c, out, parts, count, bias, coarsest, err);
     if (s == STATUS_OK) atomic_fetch_add(&c->weight_bytes, (*out)->bytes);
     return s;
 }

@@ -14,6 +14,7 @@ static const struct option_choice devices[] = {
 static const struct option_choice dtypes[] = {{"auto", FIRERED_DTYPE_AUTO},
                                               {"float32", FIRERED_DTYPE_FLOAT32},
                                               {"bfloat16", FIRERED_DTYPE_BFLOAT16},
+                                              {"int8", FIRERED_DTYPE_INT8},
                                               {0}};
 static const struct option_choice generators[] = {
     {"cpu", FIRERED_GENERATOR_CPU}, {"cuda", FIRERED_GENERATOR_CUDA}, {0}};

@@ -19,6 +19,10 @@ void loader_set_prefix(struct loader *l, const char *prefix) {
     l->prefix = prefix;
 }
 
+void loader_set_coarsest(struct loader *l, enum precision coarsest) {
+    l->coarsest = coarsest;
+}
+
 enum status loader_finish(struct loader *l) {
     for (size_t i = 0; l->status == STATUS_OK && i < weights_count(l->weights); i++)
         if (!l->used[i])
@@ -188,7 +192,7 @@ static void load_stack(struct loader *l, struct linear **to, char names[][LOADER
         at += out[i];
     }
     if (!failed(l))
-        l->status = compute_pack_linear(l->compute, to, parts, count, bias, l->exact, l->err);
+        l->status = compute_pack_linear(l->compute, to, parts, count, bias, l->coarsest, l->err);
     for (size_t i = 0; i < count; i++) {
         free(merges[i]);
         done_with(l, weights[i]);
@@ -284,7 +288,7 @@ void load_pointwise(struct loader *l, struct linear **to, int64_t out, int64_t i
     FORMAT_NAME(name, format);
     float *bias, *weight = conv_weight(l, name, out, in, 1, rank, 1, &bias);
     struct matrix m = {DTYPE_F32, out, in, weight};
-    if (!failed(l)) l->status = compute_pack_linear(l->compute, to, &m, 1, bias, l->exact, l->err);
+    if (!failed(l)) l->status = compute_pack_linear(l->compute, to, &m, 1, bias, l->coarsest, l->err);
     free(weight);
     free(bias);
 }
@@ -303,7 +307,7 @@ void load_flattened(struct loader *l, struct linear **to, int64_t out, const int
     const struct weight *w = need(l, name, shape, in_rank + 1);
     if (!w) return;
     struct matrix m = {w->dtype, out, in, w->data};
-    l->status = compute_pack_linear(l->compute, to, &m, 1, NULL, l->exact, l->err);
+    l->status = compute_pack_linear(l->compute, to, &m, 1, NULL, l->coarsest, l->err);
     done_with(l, w);
 }
 

@@ -102,6 +102,7 @@ static void take_counts(struct model *m, const struct loader *l) {
 /* Vision tower and language model share a folder.  Their names have one of two layouts. */
 static enum status load_text_encoder(struct model *m, struct loading *loading, struct error *err) {
     struct loader l = loader_for(loading, "text_encoder", m->text_weights);
+    l.coarsest = PRECISION_BFLOAT16;
     bool nested = weights_find(m->text_weights, "model.language_model.embed_tokens.weight") != NULL;
     enum status s = loader_start(&l, err);
     loader_set_prefix(&l, nested ? "model.visual." : "visual.");
@@ -122,6 +123,7 @@ static enum status load_transformer(struct model *m, const struct weights *weigh
                                     struct loading *loading, struct lora *const *loras,
                                     struct error *err) {
     struct loader l = loader_for(loading, "transformer", weights);
+    l.coarsest = PRECISION_BFLOAT16;
     l.loras = loras;
     l.lora_count = loading->options->lora_count;
     enum status s = transformer_load(&m->transformer, &m->config.transformer, &l, err);
@@ -135,7 +137,6 @@ static enum status load_transformer(struct model *m, const struct weights *weigh
 static enum status load_vae(struct model *m, const struct weights *weights, struct loading *loading,
                             struct error *err) {
     struct loader l = loader_for(loading, "vae", weights);
-    l.exact = true;
     enum status s = vae_load(&m->vae, &m->config.vae, &l, err);
     take_counts(m, &l);
     return s;

@@ -292,7 +292,7 @@ static void draw_noise(struct run *r) {
     enum noise_generator g =
         r->engine->generator == FIRERED_GENERATOR_CUDA ? NOISE_TORCH_CUDA : NOISE_TORCH_CPU;
     noise_fill(r->host.map, (size_t)(c->z * height * width), r->edit->seed, g,
-               r->engine->dtype == FIRERED_DTYPE_BFLOAT16);
+               r->engine->dtype != FIRERED_DTYPE_FLOAT32);
     latents_pack_planes(r->host.latents, r->host.map, height, width, c->z);
     if (r->trace)
         r->trace->floats(r->trace->arg, "noise", r->host.latents, r->plan->noise_tokens,

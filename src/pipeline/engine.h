@@ -16,7 +16,7 @@ struct firered {
     struct model model;
     struct tokenizer *tokenizer;
     struct scheduler_config scheduler;
-    enum firered_dtype dtype; /* FLOAT32 or BFLOAT16, never AUTO */
+    enum firered_dtype dtype; /* never AUTO */
     enum firered_generator generator;
 };
 

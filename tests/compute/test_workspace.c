@@ -44,7 +44,7 @@ static struct linear *linear_of(struct compute *c, int64_t out, int64_t in) {
     float *weight = random_floats((size_t)(out * in), 1);
     struct linear *l;
     assert_int_equal(compute_pack_linear(c, &l, &(struct matrix){DTYPE_F32, out, in, weight}, 1,
-                                         NULL, true, NULL),
+                                         NULL, PRECISION_FLOAT32, NULL),
                      STATUS_OK);
     free(weight);
     return l;
@@ -248,10 +248,10 @@ static void test_refused_weights(void **state) {
     struct error err = {{0}};
     struct matrix unequal[] = {{DTYPE_F32, 2, 3, x}, {DTYPE_F32, 3, 2, x}},
                   empty = {DTYPE_F32, 3, 0, x};
-    assert_int_equal(compute_pack_linear(c, &l, unequal, 2, NULL, false, &err), STATUS_INVALID);
+    assert_int_equal(compute_pack_linear(c, &l, unequal, 2, NULL, PRECISION_BFLOAT16, &err), STATUS_INVALID);
     assert_null(l);
-    assert_int_equal(compute_pack_linear(c, &l, &empty, 1, NULL, false, &err), STATUS_INVALID);
-    assert_int_equal(compute_pack_linear(c, &l, NULL, 0, NULL, false, &err), STATUS_INVALID);
+    assert_int_equal(compute_pack_linear(c, &l, &empty, 1, NULL, PRECISION_BFLOAT16, &err), STATUS_INVALID);
+    assert_int_equal(compute_pack_linear(c, &l, NULL, 0, NULL, PRECISION_BFLOAT16, &err), STATUS_INVALID);
     assert_int_equal(compute_pack_conv(c, &v, x, NULL, 1, 1, 2, &err), STATUS_INVALID);
     assert_null(v);
     assert_int_equal(compute_pack_conv(c, &v, x, NULL, 0, 1, 1, &err), STATUS_INVALID);

@@ -131,7 +131,7 @@ static void bench_linear(struct compute *c, int64_t rows, int64_t depth, int64_t
                                             "linear, bfloat16 products"};
         struct linear *l;
         struct error err;
-        must_be_ok(compute_pack_linear(c, &l, kind == 0 ? &f32 : &bf16, 1, NULL, kind < 2, &err),
+        must_be_ok(compute_pack_linear(c, &l, kind == 0 ? &f32 : &bf16, 1, NULL, kind < 2 ? PRECISION_FLOAT32 : PRECISION_BFLOAT16, &err),
                    &err);
         struct bench b = {
             .what = names[kind], .rows = rows, .depth = depth, .out = out, .linear = l};
