@@ -35,7 +35,7 @@ struct workspace;
 enum precision {
     PRECISION_FLOAT32,
     PRECISION_BFLOAT16, /* both sides rounded to bfloat16 where the device multiplies that */
-    PRECISION_INT8,     /* both sides 8 bits, with a scale for each row; docs/decisions/009-int8.md */
+    PRECISION_INT8, /* both sides 8 bits, with a scale for each row; docs/decisions/009-int8.md */
 };
 
 struct compute_options {

@@ -288,7 +288,8 @@ void load_pointwise(struct loader *l, struct linear **to, int64_t out, int64_t i
     FORMAT_NAME(name, format);
     float *bias, *weight = conv_weight(l, name, out, in, 1, rank, 1, &bias);
     struct matrix m = {DTYPE_F32, out, in, weight};
-    if (!failed(l)) l->status = compute_pack_linear(l->compute, to, &m, 1, bias, l->coarsest, l->err);
+    if (!failed(l))
+        l->status = compute_pack_linear(l->compute, to, &m, 1, bias, l->coarsest, l->err);
     free(weight);
     free(bias);
 }

@@ -165,7 +165,10 @@ static void rows_alone(struct compute *c) {
                                 .got = all,
                                 .gates = weight,
                                 .residuals = few};
-        assert_int_equal(compute_pack_linear(c, &t.l, &m, 1, NULL, kind < 2 ? PRECISION_FLOAT32 : PRECISION_BFLOAT16, NULL), STATUS_OK);
+        assert_int_equal(compute_pack_linear(c, &t.l, &m, 1, NULL,
+                                             kind < 2 ? PRECISION_FLOAT32 : PRECISION_BFLOAT16,
+                                             NULL),
+                         STATUS_OK);
         run_planned(c, work, &t);
         t.got = few;
         for (t.rows = 1; t.rows < 40; t.rows += 5) {
@@ -206,7 +209,9 @@ static void not_finite(struct compute *c) {
     for (int n = 0; n < 2 * 4 * 4; n++) {
         struct broken_case t = {.activation = (enum activation)(n / 2 % 4)};
         struct matrix m = {n & 8 ? DTYPE_BF16 : DTYPE_F32, B_OUT, B_DEPTH, n & 8 ? bf16 : weight};
-        assert_int_equal(compute_pack_linear(c, &t.l, &m, 1, NULL, n & 16 ? PRECISION_FLOAT32 : PRECISION_BFLOAT16, NULL), STATUS_OK);
+        assert_int_equal(compute_pack_linear(c, &t.l, &m, 1, NULL,
+                                             n & 16 ? PRECISION_FLOAT32 : PRECISION_BFLOAT16, NULL),
+                         STATUS_OK);
         float *x = random_floats((size_t)B_ROWS * B_DEPTH, 1);
         float y[B_ROWS * B_OUT];
         int row = n % B_ROWS;

@@ -126,7 +126,8 @@ static void accuracy(struct compute *c) {
         struct linear *l;
         struct workspace *w;
         struct matrix m = {DTYPE_F32, 1, 1, &one};
-        assert_int_equal(compute_pack_linear(c, &l, &m, 1, &zero, PRECISION_FLOAT32, NULL), STATUS_OK);
+        assert_int_equal(compute_pack_linear(c, &l, &m, 1, &zero, PRECISION_FLOAT32, NULL),
+                         STATUS_OK);
         assert_int_equal(
             workspace_create(&w, c, 2 * N * sizeof(float) + (4 << 20), NULL, NULL, NULL),
             STATUS_OK);

@@ -97,9 +97,12 @@ static void pack(struct compute *c, struct run *r) {
     void *bf16 = stored_as(DTYPE_BF16, m->weight, (size_t)WIDE * 2 * DEEP);
     struct matrix f32 = {DTYPE_F32, WIDE, DEEP, m->weight}, half = {DTYPE_BF16, WIDE, DEEP, bf16},
                   three = {DTYPE_BF16, (HEADS + 2 * KV_HEADS) * DIM, DEEP, bf16};
-    assert_int_equal(compute_pack_linear(c, &r->exact, &f32, 1, NULL, PRECISION_FLOAT32, NULL), STATUS_OK);
-    assert_int_equal(compute_pack_linear(c, &r->fast, &half, 1, m->norm, PRECISION_BFLOAT16, NULL), STATUS_OK);
-    assert_int_equal(compute_pack_linear(c, &r->qkv, &three, 1, NULL, PRECISION_FLOAT32, NULL), STATUS_OK);
+    assert_int_equal(compute_pack_linear(c, &r->exact, &f32, 1, NULL, PRECISION_FLOAT32, NULL),
+                     STATUS_OK);
+    assert_int_equal(compute_pack_linear(c, &r->fast, &half, 1, m->norm, PRECISION_BFLOAT16, NULL),
+                     STATUS_OK);
+    assert_int_equal(compute_pack_linear(c, &r->qkv, &three, 1, NULL, PRECISION_FLOAT32, NULL),
+                     STATUS_OK);
     assert_int_equal(compute_pack_conv(c, &r->conv, m->kernel, NULL, CHANNELS, 7, 3, NULL),
                      STATUS_OK);
     assert_int_equal(compute_pack_vector(c, &r->norm, m->norm, WIDE, NULL), STATUS_OK);

@@ -248,10 +248,13 @@ static void test_refused_weights(void **state) {
     struct error err = {{0}};
     struct matrix unequal[] = {{DTYPE_F32, 2, 3, x}, {DTYPE_F32, 3, 2, x}},
                   empty = {DTYPE_F32, 3, 0, x};
-    assert_int_equal(compute_pack_linear(c, &l, unequal, 2, NULL, PRECISION_BFLOAT16, &err), STATUS_INVALID);
+    assert_int_equal(compute_pack_linear(c, &l, unequal, 2, NULL, PRECISION_BFLOAT16, &err),
+                     STATUS_INVALID);
     assert_null(l);
-    assert_int_equal(compute_pack_linear(c, &l, &empty, 1, NULL, PRECISION_BFLOAT16, &err), STATUS_INVALID);
-    assert_int_equal(compute_pack_linear(c, &l, NULL, 0, NULL, PRECISION_BFLOAT16, &err), STATUS_INVALID);
+    assert_int_equal(compute_pack_linear(c, &l, &empty, 1, NULL, PRECISION_BFLOAT16, &err),
+                     STATUS_INVALID);
+    assert_int_equal(compute_pack_linear(c, &l, NULL, 0, NULL, PRECISION_BFLOAT16, &err),
+                     STATUS_INVALID);
     assert_int_equal(compute_pack_conv(c, &v, x, NULL, 1, 1, 2, &err), STATUS_INVALID);
     assert_null(v);
     assert_int_equal(compute_pack_conv(c, &v, x, NULL, 0, 1, 1, &err), STATUS_INVALID);

@@ -31,8 +31,7 @@ const struct kernels *kernels_choose(const char *name, enum precision precision)
     for (size_t i = 0; i < sizeof choices / sizeof *choices; i++) {
         const struct choice *c = &choices[i];
         if (!c->here) continue;
-        if (name ? strcmp(name, c->table->name) == 0 : precision >= c->precision)
-            return c->table;
+        if (name ? strcmp(name, c->table->name) == 0 : precision >= c->precision) return c->table;
     }
     return NULL;
 }
