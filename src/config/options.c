@@ -60,7 +60,8 @@ const struct option option_table[] = {
     {"DEVICE", NULL, OPTION_CHOICE, OPTION_DEVICE, FIELD(device), "auto", .choices = devices,
      .help = "where the networks run"},
     {"DTYPE", NULL, OPTION_CHOICE, OPTION_DEVICE, FIELD(dtype), "auto", .choices = dtypes,
-     .help = "the arithmetic; auto: what the hardware does fastest"},
+     .help =
+         "the arithmetic; auto: as the model is stored; int8: the fastest, in the least memory"},
     {"THREADS", NULL, OPTION_INT, OPTION_DEVICE, FIELD(threads), .shown = "all cores", .min = 0,
      .max = 4096, .help = "cores to use; 0: all that the process may use"},
     {"SEED_GENERATOR", NULL, OPTION_CHOICE, OPTION_RUN, FIELD(seed_generator), "cpu",
