@@ -168,6 +168,13 @@ static void test_info(void **state) {
     assert_int_equal(queue, 64);
     assert_int_equal(upload, 32);
     assert_int_equal(most_steps, 100);
+    const json_t *served = json_object_get(root, "model");
+    const json_t *examples = json_object_get(served, "examples");
+    assert_true(json_is_array(examples));
+    assert_int_equal(json_array_size(examples), server_is_real() ? 0 : 2);
+    if (!server_is_real())
+        assert_string_equal(json_string_value(json_array_get(examples, 1)), "f\xc3\xa4rbe es blau");
+    assert_int_equal(json_integer_value(json_object_get(served, "reference_limit")), 3);
     json_decref(root);
     answer_free(&a);
 }
