@@ -30,6 +30,12 @@ static void free_body(struct reply *r) {
     r->release = NULL;
 }
 
+bool reply_has_header(const struct reply *r, const char *name) {
+    for (int i = 0; i < r->header_count; i++)
+        if (strcmp(r->headers[i].name, name) == 0) return true;
+    return false;
+}
+
 void reply_body(struct reply *r, int status, const char *content_type, struct buffer *body) {
     free_body(r);
     r->status = status;
