@@ -19,6 +19,12 @@ void reply_header(struct reply *r, const char *name, const char *format, ...) {
     r->headers[r->header_count++].name = name;
 }
 
+bool reply_has_header(const struct reply *r, const char *name) {
+    for (int i = 0; i < r->header_count; i++)
+        if (strcmp(r->headers[i].name, name) == 0) return true;
+    return false;
+}
+
 void reply_body(struct reply *r, int status, const char *content_type, struct buffer *body) {
     buffer_free(&r->body);
     r->status = status;

@@ -31,6 +31,9 @@ struct reply {
 __attribute__((format(printf, 3, 4))) void reply_header(struct reply *r, const char *name,
                                                         const char *format, ...);
 
+/* Whether it has been given one of this name, written the same. */
+bool reply_has_header(const struct reply *r, const char *name);
+
 /* 200 or another status with a body that the reply takes over; *body is empty afterwards. */
 void reply_body(struct reply *r, int status, const char *content_type, struct buffer *body);
 

@@ -118,7 +118,9 @@ void firered_describe(const struct firered *e, struct firered_info *out) {
         .output_area = c->output_area,
         .weight_bytes = compute_weight_bytes(e->compute),
         .parameters = (int64_t)e->model.parameters,
+        .example_count = c->example_count,
     };
+    for (size_t i = 0; i < c->example_count; i++) out->examples[i] = c->examples[i];
 }
 
 void firered_edit_defaults(const struct firered *e, struct firered_edit *edit) {

@@ -104,6 +104,8 @@ enum status firered_open(struct firered **out, const struct firered_options *opt
         .output_area = 1024 * 1024,
         .weight_bytes = 12345678,
         .parameters = 4242,
+        .example_count = 2,
+        .examples = {"make it a \"stand-in\"", "f\xc3\xa4rbe es blau"},
     };
     *out = engine;
     return STATUS_OK;
