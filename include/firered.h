@@ -103,6 +103,9 @@ struct firered_edit {
     int steps;
     uint64_t seed;
     int width, height; /* both or none (0); rounded down to a multiple of 16 */
+    /* The result has exactly the last picture's width and height: edited at the model's size, then
+     * resized as Pillow's LANCZOS does.  Not together with width and height. */
+    bool input_size;
 
     /* Both may be NULL; both are called from the thread that runs the edit. */
     void (*progress)(void *arg, const struct firered_progress *now);

@@ -137,8 +137,8 @@ enum status firered_edit_plan(const struct firered *e, const struct firered_edit
     size_t peak = 0;
     enum status s = plan_edit(&plan, e, edit, err);
     if (s == STATUS_OK) s = edit_memory(e, edit, &plan, &peak, err);
-    *width = plan.output.width;
-    *height = plan.output.height;
+    *width = plan.result.width;
+    *height = plan.result.height;
     *bytes = peak;
     plan_free(&plan);
     return s;

@@ -239,11 +239,11 @@ static void test_openapi(void **state) {
     static const char *const statuses[] = {"200", "400", "401", "413", "503", "504"};
     for (int i = 0; i < 6; i++) assert_non_null(json_object_get(responses, statuses[i]));
     json_t *fields = json_object_get(json_object_get(schemas, "EditForm"), "properties");
-    static const char *const names[] = {"image",          "prompt", "seed",
-                                        "guidance_scale", "steps",  "negative_prompt",
-                                        "width",          "height", "output_format"};
-    assert_int_equal(json_object_size(fields), 9);
-    for (int i = 0; i < 9; i++) assert_non_null(json_object_get(fields, names[i]));
+    static const char *const names[] = {"image", "prompt",          "seed",  "guidance_scale",
+                                        "steps", "negative_prompt", "width", "height",
+                                        "size",  "output_format"};
+    assert_int_equal(json_object_size(fields), 10);
+    for (int i = 0; i < 10; i++) assert_non_null(json_object_get(fields, names[i]));
     json_decref(root);
     answer_free(&a);
 }
