@@ -24,6 +24,7 @@ enum field {
     FIELD_STEPS,
     FIELD_WIDTH,
     FIELD_HEIGHT,
+    FIELD_SIZE,
     FIELD_OUTPUT_FORMAT,
     FIELDS,
     FIELD_IMAGE, /* the two that are not in the table */
@@ -41,6 +42,7 @@ static const struct {
     [FIELD_STEPS] = {"steps", MOST_VALUE_BYTES},
     [FIELD_WIDTH] = {"width", MOST_VALUE_BYTES},
     [FIELD_HEIGHT] = {"height", MOST_VALUE_BYTES},
+    [FIELD_SIZE] = {"size", MOST_VALUE_BYTES},
     [FIELD_OUTPUT_FORMAT] = {"output_format", MOST_VALUE_BYTES},
 };
 
@@ -186,6 +188,11 @@ static const char *shown(const struct buffer *value) {
     return value->data;
 }
 
+/* Whether the value is this word. */
+static bool is_word(const struct buffer *value, const char *word) {
+    return value->size == strlen(word) && memcmp(value->data, word, value->size) == 0;
+}
+
 static bool read_integer(const struct edit_form *form, enum field f, uint64_t least, uint64_t most,
                          int *out, struct problem *problem) {
     const struct buffer *v = &form->values[f];
@@ -224,8 +231,41 @@ static bool read_guidance(const struct edit_form *form, double *guidance, struct
     return true;
 }
 
+/* WIDTHxHEIGHT. */
+static bool read_sides(const struct buffer *value, struct edit_order *order) {
+    uint64_t width, height;
+    const char *x = memchr(value->data, 'x', value->size);
+    if (!x) return false;
+    size_t at = (size_t)(x - value->data);
+    if (!form_unsigned(value->data, at, EDIT_MOST_SIDE, &width) || width < EDIT_LEAST_SIDE ||
+        !form_unsigned(x + 1, value->size - at - 1, EDIT_MOST_SIDE, &height) ||
+        height < EDIT_LEAST_SIDE)
+        return false;
+    order->width = (int)width;
+    order->height = (int)height;
+    return true;
+}
+
 static bool read_size(const struct edit_form *form, struct edit_order *order,
                       struct problem *problem) {
+    const struct buffer *size = &form->values[FIELD_SIZE];
+    if (!size->size || is_word(size, "model")) return true;
+    if (is_word(size, "input"))
+        order->input_size = true;
+    else if (!read_sides(size, order))
+        return refuse(problem, HTTP_INVALID_REQUEST,
+                      "size must be input, model, or WIDTHxHEIGHT with sides from %d to %d, not "
+                      "'%s'",
+                      EDIT_LEAST_SIDE, EDIT_MOST_SIDE, shown(size));
+    return true;
+}
+
+static bool read_width_and_height(const struct edit_form *form, struct edit_order *order,
+                                  struct problem *problem) {
+    if (form->values[FIELD_SIZE].size &&
+        (form->values[FIELD_WIDTH].size || form->values[FIELD_HEIGHT].size))
+        return refuse(problem, HTTP_INVALID_REQUEST,
+                      "size excludes width and height: send one or the other");
     if (!form->values[FIELD_WIDTH].size != !form->values[FIELD_HEIGHT].size)
         return refuse(problem, HTTP_INVALID_REQUEST,
                       "width and height must be given both or not at all");
@@ -245,7 +285,7 @@ static bool read_format(const struct edit_form *form, enum picture_format *forma
     *format = PICTURE_PNG;
     if (!v->size) return true;
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
-        if (strlen(formats[i].name) == v->size && memcmp(formats[i].name, v->data, v->size) == 0) {
+        if (is_word(v, formats[i].name)) {
             *format = formats[i].format;
             return true;
         }
@@ -301,6 +341,14 @@ static bool check_picture(const struct edit_form *form, size_t which, struct pro
         return refuse(problem, HTTP_INVALID_IMAGE,
                       "image %zu is %dx%d pixels; one side may be at most %d times the other",
                       which + 1, header.width, header.height, PICTURE_MAX_ASPECT);
+    const struct edit_order *order = &form->order;
+    if (order->input_size && which + 1 == order->file_count &&
+        longer > picture_format_max_side(order->format))
+        return refuse(problem, HTTP_INVALID_REQUEST,
+                      "image %zu is %dx%d pixels, but %s holds at most %d a side; ask for png or "
+                      "another size",
+                      which + 1, header.width, header.height, picture_format_name(order->format),
+                      picture_format_max_side(order->format));
     return true;
 }
 
@@ -325,8 +373,8 @@ bool edit_form_finish(struct edit_form *form, struct edit_order *order, struct p
     if (!read_texts(form, o, problem) || !read_seed(form, &o->seed, problem) ||
         !read_guidance(form, &guidance, problem) ||
         !read_integer(form, FIELD_STEPS, 1, most_steps, &o->steps, problem) ||
-        !read_size(form, o, problem) || !read_format(form, &o->format, problem) ||
-        !check_pictures(form, problem))
+        !read_width_and_height(form, o, problem) || !read_size(form, o, problem) ||
+        !read_format(form, &o->format, problem) || !check_pictures(form, problem))
         return false;
     if (!fixed_guidance) o->guidance_scale = guidance;
     *order = *o;

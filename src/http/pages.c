@@ -53,6 +53,13 @@ void page_metrics(struct request *r) {
     buffer_free(&page);
 }
 
+static json_t *examples_json(const struct firered_info *info) {
+    json_t *array = json_array();
+    for (size_t i = 0; i < info->example_count; i++)
+        json_array_append_new(array, json_string(info->examples[i]));
+    return array;
+}
+
 static json_t *model_json(const struct service *s) {
     const struct firered_info *info = service_info(s);
     if (!info) return json_null();
@@ -62,7 +69,7 @@ static json_t *model_json(const struct service *s) {
     service_defaults(s, &steps, &guidance, &fixed);
     const char *negative = service_config(s)->negative_prompt;
     /* clang-format off */
-    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:I, s:I, s:I, s:{s:i, s:f, s:s, s:s}}",
+    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:I, s:I, s:I, s:o, s:i, s:{s:i, s:f, s:s, s:s}}",
                      "name", service_model_name(s),
                      "device", info->device,
                      "dtype", info->dtype,
@@ -72,6 +79,8 @@ static json_t *model_json(const struct service *s) {
                      "parameters", (json_int_t)info->parameters,
                      "weight_bytes", (json_int_t)info->weight_bytes,
                      "output_area", (json_int_t)info->output_area,
+                     "examples", examples_json(info),
+                     "reference_limit", FIRERED_MAX_PICTURES,
                      "defaults",
                          "steps", steps,
                          "guidance_scale", guidance,

@@ -25,6 +25,7 @@ struct server {
     struct limits limits;
     struct service *service;
     struct clients *clients;
+    struct event_streams *streams;
     struct MHD_Daemon *daemon;
     atomic_int requests; /* under way */
 };

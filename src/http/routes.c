@@ -17,6 +17,7 @@
 #include "http/edit_route.h"
 #include "http/form.h"
 #include "http/pages.h"
+#include "http/web.h"
 #include "service/clock.h"
 
 struct route {
@@ -38,7 +39,11 @@ static const struct route route_table[] = {
 /* What every unknown path counts as: a client must not be able to add names to the metrics. */
 static const struct route unknown_route = {"unknown", "", true, NULL};
 
+/* The page's files count as one. */
+static const struct route web_route = {"/", allow_get, true, page_web};
+
 static const struct route *find_route(const char *url) {
+    if (web_has(url)) return &web_route;
     for (size_t i = 0; i < sizeof route_table / sizeof *route_table; i++)
         if (strcmp(url, route_table[i].path) == 0) return &route_table[i];
     return &unknown_route;
@@ -112,7 +117,8 @@ static void add_common_headers(struct request *r) {
     const char *origins = r->server->config->cors_origins, *origin = request_header(r, "Origin");
     const char *allowed = cors_allows(origins, origin);
     reply_header(&r->reply, "X-Request-ID", "%s", r->id);
-    reply_header(&r->reply, "Cache-Control", "no-store");
+    if (!reply_has_header(&r->reply, "Cache-Control"))
+        reply_header(&r->reply, "Cache-Control", "no-store");
     reply_header(&r->reply, "X-Content-Type-Options", "nosniff");
     if (allowed) {
         reply_header(&r->reply, "Access-Control-Allow-Origin", "%s", allowed);

@@ -31,9 +31,11 @@ struct encode_options {
     size_t text_count;
 };
 
+/* The longest side that the format can hold. */
+int picture_format_max_side(enum picture_format format);
+
 /* Appends a whole file to *out; on failure *out is as it was.
- * STATUS_INVALID: an empty picture, or a side that the format cannot hold (PNG PICTURE_MAX_SIDE,
- * JPEG 65500, WebP 16383).  STATUS_NO_MEMORY. */
+ * STATUS_INVALID: an empty picture, or a side that the format cannot hold.  STATUS_NO_MEMORY. */
 enum status picture_encode(struct buffer *out, const struct picture *p, enum picture_format format,
                            struct error *err);
 

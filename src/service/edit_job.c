@@ -170,6 +170,7 @@ static enum status edit_pictures(struct edit_job *job, const struct picture *pic
         .seed = job->order.seed,
         .width = job->order.width,
         .height = job->order.height,
+        .input_size = job->order.input_size,
         .progress = on_progress,
         .cancelled = is_cancelled,
         .arg = job,

@@ -25,6 +25,7 @@ struct edit_order {
     int steps;
     uint64_t seed;
     int width, height; /* 0: not asked for */
+    bool input_size;   /* the result is to have the last picture's; then width is 0 */
     enum picture_format format;
 };
 

@@ -53,9 +53,8 @@ static void test_pages(void **state) {
 static void test_not_found(void **state) {
     (void)state;
     static const char *const paths[] = {
-        "/",        "/nope",      "/edit/",         "/edit/x",
-        "/EDIT",    "//edit",     "/../etc/passwd", "/health/../edit",
-        "/%2e%2e/", "/docs.html", "/static/x.js",   "*"};
+        "/page/",         "/nope",           "/edit/",   "/edit/x",    "/EDIT",        "//edit",
+        "/../etc/passwd", "/health/../edit", "/%2e%2e/", "/docs.html", "/static/x.js", "*"};
     static const char *const methods[] = {"GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"};
     for (size_t p = 0; p < sizeof paths / sizeof *paths; p++)
         for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
@@ -168,6 +167,13 @@ static void test_info(void **state) {
     assert_int_equal(queue, 64);
     assert_int_equal(upload, 32);
     assert_int_equal(most_steps, 100);
+    const json_t *served = json_object_get(root, "model");
+    const json_t *examples = json_object_get(served, "examples");
+    assert_true(json_is_array(examples));
+    assert_int_equal(json_array_size(examples), server_is_real() ? 0 : 2);
+    if (!server_is_real())
+        assert_string_equal(json_string_value(json_array_get(examples, 1)), "f\xc3\xa4rbe es blau");
+    assert_int_equal(json_integer_value(json_object_get(served, "reference_limit")), 3);
     json_decref(root);
     answer_free(&a);
 }
@@ -209,7 +215,7 @@ static void test_openapi(void **state) {
     check_refs(root, root);
 
     json_t *paths = json_object_get(root, "paths");
-    assert_int_equal(json_object_size(paths), PAGES + 1);
+    assert_int_equal(json_object_size(paths), PAGES + 2); /* and /edit, and the page */
     for (int i = 0; i < PAGES; i++)
         assert_non_null(json_object_get(json_object_get(paths, pages[i]), "get"));
     json_object_foreach(paths, key, value) {
@@ -233,11 +239,11 @@ static void test_openapi(void **state) {
     static const char *const statuses[] = {"200", "400", "401", "413", "503", "504"};
     for (int i = 0; i < 6; i++) assert_non_null(json_object_get(responses, statuses[i]));
     json_t *fields = json_object_get(json_object_get(schemas, "EditForm"), "properties");
-    static const char *const names[] = {"image",          "prompt", "seed",
-                                        "guidance_scale", "steps",  "negative_prompt",
-                                        "width",          "height", "output_format"};
-    assert_int_equal(json_object_size(fields), 9);
-    for (int i = 0; i < 9; i++) assert_non_null(json_object_get(fields, names[i]));
+    static const char *const names[] = {"image", "prompt",          "seed",  "guidance_scale",
+                                        "steps", "negative_prompt", "width", "height",
+                                        "size",  "output_format"};
+    assert_int_equal(json_object_size(fields), 10);
+    for (int i = 0; i < 10; i++) assert_non_null(json_object_get(fields, names[i]));
     json_decref(root);
     answer_free(&a);
 }
