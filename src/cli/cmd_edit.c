@@ -85,7 +85,7 @@ static enum status make_picture(struct edit_made *out, struct session *w, uint64
                                            .steps = result.steps,
                                            .guidance_scale = result.guidance_scale};
     s = out->model
-            ? edited_file_encode(&out->file, &result.picture, w->request.format, &settings, err)
+            ? edited_file_encode(&out->file, &result.picture, w->request.format, 0, &settings, err)
             : fail(err, STATUS_NO_MEMORY, "no memory for the model's name");
     picture_free(&result.picture);
     return s;

@@ -3,8 +3,8 @@
 #include <stdio.h>
 
 enum status edited_file_encode(struct buffer *out, const struct picture *picture,
-                               enum picture_format format, const struct edit_settings *settings,
-                               struct error *err) {
+                               enum picture_format format, int quality,
+                               const struct edit_settings *settings, struct error *err) {
     char seed[24], steps[16], guidance[32];
     bool guided = settings->guidance_scale > 1;
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)settings->seed);
@@ -19,6 +19,6 @@ enum status edited_file_encode(struct buffer *out, const struct picture *picture
         {"guidance_scale", guidance},
         {"model", settings->model},
     };
-    const struct encode_options options = {texts, sizeof texts / sizeof texts[0]};
+    const struct encode_options options = {texts, sizeof texts / sizeof texts[0], quality};
     return picture_encode_with(out, picture, format, &options, err);
 }

@@ -27,9 +27,9 @@ struct edit_settings {
     double guidance_scale;
 };
 
-/* Appends the file to *out.  Errors as picture_encode_with. */
+/* Appends the file to *out.  quality: of encode_options.  Errors as picture_encode_with. */
 enum status edited_file_encode(struct buffer *out, const struct picture *picture,
-                               enum picture_format format, const struct edit_settings *settings,
-                               struct error *err);
+                               enum picture_format format, int quality,
+                               const struct edit_settings *settings, struct error *err);
 
 #endif
