@@ -130,9 +130,20 @@ enum firered_phase {
     FIRERED_PHASES
 };
 
+enum firered_operation {
+    FIRERED_OPERATION_LINEAR,
+    FIRERED_OPERATION_ATTENTION,
+    FIRERED_OPERATION_CONV,
+    FIRERED_OPERATION_NORM,
+    FIRERED_OPERATION_ROTARY,
+    FIRERED_OPERATION_ELEMENTWISE,
+    FIRERED_OPERATIONS
+};
+
 struct firered_cost {
     double seconds;
     double flops; /* of products: two for each multiplication that was needed */
+    double bytes; /* of activations and weights, each read or written once by each operation */
 };
 
 struct firered_result {
@@ -140,6 +151,7 @@ struct firered_result {
     int steps;              /* what was used */
     double guidance_scale;
     struct firered_cost phases[FIRERED_PHASES];
+    struct firered_cost operations[FIRERED_PHASES][FIRERED_OPERATIONS]; /* of each phase */
     double encode_seconds, denoise_seconds,
         decode_seconds; /* ENCODE: preparing, and the first three phases */
 };

@@ -93,7 +93,7 @@ struct workspace {
     char *memory; /* NULL when dry */
     size_t size, used, peak;
     bool dry;
-    double flops;
+    struct operation_cost costs[OPERATIONS];
     bool (*cancelled)(void *arg);
     void *arg;
     enum status failed; /* the first error, told by workspace_check; nothing is computed after it */

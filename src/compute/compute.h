@@ -116,8 +116,25 @@ bool workspace_is_dry(const struct workspace *w);
  * do nothing, and tensor_take gives NULL data.  Networks ask between blocks. */
 enum status workspace_check(struct workspace *w, struct error *err);
 
-/* Floating-point operations of the products so far, dry or not: two for each multiplication. */
-double workspace_flops(const struct workspace *w);
+enum operation {
+    OPERATION_LINEAR,
+    OPERATION_ATTENTION,
+    OPERATION_CONV,
+    OPERATION_NORM,
+    OPERATION_ROTARY,
+    OPERATION_ELEMENTWISE,
+    OPERATIONS
+};
+
+struct operation_cost {
+    double seconds; /* none in a dry workspace */
+    double flops;   /* of products: two for each multiplication */
+    double bytes;   /* of tensors and weights, each read or written once */
+};
+
+/* What each kind of operation has cost so far, dry or not: OPERATIONS of them. */
+const struct operation_cost *workspace_costs(const struct workspace *w);
+double workspace_flops(const struct workspace *w); /* of all kinds */
 
 /* Memory is a stack: what was taken after a mark goes with it. */
 size_t workspace_mark(const struct workspace *w);
