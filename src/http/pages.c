@@ -5,6 +5,7 @@
 
 #include "http/assets.h"
 #include "http/edit_form.h"
+#include "service/job_store.h"
 
 void page_health(struct request *r) {
     reply_json(&r->reply, 200, json_pack("{s:s}", "status", "ok"));
@@ -40,12 +41,15 @@ void page_metrics(struct request *r) {
         .queue_limit = c->max_queue,
         .edits_limit = c->max_concurrent_jobs,
         .connections = clients_count(r->server->clients),
+        .event_streams = event_streams_count(r->server->streams),
+        .result_bytes_limit = (uint64_t)c->result_max_mb << 20,
         .upload_bytes = service_held_bytes(s),
         .model = service_model_name(s),
         .info = service_info(s),
     };
     struct buffer page = {0};
     service_count(s, &now.queue_depth, &now.edits_running);
+    job_store_count(service_jobs(s), &now.jobs_kept, &now.result_bytes);
     if (metrics_write(service_metrics(s), &now, &page, NULL) == STATUS_OK)
         reply_body(&r->reply, 200, "text/plain; version=0.0.4; charset=utf-8", &page);
     else
