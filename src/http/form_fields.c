@@ -158,10 +158,7 @@ void edit_form_destroy(struct edit_form *form) {
     if (!form) return;
     multipart_destroy(form->multipart);
     for (int f = 0; f < MOST_FIELDS; f++) buffer_free(&form->values[f]);
-    for (size_t i = 0; i < FIRERED_MAX_PICTURES; i++) buffer_free(&form->order.files[i]);
-    service_release_bytes(form->service, form->order.held_bytes);
-    free(form->order.prompt);
-    free(form->order.negative_prompt);
+    edit_order_free(&form->order, form->service);
     free(form);
 }
 
