@@ -77,7 +77,7 @@ static enum status begin(void *arg, const struct multipart_part *part, struct er
     while (f < count && strcmp(part->name, form_field_name(form, f)) != 0) f++;
     form->current = f < count ? f : CURRENT_UNKNOWN;
     if (f == count)
-        return form->kind->refuse_part ? form->kind->refuse_part(part->name, err) : STATUS_OK;
+        return form->kind->refuse_part ? form->kind->refuse_part(form, part->name, err) : STATUS_OK;
     form->wrong_field = form_field_name(form, f);
     if (part->filename)
         return fail(err, STATUS_INVALID, "%s must be a text field, not a file", part->name);

@@ -95,7 +95,7 @@ static json_t *model_json(const struct service *s) {
 
 static json_t *limits_json(const struct config *c) {
     /* clang-format off */
-    return json_pack("{s:i, s:f, s:i, s:i, s:I, s:i, s:i, s:[i,i], s:f}",
+    return json_pack("{s:i, s:f, s:i, s:i, s:I, s:i, s:i, s:[i,i], s:f, s:f, s:i}",
                      "max_concurrent_jobs", c->max_concurrent_jobs,
                      "timeout_seconds", c->timeout_seconds,
                      "max_queue", c->max_queue,
@@ -104,7 +104,9 @@ static json_t *limits_json(const struct config *c) {
                      "max_steps", c->max_steps,
                      "max_images", FIRERED_MAX_PICTURES,
                      "side", EDIT_LEAST_SIDE, EDIT_MOST_SIDE,
-                     "max_guidance_scale", edit_most_guidance);
+                     "max_guidance_scale", edit_most_guidance,
+                     "result_ttl_seconds", c->result_ttl_seconds,
+                     "result_max_mb", c->result_max_mb);
     /* clang-format on */
 }
 
