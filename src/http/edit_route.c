@@ -74,8 +74,8 @@ void edit_begin(struct request *r) {
     e->job.service = r->server->service;
     e->job.request_id = r->id;
     e->job.deadline = r->arrival + (int64_t)(r->server->config->timeout_seconds * 1e9);
-    if (!edit_form_create(&e->form, r->server->service, request_header(r, "Content-Type"),
-                          &problem))
+    if (!edit_form_create(&e->form, &edit_form_plain, r->server->service,
+                          request_header(r, "Content-Type"), &problem))
         request_refuse(r, problem.code, problem.why.text);
     else if (a == SERVICE_QUEUE_FULL)
         refuse_answer(r, a);

@@ -7,6 +7,7 @@ const struct http_error_kind *http_error_kind(enum http_error e) {
         [HTTP_INVALID_REQUEST] = {"invalid_request", 400, 0},
         [HTTP_UNAUTHORIZED] = {"unauthorized", 401, 0},
         [HTTP_NOT_FOUND] = {"not_found", 404, 0},
+        [HTTP_MODEL_NOT_FOUND] = {"model_not_found", 404, 0},
         [HTTP_METHOD_NOT_ALLOWED] = {"method_not_allowed", 405, 0},
         [HTTP_PAYLOAD_TOO_LARGE] = {"payload_too_large", 413, 0},
         [HTTP_GPU_OOM] = {"gpu_oom", 503, 0},

@@ -25,13 +25,16 @@ enum status picture_encode_with(struct buffer *out, const struct picture *p,
         return fail(err, STATUS_INVALID,
                     "a picture of %dx%d pixels is too large for %s (at most %d a side)", p->width,
                     p->height, picture_format_name(format), most);
+    if (options->quality < 0 || options->quality > 100)
+        return fail(err, STATUS_INVALID, "a picture's quality is %d; it must be 1 to 100",
+                    options->quality);
 
     size_t before = out->size;
     enum status s = STATUS_INTERNAL;
     switch (format) {
     case PICTURE_PNG: s = png_encode(out, p, options, err); break;
-    case PICTURE_JPEG: s = jpeg_encode(out, p, err); break;
-    case PICTURE_WEBP: s = webp_encode(out, p, err); break;
+    case PICTURE_JPEG: s = jpeg_encode(out, p, options, err); break;
+    case PICTURE_WEBP: s = webp_encode(out, p, options, err); break;
     }
     if (s != STATUS_OK && out->data) {
         out->size = before;

@@ -198,7 +198,9 @@ static enum status edit_pictures(struct edit_job *job, const struct picture *pic
 static void write_picture(struct edit_job *job, const struct picture *edited) {
     struct error err = {0};
     int64_t from = clock_now();
-    enum status s = picture_encode(&job->outcome.file, edited, job->order.format, &err);
+    struct encode_options options = {.quality = job->order.quality};
+    enum status s =
+        picture_encode_with(&job->outcome.file, edited, job->order.format, &options, &err);
     if (s == STATUS_NO_MEMORY)
         set_no_memory(job, &err);
     else if (s != STATUS_OK)

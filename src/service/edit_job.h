@@ -27,6 +27,7 @@ struct edit_order {
     int width, height; /* 0: not asked for */
     bool input_size;   /* the result is to have the last picture's; then width is 0 */
     enum picture_format format;
+    int quality; /* of encode.h; 0: the format's own */
 };
 
 enum edit_end {
