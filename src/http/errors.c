@@ -16,6 +16,8 @@ const struct http_error_kind *http_error_kind(enum http_error e) {
         [HTTP_MODEL_LOADING] = {"model_loading", 503, 5},
         [HTTP_SHUTTING_DOWN] = {"shutting_down", 503, 10},
         [HTTP_TIMEOUT] = {"timeout", 504, 0},
+        [HTTP_NOT_FINISHED] = {"not_finished", 409, 1},
+        [HTTP_CANCELLED] = {"cancelled", 499, 0},
     };
     return &kinds[e];
 }

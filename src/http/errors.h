@@ -20,6 +20,8 @@ enum http_error {
     HTTP_MODEL_LOADING,
     HTTP_SHUTTING_DOWN,
     HTTP_TIMEOUT,
+    HTTP_NOT_FINISHED, /* of jobs only, as is the next */
+    HTTP_CANCELLED,
     HTTP_ERRORS
 };
 

@@ -207,7 +207,7 @@ struct MHD_Response *event_stream_response(struct event_stream *s,
 }
 
 enum status event_append(struct buffer *out, const char *name, json_t *data) {
-    char *text = data ? json_dumps(data, JSON_COMPACT) : NULL;
+    char *text = data ? json_dumps(data, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
     json_decref(data);
     if (!text) return STATUS_NO_MEMORY;
     enum status s = buffer_printf(out, "event: %s\ndata: %s\n\n", name, text);

@@ -52,6 +52,11 @@ void reply_shared(struct reply *r, int status, const char *content_type, const s
     r->owner = owner;
 }
 
+void reply_nothing(struct reply *r) {
+    reply_free(r);
+    r->status = 204;
+}
+
 void reply_events(struct reply *r, struct event_stream *events) {
     struct buffer nothing = {0};
     reply_body(r, 200, "text/event-stream", &nothing);
@@ -61,7 +66,7 @@ void reply_events(struct reply *r, struct event_stream *events) {
 
 void reply_json(struct reply *r, int status, json_t *json) {
     struct buffer body = {0};
-    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
     json_decref(json);
     if (text) buffer_append(&body, text, strlen(text), NULL);
     free(text);
@@ -70,6 +75,12 @@ void reply_json(struct reply *r, int status, json_t *json) {
             &body,
             "{\"error\":\"gpu_oom\",\"detail\":\"no memory for the answer\",\"request_id\":\"\"}");
     reply_body(r, status, "application/json", &body);
+}
+
+json_t *json_seed(uint64_t seed) {
+    const uint64_t most = UINT64_C(1) << 53;
+    return seed <= most ? json_integer((json_int_t)seed)
+                        : json_sprintf("%llu", (unsigned long long)seed);
 }
 
 void reply_error_json(struct reply *r, enum http_error e, const char *request_id,

@@ -41,7 +41,10 @@ bool reply_has_header(const struct reply *r, const char *name);
 /* 200 or another status with a body that the reply takes over; *body is empty afterwards. */
 void reply_body(struct reply *r, int status, const char *content_type, struct buffer *body);
 
-/* The same with bytes that are shared: release(owner) is called when the last one has left. */
+/* 204: there is nothing to say. */
+void reply_nothing(struct reply *r);
+
+/* reply_body with bytes that are shared: release(owner) is called when the last one has left. */
 void reply_shared(struct reply *r, int status, const char *content_type, const struct buffer *body,
                   void (*release)(void *owner), void *owner);
 
@@ -50,6 +53,10 @@ void reply_events(struct reply *r, struct event_stream *events);
 
 /* reply_body with JSON; releases `json`, NULL for "no memory". */
 void reply_json(struct reply *r, int status, json_t *json);
+
+/* A seed for JSON: a number, and a string of digits where it is over 2^53, which readers whose
+ * numbers are doubles would round. */
+json_t *json_seed(uint64_t seed);
 
 /* {"error": CODE, "detail": detail, "request_id": id}, with Retry-After where the error has one.
  * Replaces whatever the reply held. */

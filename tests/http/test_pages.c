@@ -215,7 +215,16 @@ static void test_openapi(void **state) {
     check_refs(root, root);
 
     json_t *paths = json_object_get(root, "paths");
-    assert_int_equal(json_object_size(paths), PAGES + 2); /* and /edit, and the page */
+    static const char *const others[][2] = {{"/", "get"},
+                                            {"/edit", "post"},
+                                            {"/v1/jobs", "post"},
+                                            {"/v1/jobs/{id}", "get"},
+                                            {"/v1/jobs/{id}", "delete"},
+                                            {"/v1/jobs/{id}/events", "get"},
+                                            {"/v1/jobs/{id}/result", "get"}};
+    assert_int_equal(json_object_size(paths), PAGES + 6);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_non_null(json_object_get(json_object_get(paths, others[i][0]), others[i][1]));
     for (int i = 0; i < PAGES; i++)
         assert_non_null(json_object_get(json_object_get(paths, pages[i]), "get"));
     json_object_foreach(paths, key, value) {
@@ -252,9 +261,23 @@ static void test_docs(void **state) {
     (void)state;
     struct answer a;
     http_get(&server, "/docs", &a);
-    static const char *const words[] = {
-        "image", "prompt", "seed",          "guidance_scale", "steps",     "negative_prompt",
-        "width", "height", "output_format", "X-Request-ID",   "X-API-Key", "Retry-After"};
+    static const char *const words[] = {"image",
+                                        "prompt",
+                                        "seed",
+                                        "guidance_scale",
+                                        "steps",
+                                        "negative_prompt",
+                                        "width",
+                                        "height",
+                                        "output_format",
+                                        "X-Request-ID",
+                                        "X-API-Key",
+                                        "Retry-After",
+                                        "POST /v1/jobs",
+                                        "GET /v1/jobs/{id}",
+                                        "GET /v1/jobs/{id}/events",
+                                        "GET /v1/jobs/{id}/result",
+                                        "DELETE /v1/jobs/{id}"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (!strstr(a.body.data, words[i])) fail_msg("the docs do not name %s", words[i]);
     for (int e = 0; e < HTTP_ERRORS; e++)
