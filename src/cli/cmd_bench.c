@@ -52,7 +52,7 @@ int cmd_bench(int argc, char **argv) {
                 "  --profile             within a phase, each kind of operation\n"
                 "  --growth              instead: a step at that size and at twice that\n"
                 "  --dtypes              instead: float32, bfloat16 and int8, time and picture\n",
-        .options = OPTION_EDIT,
+        .options = OPTION_MEASURE,
         .own = own,
         .work = bench,
     };
