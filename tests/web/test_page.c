@@ -350,6 +350,14 @@ static void test_cancel(void **state) {
     wait_until(STAGE("input"));
     server_wait_metric(&server, "firered_edits_running", 0);
     assert_true(is("document.activeElement.id === 'edit'"));
+
+    /* At once, and just when the job's id has come. */
+    json_decref(page_eval(&browser, "edit.click(), cancel.click(), 0"));
+    wait_until(STAGE("input"));
+    json_decref(page_eval(&browser, "Storage.prototype.setItem = () => cancel.click(), 0"));
+    click("#edit");
+    wait_until(STAGE("input"));
+    server_wait_metric(&server, "firered_edits_running", 0);
     assert_true(is("document.querySelectorAll('#strip li').length === 0"));
     page_is_quiet(&browser, NULL);
     stop_server();
@@ -444,19 +452,35 @@ static void test_history(void **state) {
     stop_server();
 }
 
+/* The page has the picture: the server need not keep it any more. */
+static void wait_forgotten(const char *path) {
+    int64_t until = now_ms() + BROWSER_SECONDS * 1000;
+    for (int status = 200; status != 404; sleep_ms(5)) {
+        struct answer a;
+        assert_true(now_ms() < until);
+        http_get(&server, path, &a);
+        status = a.status;
+        answer_free(&a);
+    }
+}
+
 /* A job does not depend on the page: a reloaded one goes on with it. */
 static void test_reload(void **state) {
     (void)state;
+    char path[100];
     open_stand_in(NULL);
     edit(CAT, "hold=reload");
     server_wait_metric(&server, "firered_edits_running", 1);
     wait_until("sessionStorage.getItem('firered.job')");
+    page_text(&browser, "JSON.parse(sessionStorage.getItem('firered.job')).urls.self", path,
+              sizeof path);
     open_page();
     wait_until(STAGE("running"));
     server_release(&server, "reload");
     wait_until(STAGE("done") " && before.complete && before.naturalWidth === 451");
     has_text("facts", "hold=reload");
     wait_until("!sessionStorage.getItem('firered.job')");
+    wait_forgotten(path);
     stop_server();
 }
 
