@@ -153,6 +153,7 @@ static enum status load_model(struct session *w, const struct config *config, co
         .dtype = config->dtype,
         .generator = config->seed_generator,
         .threads = config->threads,
+        .memory_limit = config->memory_limit,
         .loras = config->loras,
         .lora_count = config->lora_count,
         .log = log,
