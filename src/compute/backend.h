@@ -39,7 +39,7 @@ struct backend {
     size_t (*attention_scratch)(struct compute *c, struct tensor q, struct tensor k,
                                 const struct attention *a);
     size_t (*conv_scratch)(struct compute *c, struct feature_map out, struct feature_map in,
-                           const struct conv *v);
+                           const struct conv *v, const struct conv_options *o);
 
     void (*linear)(struct workspace *w, void *scratch, struct tensor out, struct tensor in,
                    const struct linear *l, const struct epilogue *e);

@@ -435,7 +435,9 @@ static bool conv_fits(struct feature_map out, struct feature_map in, const struc
                       const struct conv_options *o) {
     return in.t.cols == v->in_channels && out.t.cols == v->out_channels &&
            in.t.rows == in.height * in.width && out.t.rows == out.height * out.width &&
-           (o->stride == 1 || o->stride == 2) && o->pad_top_left >= 0 &&
+           (o->stride == 1 || o->stride == 2) &&
+           (!o->upsample || (v->size == 3 && o->stride == 1 && o->pad_left == 1 &&
+                             (o->pad_top == 1 || o->pad_top == -1))) &&
            (!o->residual || same_shape(*o->residual, out.t));
 }
 
@@ -444,7 +446,7 @@ void op_conv(struct workspace *w, struct feature_map out, struct feature_map in,
     const struct backend *b = w->compute->backend;
     if (!sound(w, conv_fits(out, in, v, o))) return;
     size_t mark = workspace_mark(w);
-    void *scratch = workspace_take(w, b->conv_scratch(w->compute, out, in, v));
+    void *scratch = workspace_take(w, b->conv_scratch(w->compute, out, in, v, o));
     w->flops += 2.0 * (double)out.t.rows * (double)(v->size * v->size) * (double)v->in_channels *
                 (double)v->out_channels;
     if (live(w)) b->conv(w, scratch, out, in, v, o);

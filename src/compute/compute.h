@@ -219,9 +219,13 @@ void op_attention(struct workspace *w, struct tensor out, struct tensor q, struc
                   struct tensor v, const struct attention *a);
 
 struct conv_options {
-    int stride;       /* 1 or 2 */
-    int pad_top_left; /* zeros before the first row and column; after the last, all needed */
-    bool upsample;    /* read the input as if every pixel were a 2x2 block (nearest) */
+    int stride; /* 1 or 2 */
+    /* Zeros before the first row and column; after the last, all needed.  -n: so many rows of the
+     * input (with upsample, of what it becomes) are left out. */
+    int pad_top, pad_left;
+    /* Read the input as if every pixel were a 2x2 block (nearest): size 3, stride 1, pad_left 1,
+     * pad_top 1 or -1. */
+    bool upsample;
     const struct tensor *residual; /* added to the result, or NULL; may be out itself */
 };
 

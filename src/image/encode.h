@@ -20,7 +20,7 @@
 #include "firered/status.h"
 #include "image/format.h"
 
-/* A note kept in the file, such as "Software" or "prompt". */
+/* A note kept in the file, such as "Software" or "prompt"; png_text.h reads them back. */
 struct picture_text {
     const char *key; /* 1 to 79 bytes of printable ASCII, no space at either end nor two in a row */
     const char *value; /* UTF-8; an empty one is left out */

@@ -13,8 +13,9 @@
 
 #include "image/codec.h"
 #include "image/exif.h"
+#include "image/png_chunk.h"
 
-enum { SIGNATURE_SIZE = 8, CHUNK_FRAME = 12, IHDR_SIZE = 13 }; /* frame: length, type and CRC */
+enum { IHDR_SIZE = 13 };
 
 struct png_reader {
     const uint8_t *bytes;
@@ -22,27 +23,12 @@ struct png_reader {
     size_t at, end; /* what is being handed over: up to the end of a chunk */
 };
 
-static uint32_t big_endian(const uint8_t *b) {
-    return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
-}
-
-/* The whole size of the chunk at `at`, or 0 when the file ends before the chunk does. */
-static size_t chunk_size(const uint8_t *bytes, size_t size, size_t at) {
-    if (size - at < CHUNK_FRAME) return 0;
-    size_t length = big_endian(bytes + at);
-    return length <= size - at - CHUNK_FRAME ? length + CHUNK_FRAME : 0;
-}
-
-static bool chunk_is(const uint8_t *chunk, const char *type) {
-    return memcmp(chunk + 4, type, 4) == 0;
-}
-
 static int read_critical(spng_ctx *ctx, void *user, void *dest, size_t length) {
     (void)ctx;
     struct png_reader *r = user;
     for (uint8_t *to = dest; length > 0;) {
         if (r->at == r->end) {
-            size_t chunk = chunk_size(r->bytes, r->size, r->at);
+            size_t chunk = png_chunk_size(r->bytes, r->size, r->at);
             if (chunk == 0) return SPNG_IO_EOF;
             r->end += chunk;
             bool ancillary = r->bytes[r->at + 4] & 0x20; /* a small first letter says so */
@@ -62,11 +48,11 @@ static int read_critical(spng_ctx *ctx, void *user, void *dest, size_t length) {
  * stand behind the pixels. */
 static enum status walk(const uint8_t *bytes, size_t size, int *orientation, struct error *err) {
     *orientation = 1;
-    for (size_t at = SIGNATURE_SIZE, chunk; (chunk = chunk_size(bytes, size, at)) != 0;
+    for (size_t at = PNG_SIGNATURE_SIZE, chunk; (chunk = png_chunk_size(bytes, size, at)) != 0;
          at += chunk) {
-        if (chunk_is(bytes + at, "IEND")) return STATUS_OK;
-        if (chunk_is(bytes + at, "eXIf"))
-            *orientation = exif_orientation(bytes + at + 8, chunk - CHUNK_FRAME);
+        if (png_chunk_is(bytes + at, "IEND")) return STATUS_OK;
+        if (png_chunk_is(bytes + at, "eXIf"))
+            *orientation = exif_orientation(bytes + at + PNG_CHUNK_HEAD, chunk - PNG_CHUNK_FRAME);
     }
     return fail(err, STATUS_INVALID, "the PNG picture is truncated or corrupt: its end is missing");
 }
@@ -80,13 +66,13 @@ static enum status png_fail(int why, struct error *err) {
 
 enum status png_probe(const uint8_t *bytes, size_t size, int *width, int *height,
                       struct error *err) {
-    const uint8_t *ihdr = bytes + SIGNATURE_SIZE;
-    if (chunk_size(bytes, size, SIGNATURE_SIZE) != IHDR_SIZE + CHUNK_FRAME ||
-        !chunk_is(ihdr, "IHDR") || big_endian(ihdr + 8) > INT_MAX ||
-        big_endian(ihdr + 12) > INT_MAX)
+    const uint8_t *ihdr = bytes + PNG_SIGNATURE_SIZE;
+    if (png_chunk_size(bytes, size, PNG_SIGNATURE_SIZE) != IHDR_SIZE + PNG_CHUNK_FRAME ||
+        !png_chunk_is(ihdr, "IHDR") || png_number(ihdr + 8) > INT_MAX ||
+        png_number(ihdr + 12) > INT_MAX)
         return fail(err, STATUS_INVALID, "the PNG picture's header is truncated or corrupt");
-    *width = (int)big_endian(ihdr + 8);
-    *height = (int)big_endian(ihdr + 12);
+    *width = (int)png_number(ihdr + 8);
+    *height = (int)png_number(ihdr + 12);
     return STATUS_OK;
 }
 
@@ -97,7 +83,7 @@ enum status png_decode(struct picture *out, int *orientation, const uint8_t *byt
     spng_ctx *ctx = spng_ctx_new(0);
     if (!ctx) return png_fail(SPNG_EMEM, err);
 
-    struct png_reader reader = {bytes, size, 0, SIGNATURE_SIZE};
+    struct png_reader reader = {bytes, size, 0, PNG_SIGNATURE_SIZE};
     size_t need = 0;
     int why = spng_set_png_stream(ctx, read_critical, &reader);
     if (why == 0) why = spng_decoded_image_size(ctx, SPNG_FMT_RGB8, &need);

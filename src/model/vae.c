@@ -192,7 +192,7 @@ static int other(const struct pass *p, int steps) {
 static void conv3(struct pass *p, struct feature_map out, struct feature_map in,
                   const struct conv *v, const struct tensor *residual) {
     op_conv(p->w, out, in, v,
-            &(struct conv_options){.stride = 1, .pad_top_left = 1, .residual = residual});
+            &(struct conv_options){.stride = 1, .pad_top = 1, .pad_left = 1, .residual = residual});
 }
 
 /* x + conv(silu(norm(conv(silu(norm(x)))))), where a change of channels goes through the
@@ -330,8 +330,9 @@ enum status vae_decode(const struct vae *v, struct workspace *w, float *picture,
             s = workspace_check(w, err);
         }
         if (level->resample)
-            resample(&p, level->resample, p.x.height * 2, p.x.width * 2, p.x.t.cols / 2,
-                     &(struct conv_options){.stride = 1, .pad_top_left = 1, .upsample = true});
+            resample(
+                &p, level->resample, p.x.height * 2, p.x.width * 2, p.x.t.cols / 2,
+                &(struct conv_options){.stride = 1, .pad_top = 1, .pad_left = 1, .upsample = true});
     }
     if (s == STATUS_OK) {
         op_channel_norm(w, p.x.t, p.x.t, h->norm_out, true);

@@ -93,8 +93,8 @@ double *plain_conv(struct plain_picture in, int64_t height, int64_t width, int64
                 double sum = bias ? bias[c] : 0.0;
                 for (int tap = 0; tap < size * size; tap++) {
                     const float *pixel =
-                        pixel_at(in, o->upsample, y * o->stride + tap / size - o->pad_top_left,
-                                 x * o->stride + tap % size - o->pad_top_left);
+                        pixel_at(in, o->upsample, y * o->stride + tap / size - o->pad_top,
+                                 x * o->stride + tap % size - o->pad_left);
                     for (int64_t k = 0; pixel && k < in.channels; k++)
                         sum += (double)pixel[k] * weight[(c * in.channels + k) * size * size + tap];
                 }

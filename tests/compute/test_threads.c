@@ -86,7 +86,7 @@ static void work(struct workspace *w, void *arg) {
     struct feature_map in = feature_map_take(w, SIDE, SIDE, 7),
                        out = feature_map_take(w, SIDE, SIDE, CHANNELS);
     tensor_upload(w, in.t, m->image);
-    op_conv(w, out, in, r->conv, &(struct conv_options){.stride = 1, .pad_top_left = 1});
+    op_conv(w, out, in, r->conv, &(struct conv_options){.stride = 1, .pad_top = 1, .pad_left = 1});
     tensor_download(w, r->out, y);
     tensor_download(w, r->out + ROWS * WIDE, att);
     tensor_download(w, r->out + ROWS * WIDE + ROWS * HEADS * DIM, out.t);

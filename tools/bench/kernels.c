@@ -2,7 +2,8 @@
  * bench_kernels - how fast the products, attention and convolution run with each kernel table that
  * this CPU has.
  *
- *     bench_kernels [TABLE] [THREADS]      TABLE: generic, avx2, avx512, avx512-bf16, or all
+ *     bench_kernels [TABLE] [THREADS] [WHAT]      TABLE: generic, avx2, avx512, avx512-bf16, or all
+ *                                                 WHAT: linear, attention or conv; without: all
  *
  * Prints GFLOP/s, a multiply-add being two operations: the best of several runs, because anything
  * else that runs on the machine can only slow one down.  Compare figures of one run with each
@@ -54,6 +55,7 @@ static void fill(struct workspace *w, struct tensor t) {
 struct bench {
     const char *what;
     int64_t rows, depth, out; /* or queries, keys, head_dim; or side, in and out channels */
+    int zoom;                 /* of a convolution's input: 1 or 2 */
     double operations, best;  /* best: seconds */
     const struct linear *linear;
     const struct conv *conv;
@@ -94,10 +96,11 @@ static void attention_work(struct workspace *w, struct bench *b) {
 }
 
 static void conv_work(struct workspace *w, struct bench *b) {
-    struct feature_map x = feature_map_take(w, b->rows, b->rows, b->depth),
+    struct feature_map x = feature_map_take(w, b->rows / b->zoom, b->rows / b->zoom, b->depth),
                        y = feature_map_take(w, b->rows, b->rows, b->out);
     fill(w, x.t);
-    MEASURE(op_conv(w, y, x, b->conv, &(struct conv_options){.stride = 1, .pad_top_left = 1}));
+    struct conv_options o = {.stride = 1, .pad_top = 1, .pad_left = 1, .upsample = b->zoom == 2};
+    MEASURE(op_conv(w, y, x, b->conv, &o));
 }
 
 static void measure(struct compute *c, struct bench *b,
@@ -151,13 +154,17 @@ static void bench_attention(struct compute *c, int64_t queries, int64_t keys, in
     measure(c, &b, attention_work);
 }
 
-static void bench_conv(struct compute *c, int64_t side, int64_t in, int64_t out) {
+static void bench_conv(struct compute *c, int64_t side, int64_t in, int64_t out, int zoom) {
     float *weight = numbers((size_t)(in * out * 9));
     struct conv *v;
     struct error err;
     must_be_ok(compute_pack_conv(c, &v, weight, NULL, out, in, 3, &err), &err);
-    struct bench b = {
-        .what = "conv 3x3, a square", .rows = side, .depth = in, .out = out, .conv = v};
+    struct bench b = {.what = zoom == 2 ? "upsample, conv 3x3" : "conv 3x3, a square",
+                      .zoom = zoom,
+                      .rows = side,
+                      .depth = in,
+                      .out = out,
+                      .conv = v};
     b.operations = 2.0 * 9 * (double)(side * side) * (double)in * (double)out;
     measure(c, &b, conv_work);
     conv_destroy(v);
@@ -194,10 +201,35 @@ static void print_machine(int threads) {
            "rows x depth x columns", "GFLOP/s");
 }
 
+static void bench_linears(struct compute *c) {
+    bench_linear(c, 4096, 3072, 3072);
+    bench_linear(c, 1024, 3072, 12288);
+    bench_linear(c, 64, 3584, 3584);
+    bench_linear(c, 8, 3072, 18432);
+    bench_linear(c, 1, 3072, 18432);
+}
+
+/* What the VAE does to a picture of 512x512, from the inside out. */
+static void bench_convs(struct compute *c) {
+    bench_conv(c, 64, 384, 384, 1);
+    bench_conv(c, 128, 384, 384, 1);
+    bench_conv(c, 256, 192, 192, 1);
+    bench_conv(c, 512, 96, 96, 1);
+    bench_conv(c, 512, 3, 96, 1);
+    bench_conv(c, 512, 96, 3, 1);
+    bench_conv(c, 256, 384, 192, 2);
+    bench_conv(c, 512, 192, 96, 2);
+}
+
+static bool wanted(const char *what, const char *name) {
+    return !what || strcmp(what, name) == 0;
+}
+
 int main(int argc, char **argv) {
     static const char *const tables[] = {"generic", "avx2", "avx512", "avx512-bf16"};
     const char *only = argc > 1 ? argv[1] : "all";
     int threads = argc > 2 ? atoi(argv[2]) : 1;
+    const char *what = argc > 3 ? argv[3] : NULL;
     print_machine(threads);
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         struct compute *c;
@@ -208,15 +240,12 @@ int main(int argc, char **argv) {
             printf("# skipped: %s\n", err.text);
             continue;
         }
-        bench_linear(c, 4096, 3072, 3072);
-        bench_linear(c, 1024, 3072, 12288);
-        bench_linear(c, 64, 3584, 3584);
-        bench_linear(c, 8, 3072, 18432);
-        bench_linear(c, 1, 3072, 18432);
-        bench_attention(c, 1024, 1024, 128);
-        bench_attention(c, 2048, 4096, 128);
-        bench_conv(c, 128, 384, 384);
-        bench_conv(c, 256, 96, 96);
+        if (wanted(what, "linear")) bench_linears(c);
+        if (wanted(what, "attention")) {
+            bench_attention(c, 1024, 1024, 128);
+            bench_attention(c, 2048, 4096, 128);
+        }
+        if (wanted(what, "conv")) bench_convs(c);
         compute_destroy(c);
     }
     return 0;

@@ -71,7 +71,7 @@ size_t cpu_linear_scratch(struct compute *c, struct tensor out, struct tensor in
 void cpu_linear(struct workspace *w, void *scratch, struct tensor out, struct tensor in,
                 const struct linear *l, const struct epilogue *e);
 size_t cpu_conv_scratch(struct compute *c, struct feature_map out, struct feature_map in,
-                        const struct conv *v);
+                        const struct conv *v, const struct conv_options *o);
 void cpu_conv(struct workspace *w, void *scratch, struct feature_map out, struct feature_map in,
               const struct conv *v, const struct conv_options *o);
 size_t cpu_attention_scratch(struct compute *c, struct tensor q, struct tensor k,

@@ -50,6 +50,17 @@ struct kernels {
     void (*add)(float *x, const float *y, int64_t n); /* x += y */
     void (*gate_add)(float *x, const float *gate, const float *residual,
                      int64_t n); /* x = residual + gate * x; each may be NULL */
+
+    /* The three transforms of conv_winograd.c.  36 results, or sums, stand `step` numbers apart.
+     * n is a number of channels; for the weights, where 9 taps stand tap_step apart, a multiple of
+     * `cols`.  What winograd_output reads of sums and bias goes up to the next multiple of `cols`.
+     * pixel: 36 pixels, row after row; out, residual: 16, and where out is NULL nothing is written.
+     * doubled: the sums of the third row and column are zeros, and not looked at. */
+    void (*winograd_weights)(float *out, int64_t step, const float *taps, int64_t tap_step,
+                             int64_t n);
+    void (*winograd_input)(float *out, int64_t step, const float *const *pixel, int64_t n);
+    void (*winograd_output)(float *const *out, const float *sums, int64_t step, const float *bias,
+                            const float *const *residual, bool doubled, int64_t n);
 };
 
 /* The best table that this CPU can run, or the one of that name; NULL when the name is unknown
