@@ -166,11 +166,33 @@ static size_t conv_bytes(const struct cpu_conv *v, int cols) {
            (size_t)v->base.in_channels * (size_t)cols * sizeof(float);
 }
 
+struct conv_packing {
+    const struct cpu_conv *conv;
+    const float *weight;
+    int64_t cols;
+};
+
+/* Reads the taps of a channel side by side, as they are stored, and writes each to its own place. */
+static void pack_conv_panel(void *arg, size_t panel, int worker) {
+    (void)worker;
+    const struct conv_packing *p = arg;
+    const struct cpu_conv *v = p->conv;
+    int64_t taps = (int64_t)v->base.size * v->base.size, in = v->base.in_channels;
+    int64_t first = (int64_t)panel * p->cols, tap_size = v->panels * in * p->cols;
+    for (int64_t k = 0; k < in; k++)
+        for (int64_t j = 0; j < p->cols; j++) {
+            bool there = first + j < v->base.out_channels;
+            const float *from = there ? p->weight + ((first + j) * in + k) * taps : NULL;
+            float *to = v->packed + (first * in + k * p->cols + j);
+            for (int64_t tap = 0; tap < taps; tap++, to += tap_size) *to = there ? from[tap] : 0.0f;
+        }
+}
+
 enum status cpu_pack_conv(struct compute *c, struct conv **out, const float *weight,
                           const float *bias, int64_t out_channels, int64_t in_channels, int size,
                           struct error *err) {
     *out = NULL;
-    int64_t cols = cpu_of(c)->kernels->cols, taps = (int64_t)size * size;
+    int64_t cols = cpu_of(c)->kernels->cols;
     struct cpu_conv *v = calloc(1, sizeof *v);
     if (!v) return fail(err, STATUS_NO_MEMORY, "no memory for a convolution");
     v->base = (struct conv){c, out_channels, in_channels, size, 0};
@@ -189,12 +211,8 @@ enum status cpu_pack_conv(struct compute *c, struct conv **out, const float *wei
                     bytes);
     }
     if (bias) memcpy(v->bias, bias, (size_t)out_channels * sizeof *bias);
-    float *to = v->packed;
-    for (int64_t tap = 0; tap < taps; tap++)
-        for (int64_t panel = 0; panel < v->panels; panel++)
-            for (int64_t k = 0; k < in_channels; k++)
-                for (int64_t j = panel * cols; j < (panel + 1) * cols; j++)
-                    *to++ = j < out_channels ? weight[(j * in_channels + k) * taps + tap] : 0.0f;
+    struct conv_packing p = {v, weight, cols};
+    pool_run(cpu_of(c)->pool, (size_t)v->panels, pack_conv_panel, &p);
     return STATUS_OK;
 }
 
