@@ -11,7 +11,8 @@
  *
  * Memory is planned by running the same network code twice: on a "dry" workspace operations only
  * count the memory that they would take, so the peak is known, exactly, before anything is
- * computed.  After that nothing in here allocates.
+ * computed.  After that nothing in here allocates, but for the few bytes that describe a layer which
+ * is packed into a workspace.
  *
  * Results depend on neither the number of threads nor on what else runs: work is cut into tiles by
  * shape alone, and every sum is added up in one fixed order.

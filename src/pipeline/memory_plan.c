@@ -3,8 +3,9 @@
 #include "base/memory.h"
 #include "pipeline/edit.h"
 
-/* What the program itself and its pictures take beside the plan: left out of an automatic limit. */
-static const uint64_t ALLOWANCE = 64 << 20;
+/* Left out of an automatic limit: what the program itself and its pictures take beside the plan, and
+ * as much again that is never taken (SPARE_BYTES in compute/cpu/cpu.c). */
+static const uint64_t ALLOWANCE = 128 << 20;
 
 static uint64_t limit_of(const struct firered_options *o) {
     if (o->memory_limit == 0) return UINT64_MAX;

@@ -13,6 +13,7 @@
 #include "pipeline/edit.h"
 #include "pipeline/reference_case.h"
 #include "sanitized.h"
+#include "support/files.h"
 #include "weights/failing_malloc.h"
 
 #ifdef SANITIZED
@@ -155,25 +156,16 @@ static void test_adapters(void **state) {
     check_same_results(&o, "tiny-edit/lora-0.7");
 }
 
-static const char *adapter_of(int64_t in_features, const char *module) {
-    static char path[] = "streaming-adapter.safetensors";
-    static const char zeros[1 << 12];
-    char header[512];
-    int64_t down = in_features * 4, up = 128 * 4;
-    uint64_t n = (uint64_t)snprintf(
-        header, sizeof header,
-        "{\"%s.lora_A.weight\":{\"dtype\":\"F32\",\"shape\":[1,%lld],\"data_offsets\":[0,%lld]},"
-        "\"%s.lora_B.weight\":{\"dtype\":\"F32\",\"shape\":[128,1],\"data_offsets\":[%lld,%lld]}}",
-        module, (long long)in_features, (long long)down, module, (long long)down,
-        (long long)(down + up));
-    while (n % 8) header[n++] = ' ';
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    fwrite(&n, sizeof n, 1, f);
-    fwrite(header, 1, n, f);
-    fwrite(zeros, 1, (size_t)(down + up), f);
-    assert_int_equal(fclose(f), 0);
-    return path;
+/* An adapter of zeros for one module. */
+static void write_adapter(const char *path, const char *module, int64_t in_features) {
+    static const float zeros[256];
+    char down[128], up[128];
+    snprintf(down, sizeof down, "transformer.%s.lora_A.weight", module);
+    snprintf(up, sizeof up, "transformer.%s.lora_B.weight", module);
+    const struct tensor_spec tensors[] = {
+        {down, "F32", 2, {1, in_features}, zeros, (size_t)in_features * sizeof *zeros},
+        {up, "F32", 2, {128, 1}, zeros, 128 * sizeof *zeros}};
+    write_tensors(path, tensors, 2);
 }
 
 /* What is wrong with an adapter is told at open, even if no layer that it changes is packed then. */
@@ -183,23 +175,24 @@ static void test_wrong_adapters(void **state) {
         int64_t in_features;
         const char *module, *says;
     } wrong[] = {
-        {127, "transformer.transformer_blocks.1.attn.to_q", "[1, 127]; [1, 128] expected"},
-        {128, "transformer.transformer_blocks.9.attn.to_q", "matches nothing in this model"},
+        {127, "transformer_blocks.1.attn.to_q", "[1, 127]; [1, 128] expected"},
+        {128, "transformer_blocks.9.attn.to_q", "matches nothing in this model"},
     };
+    char *folder = temporary_folder();
+    struct firered_lora lora = {.path = in_folder(folder, "adapter.safetensors"), .scale = 1};
+    struct firered_options o = {.model = TINY_MODEL};
+    o.memory_limit = least_limit(&o) + (1 << 20);
+    o.loras = &lora;
+    o.lora_count = 1;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        struct firered_options o = {.model = TINY_MODEL};
-        struct firered_lora lora = {.scale = 1};
-        o.memory_limit = least_limit(&o) + (1 << 20);
-        lora.path = adapter_of(wrong[i].in_features, wrong[i].module);
-        o.loras = &lora;
-        o.lora_count = 1;
         struct firered *engine;
         struct error err = {{0}};
+        write_adapter(lora.path, wrong[i].module, wrong[i].in_features);
         assert_int_equal(firered_open(&engine, &o, &err), STATUS_INVALID);
         if (!strstr(err.text, wrong[i].says)) fail_msg("%s", err.text);
         assert_null(engine);
-        remove(lora.path);
     }
+    remove_folder(folder);
 }
 
 /* ---- several edits ---- */
@@ -312,6 +305,16 @@ static void test_too_small_a_limit(void **state) {
     assert_null(report);
 }
 
+static void test_automatic_limit(void **state) {
+    (void)state;
+    struct firered_options o = {.model = TINY_MODEL, .memory_limit = FIRERED_MEMORY_AUTO};
+    struct firered *engine = open_engine(&o);
+    uint64_t limit = engine->memory.limit;
+    assert_true(limit > memory_plan_peak(&engine->memory) && limit < (uint64_t)1 << 50);
+    assert_int_equal(memory_plan_streamed(&engine->memory), 0);
+    firered_close(engine);
+}
+
 struct patience {
     int asked, enough;
 };
@@ -382,6 +385,7 @@ int main(void) {
         cmocka_unit_test(test_two_at_once),
         cmocka_unit_test(test_no_room_for_a_second),
         cmocka_unit_test(test_too_small_a_limit),
+        cmocka_unit_test(test_automatic_limit),
         cmocka_unit_test(test_cancelled_anywhere),
         cmocka_unit_test(test_memory_fails_anywhere),
     };
