@@ -74,16 +74,17 @@ static void check_limits(const char *model, const char *dtype, int64_t stored) {
         line_add(&line, "--width", "256");
         line_add(&line, "--height", "256");
         line_add(&line, "--steps", "2");
-        line_add(&line, "--output", "out/%d.png", percent);
+        line_add(&line, "--output", "out/%s-%d.png", dtype, percent);
         if (percent < 100) line_add(&line, "--memory-limit", "%lld", (long long)limit);
         line_run_well(&line, &child);
         print_message("%s, %s, limit %.1f MB: %.1f MB resident at most, %.2f s\n", model, dtype,
                       percent < 100 ? (double)limit / 1e6 : INFINITY,
                       (double)child.peak_bytes / 1e6, child.seconds);
         if (percent == 100) continue;
-        char edited[64];
-        snprintf(edited, sizeof edited, "out/%d.png", percent);
-        assert_true(same_files("out/100.png", edited));
+        char whole[64], edited[64];
+        snprintf(whole, sizeof whole, "out/%s-100.png", dtype);
+        snprintf(edited, sizeof edited, "out/%s-%d.png", dtype, percent);
+        assert_true(same_files(whole, edited));
         assert_true(child.peak_bytes <= limit + ALLOWANCE);
         assert_true(child.peak_bytes >= limit * 6 / 10); /* what there is, is used */
     }
