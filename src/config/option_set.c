@@ -102,13 +102,6 @@ static bool is_origins(const char *value) {
     }
 }
 
-static bool is_url(const char *value) {
-    size_t scheme = strncmp(value, "https://", 8) == 0  ? 8
-                    : strncmp(value, "http://", 7) == 0 ? 7
-                                                        : 0;
-    return scheme && value[scheme] && value[scheme] != '/' && is_visible_ascii(value);
-}
-
 static bool is_string_of(enum option_kind kind, const char *value) {
     size_t length = strlen(value);
     switch (kind) {
@@ -117,7 +110,7 @@ static bool is_string_of(enum option_kind kind, const char *value) {
     case OPTION_SECRET: return length <= 4096 && is_visible_ascii(value);
     case OPTION_HOST: return is_host(value);
     case OPTION_ORIGINS: return length <= 65536 && is_origins(value);
-    case OPTION_URL: return length <= 4096 && is_url(value);
+    case OPTION_URL: return length <= 4096 && value_url(value);
     default: return false;
     }
 }

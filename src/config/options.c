@@ -57,10 +57,11 @@ const struct option option_table[] = {
     {"RESULT_MAX_MB", NULL, OPTION_INT, OPTION_SERVE, FIELD(result_max_mb), "256", .min = 1,
      .max = 1048576,
      .help = "memory for the results of jobs, in MiB; the oldest ones are given up first"},
-    {"API_KEY", NULL, OPTION_SECRET, OPTION_SERVE, FIELD(api_key), .shown = "none", .takes = "KEY",
-     .help =
-         "when set, requests need it as Authorization: Bearer KEY or X-API-Key: KEY (others on the "
-         "machine can see flags: better set the variable)"},
+    {"API_KEY", NULL, OPTION_SECRET, OPTION_SERVE | OPTION_EDIT, FIELD(api_key), .shown = "none",
+     .takes = "KEY",
+     .help = "when set, requests need it as Authorization: Bearer KEY or X-API-Key: KEY; what edit "
+             "--server "
+             "sends (others on the machine can see flags: better set the variable)"},
     {"DEVICE", NULL, OPTION_CHOICE, OPTION_DEVICE, FIELD(device), "auto", .choices = devices,
      .help = "where the networks run"},
     {"DTYPE", NULL, OPTION_CHOICE, OPTION_DEVICE, FIELD(dtype), "auto", .choices = dtypes,

@@ -21,9 +21,10 @@ enum option_command {
     OPTION_INFO = 4,
     OPTION_HEALTH = 8,
     OPTION_EDIT_DEFAULTS = 16, /* variables that `edit` reads, but has shorter flags for */
-    OPTION_MODEL = OPTION_SERVE | OPTION_EDIT | OPTION_INFO, /* what finds the model */
-    OPTION_RUN = OPTION_SERVE | OPTION_EDIT,                 /* what says how it runs */
-    OPTION_DEVICE = OPTION_RUN | OPTION_INFO                 /* what says on what it runs */
+    OPTION_MEASURE = 32,       /* bench and eval */
+    OPTION_RUN = OPTION_SERVE | OPTION_EDIT | OPTION_MEASURE, /* what says how it runs */
+    OPTION_MODEL = OPTION_RUN | OPTION_INFO,                  /* what finds the model */
+    OPTION_DEVICE = OPTION_RUN | OPTION_INFO                  /* what says on what it runs */
 };
 
 enum option_kind {

@@ -77,6 +77,16 @@ void loras_free(struct firered_lora *loras, size_t count) {
     free(loras);
 }
 
+bool value_url(const char *text) {
+    size_t scheme = strncmp(text, "https://", 8) == 0  ? 8
+                    : strncmp(text, "http://", 7) == 0 ? 7
+                                                       : 0;
+    if (!scheme || !text[scheme] || text[scheme] == '/') return false;
+    for (const char *c = text; *c; c++)
+        if (*c <= 0x20 || *c >= 0x7f) return false;
+    return true;
+}
+
 void value_show(struct shown_value *out, const char *value) {
     size_t n = 0, room = sizeof out->text - 4;
     for (; value[n] && n < room; n++) {
