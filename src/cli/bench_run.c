@@ -50,7 +50,8 @@ static enum status run_open(struct run *run, const struct bench_request *r,
     struct firered_options options = {.model = r->folder,
                                       .device = r->config->device,
                                       .dtype = dtype,
-                                      .threads = r->config->threads};
+                                      .threads = r->config->threads,
+                                      .memory_limit = r->config->memory_limit};
     double start = seconds_now();
     enum status s = firered_open(&run->engine, &options, err);
     run->load_seconds = seconds_now() - start;

@@ -27,7 +27,7 @@ static void work(struct workspace *w, void *arg) {
 }
 
 static void run(struct compute *c, struct int8_case *t) {
-    struct matrix m = {DTYPE_F32, t->out, t->depth, t->weight};
+    struct matrix m = {.dtype = DTYPE_F32, .rows = t->out, .cols = t->depth, .data = t->weight};
     assert_int_equal(compute_pack_linear(c, &t->l, &m, 1, t->bias, PRECISION_INT8, NULL),
                      STATUS_OK);
     run_planned(c, work, t);
@@ -210,7 +210,7 @@ static void test_zeros(void **state) {
 
 static uint64_t bytes_of(struct compute *c, int64_t depth, int64_t out, enum precision coarsest) {
     float *weight = random_floats((size_t)(out * depth), 1);
-    struct matrix m = {DTYPE_F32, out, depth, weight};
+    struct matrix m = {.dtype = DTYPE_F32, .rows = out, .cols = depth, .data = weight};
     struct linear *l;
     assert_int_equal(compute_pack_linear(c, &l, &m, 1, NULL, coarsest, NULL), STATUS_OK);
     uint64_t bytes = compute_weight_bytes(c);

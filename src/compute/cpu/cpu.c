@@ -130,6 +130,7 @@ enum status compute_create_cpu(struct compute **out, const struct compute_option
     cpu->base.threads = pool_threads(cpu->pool);
     cpu->base.precision = options->precision;
     cpu->base.plan_only = options->plan_only;
+    cpu->base.memory_limit = options->memory_limit ? options->memory_limit : UINT64_MAX;
     *out = &cpu->base;
     return STATUS_OK;
 }
