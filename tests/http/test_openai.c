@@ -480,6 +480,25 @@ static void test_stream(void **state) {
     buffer_free(&events);
 }
 
+/* Each picture has its own time: a stream of four may take longer than an edit. */
+static void test_long_stream(void **state) {
+    (void)state;
+    NEEDS_STAND_IN();
+    struct server_process s;
+    struct form f;
+    struct buffer events = {0};
+    server_start_ready(&s, (const char *[]){"TIMEOUT_SECONDS=3", "LIMIT_REPLY_SECONDS=1", NULL});
+    form_edit(&f, "ignore-cancel=1500", "steps", "1", "n", "4", "stream", "true", NULL);
+    assert_int_equal(stream_edit(&s, &f, &events), 200);
+    char *at = events.data;
+    int made = 0;
+    for (json_t *event; (event = next_event(&at)); json_decref(event))
+        made += strcmp(string_of(event, "type"), "image_edit.completed") == 0;
+    assert_int_equal(made, 4);
+    buffer_free(&events);
+    assert_int_equal(server_stop(&s, SIGTERM), 0);
+}
+
 static void test_stream_of_a_failure(void **state) {
     (void)state;
     NEEDS_STAND_IN();
@@ -536,6 +555,7 @@ int main(void) {
         cmocka_unit_test(test_fair),
         cmocka_unit_test(test_gone),
         cmocka_unit_test(test_stream),
+        cmocka_unit_test(test_long_stream),
         cmocka_unit_test(test_stream_of_a_failure),
         cmocka_unit_test(test_stream_refused),
     };
