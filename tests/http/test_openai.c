@@ -457,14 +457,13 @@ static void test_stream(void **state) {
     form_edit(&f, "night", "steps", "2", "seed", "7", "n", "2", "stream", "true", NULL);
     assert_int_equal(stream_edit(&server, &f, &events), 200);
     char *at = events.data;
-    int made = 0, told = 0, last_step = 0;
+    int made = 0, last_step = 0;
     for (json_t *event; (event = next_event(&at)); json_decref(event)) {
         assert_int_equal(json_integer_value(json_object_get(event, "image_index")), made);
         if (strcmp(string_of(event, "type"), "image_edit.progress") == 0) {
             int step = (int)json_integer_value(json_object_get(event, "step"));
             assert_true(step >= last_step && step <= 2);
             last_step = step;
-            told++;
             continue;
         }
         char seed[16];
@@ -476,7 +475,6 @@ static void test_stream(void **state) {
         made++;
     }
     assert_int_equal(made, 2);
-    assert_true(told >= 2);
     buffer_free(&events);
 }
 
@@ -491,10 +489,14 @@ static void test_long_stream(void **state) {
     form_edit(&f, "ignore-cancel=1500", "steps", "1", "n", "4", "stream", "true", NULL);
     assert_int_equal(stream_edit(&s, &f, &events), 200);
     char *at = events.data;
-    int made = 0;
-    for (json_t *event; (event = next_event(&at)); json_decref(event))
-        made += strcmp(string_of(event, "type"), "image_edit.completed") == 0;
+    int made = 0, told = 0;
+    for (json_t *event; (event = next_event(&at)); json_decref(event)) {
+        bool completed = strcmp(string_of(event, "type"), "image_edit.completed") == 0;
+        made += completed;
+        told += !completed;
+    }
     assert_int_equal(made, 4);
+    assert_true(told >= 4); /* a fast edit may be over before anything is told of it */
     buffer_free(&events);
     assert_int_equal(server_stop(&s, SIGTERM), 0);
 }
