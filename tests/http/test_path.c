@@ -3,6 +3,9 @@
 
 #include "http/path.h"
 
+#define FIFTY "12345678901234567890123456789012345678901234567890"
+#define LONG  FIFTY FIFTY FIFTY FIFTY FIFTY "12345" /* ID_IN_PATH_ROOM - 1 */
+
 static void test_matches(void **state) {
     (void)state;
     static const struct {
@@ -24,9 +27,12 @@ static void test_matches(void **state) {
         {"/v1/jobs/{id}/events", "/v1/jobs/abc/events/", NULL},
         {"/v1/jobs/{id}/events", "/v1/jobs//events", NULL},
         {"/v1/jobs/{id}/events", "/v1/jobs/events", NULL},
-        {"/v1/jobs/{id}", "/v1/jobs/123456789012345678901234567890123456789",
-         "123456789012345678901234567890123456789"},
-        {"/v1/jobs/{id}", "/v1/jobs/1234567890123456789012345678901234567890", NULL},
+        {"/v1/jobs/{id}", "/v1/jobs/" LONG, LONG},
+        {"/v1/jobs/{id}", "/v1/jobs/" LONG "6", NULL},
+        {"/v1/models/{rest}", "/v1/models/a", "a"},
+        {"/v1/models/{rest}", "/v1/models/a/b/", "a/b/"},
+        {"/v1/models/{rest}", "/v1/models/", NULL},
+        {"/v1/models/{rest}", "/v1/models", NULL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char id[ID_IN_PATH_ROOM] = "";
