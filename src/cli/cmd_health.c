@@ -1,5 +1,5 @@
 /*
- * firered health: asks a service on HOST and PORT for /health, so that a container needs no other
+ * firered health: asks a service on HOST and PORT for /health or /ready, so that a container needs no other
  * program for its check.
  */
 #include <stdio.h>
@@ -17,14 +17,14 @@ static const char *address_to_ask(const char *host) {
     return strcmp(host, "::") == 0 ? "::1" : host;
 }
 
-static enum status ask(const char *url, bool json, struct error *err) {
+static enum status ask(const char *url, const char *path, bool json, struct error *err) {
     struct http_client client;
     struct http_exchange e = {
-        .method = "GET", .path = "/health", .seconds = PATIENCE_SECONDS, .direct = true};
+        .method = "GET", .path = path, .seconds = PATIENCE_SECONDS, .direct = true};
     enum status s = http_client_open(&client, url, NULL, err);
     if (s == STATUS_OK) s = http_client_run(&client, &e, err);
     if (s == STATUS_OK && e.status != 200)
-        s = fail(err, STATUS_IO, "the service does not answer GET /health with 200");
+        s = fail(err, STATUS_IO, "the service does not answer GET %s with 200", path);
     if (s == STATUS_OK && json && (puts(e.body.data ? e.body.data : "{}") < 0 || fflush(stdout)))
         s = fail(err, STATUS_IO, "cannot write the answer");
     buffer_free(&e.body);
@@ -38,17 +38,19 @@ static int health(const struct config *config, const struct args *args, struct e
     bool ipv6 = strchr(host, ':') != NULL;
     snprintf(url, sizeof url, "http://%s%s%s:%d", ipv6 ? "[" : "", host, ipv6 ? "]" : "",
              config->port);
-    enum status s = ask(url, args_last(args, "json") != NULL, err);
+    const char *path = args_last(args, "ready") ? "/ready" : "/health";
+    enum status s = ask(url, path, args_last(args, "json") != NULL, err);
     return s == STATUS_OK ? EXIT_OK : EXIT_FAILED;
 }
 
-static const struct arg_spec own[] = {{"json", NULL}, {NULL, NULL}};
+static const struct arg_spec own[] = {{"ready", NULL}, {"json", NULL}, {NULL, NULL}};
 
 const struct command command_health = {
     .name = "health",
     .summary = "ask a running service whether it is alive",
-    .help = "usage: firered health [--json] [FLAGS]\n\n"
+    .help = "usage: firered health [--ready] [--json] [FLAGS]\n\n"
             "Exit status 0 when the service on HOST and PORT answers GET /health with 200.\n\n"
+            "  --ready  ask whether it can edit yet: GET /ready\n"
             "  --json   write what it answers\n",
     .options = OPTION_HEALTH,
     .own = own,

@@ -326,6 +326,8 @@ static void test_health(void **state) {
     check_health("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 0);
     check_health("HTTP/1.1 503 Service Unavailable\r\n\r\n", 1);
     check_health("HTTP", 1);
+    RUN("health", "--ready", "--port", "1");
+    assert_int_equal(c.status, 1);
     check_health("HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{\"status\":\"ok\"}", 0);
     assert_string_equal(c.out, "{\"status\":\"ok\"}\n");
     setenv("http_proxy", "http://127.0.0.1:2", 1); /* is not asked: the service is near */
