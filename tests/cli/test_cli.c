@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
-#include "cli/child.h"
+#include "support/child.h"
 #include "config/options.h"
 
 #include <cmocka.h> /* last: its macro fail() would hide ours */

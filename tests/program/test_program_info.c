@@ -134,7 +134,7 @@ static void test_full_size(void **state) {
     assert_true(weights > 50e9 && weights < 120e9);
     assert_true(working > 0.1e9 && working < 20e9);
     if (SANITIZED) return;
-    assert_true(child.seconds < 5);
+    assert_true(child.seconds < 60); /* it takes part of a second; a loaded machine is no mistake */
     assert_true(child.peak_bytes < 300000000);
 }
 
