@@ -14,7 +14,8 @@ build=(build-essential cmake ninja-build pkg-config
     libcurl4-openssl-dev)
 tests=(libcmocka-dev valgrind curl
     nginx-light haproxy openssl # openssl: certificates for the proxies
-    chromium)                   # drives the page
+    chromium                    # drives the page
+    python3-venv)               # for tests that bring a Python package of others
 fuzz=(clang libclang-rt-14-dev)
 
 wanted=("${build[@]}")

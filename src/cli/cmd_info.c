@@ -98,7 +98,8 @@ static enum status tell_model(const struct config *config, bool json, struct err
     const struct firered_options options = {.model = model.folder,
                                             .device = config->device,
                                             .dtype = config->dtype,
-                                            .threads = config->threads};
+                                            .threads = config->threads,
+                                            .memory_limit = config->memory_limit};
     s = firered_inspect(&options, &report, err);
     if (s == STATUS_OK && json)
         s = json_out(report_json(model.name, report), err);

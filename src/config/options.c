@@ -68,6 +68,10 @@ const struct option option_table[] = {
      .help = "the arithmetic; auto: what the hardware does fastest"},
     {"THREADS", NULL, OPTION_INT, OPTION_DEVICE, FIELD(threads), .shown = "all cores", .min = 0,
      .max = 4096, .help = "cores to use; 0: all that the process may use"},
+    {"MEMORY_LIMIT", NULL, OPTION_MEMORY, OPTION_DEVICE, FIELD(memory_limit), .shown = "none",
+     .takes = "BYTES|auto",
+     .help = "most memory for weights and edits, such as 800M or 12G, or auto for what is free; "
+             "weights that do not fit are read from the files whenever needed"},
     {"SEED_GENERATOR", NULL, OPTION_CHOICE, OPTION_RUN, FIELD(seed_generator), "cpu",
      .choices = generators,
      .help = "whose random numbers a seed draws: torch's on the CPU, or torch's on CUDA (Philox)"},

@@ -31,6 +31,7 @@ enum option_kind {
     OPTION_INT,     /* int */
     OPTION_INT64,   /* int64_t */
     OPTION_REAL,    /* double */
+    OPTION_MEMORY,  /* uint64_t of bytes, or FIRERED_MEMORY_AUTO */
     OPTION_CHOICE,  /* an enum, or a bool */
     OPTION_LORAS,   /* struct firered_lora *loras, size_t lora_count */
     OPTION_PATH,    /* char *, no control characters; so all that follow */

@@ -29,6 +29,18 @@ bool value_uint64(const char *text, uint64_t *out) {
     return true;
 }
 
+bool value_bytes(const char *text, uint64_t *out) {
+    if (!is_digit(text[0])) return false;
+    char *end;
+    errno = 0;
+    unsigned long long n = strtoull(text, &end, 10);
+    int shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
+    if (shift) end++;
+    if (errno || *end || n == 0 || n > UINT64_MAX >> shift) return false;
+    *out = (uint64_t)n << shift;
+    return true;
+}
+
 bool value_real(const char *text, double min, double max, double *out) {
     /* strtod also reads hexadecimal, "inf" and "nan": only let through what a decimal number is
      * made of. */

@@ -16,6 +16,8 @@
 
 bool value_int(const char *text, int64_t min, int64_t max, int64_t *out);
 bool value_uint64(const char *text, uint64_t *out); /* 0 .. 2^64-1 */
+/* Bytes, from 1: digits, and perhaps K, M or G for 1024 and its powers. */
+bool value_bytes(const char *text, uint64_t *out);
 bool value_real(const char *text, double min, double max,
                 double *out); /* decimal, exponent allowed */
 
