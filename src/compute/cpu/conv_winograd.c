@@ -21,9 +21,9 @@
 #include "compute/cpu/conv.h"
 
 enum {
-    TILES = 32, /* measured: docs/performance.md */
-    TILE = 4,   /* a side of what a tile yields */
-    PATCH = 6,  /* and of what it reads */
+    TILES = 32,       /* measured: docs/performance.md */
+    TILE = CONV_TILE, /* a side of what a tile yields */
+    PATCH = 6,        /* and of what it reads */
     POINTS = PATCH * PATCH,
     SPREAD = 16, /* keeps the same place of different points off the same cache sets */
     WEIGHTS_AT_ONCE = 1 << 13,
