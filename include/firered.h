@@ -50,7 +50,7 @@ struct firered_lora {
     double scale;     /* 1.0 is the adapter as trained */
 };
 
-enum { FIRERED_MAX_PICTURES = 3 };
+enum { FIRERED_MAX_PICTURES = 3, FIRERED_MAX_EXAMPLES = 12 };
 
 struct firered_options {
     const char *model; /* a folder in diffusers layout */
@@ -82,6 +82,8 @@ struct firered_info {
     int64_t output_area;   /* pixels of an edited picture whose size was not asked for */
     uint64_t weight_bytes; /* resident for this model's weights */
     int64_t parameters;
+    size_t example_count; /* prompts that the model's makers show it with: UTF-8, one line each */
+    const char *examples[FIRERED_MAX_EXAMPLES];
 };
 
 enum firered_stage { FIRERED_STAGE_ENCODE, FIRERED_STAGE_DENOISE, FIRERED_STAGE_DECODE };
@@ -101,6 +103,9 @@ struct firered_edit {
     int steps;
     uint64_t seed;
     int width, height; /* both or none (0); rounded down to a multiple of 16 */
+    /* The result has exactly the last picture's width and height: edited at the model's size, then
+     * resized as Pillow's LANCZOS does.  Not together with width and height. */
+    bool input_size;
 
     /* Both may be NULL; both are called from the thread that runs the edit. */
     void (*progress)(void *arg, const struct firered_progress *now);

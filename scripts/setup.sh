@@ -12,7 +12,8 @@ build=(build-essential cmake ninja-build pkg-config
     libjansson-dev libpcre2-dev libutf8proc-dev
     libspng-dev zlib1g-dev libjpeg62-turbo-dev libwebp-dev libmicrohttpd-dev)
 tests=(libcmocka-dev libcurl4-openssl-dev valgrind curl
-    nginx-light haproxy openssl) # openssl: certificates for the proxies
+    nginx-light haproxy openssl # openssl: certificates for the proxies
+    chromium)                   # drives the page
 fuzz=(clang libclang-rt-14-dev)
 
 wanted=("${build[@]}")

@@ -5,37 +5,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include "cli/commands.h"
+#include "cli/flags.h"
 #include "cli/model_place.h"
+#include "cli/progress.h"
 #include "config/options.h"
-#include "config/values.h"
 #include "firered.h"
 
-enum { DEFAULT_SIDE = 512, DEFAULT_STEPS = 4, MAX_SIDE = 2048, MAX_STEPS = 1000 };
-
-static double seconds_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
+enum { DEFAULT_SIDE = 512, DEFAULT_STEPS = 4 };
 
 static double peak_resident_mb(void) {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     return (double)usage.ru_maxrss * 1024 / 1e6;
-}
-
-static enum status read_number(const struct args *args, const char *flag, int min, int max,
-                               int *out, struct error *err) {
-    const char *text = args_last(args, flag);
-    int64_t n = *out;
-    if (text && *text && !value_int(text, min, max, &n))
-        return fail(err, STATUS_INVALID, "--%s must be a whole number from %d to %d", flag, min,
-                    max);
-    *out = (int)n;
-    return STATUS_OK;
 }
 
 /* Smooth colours with a few edges: something for every layer to look at, the same everywhere. */
@@ -79,15 +62,16 @@ static void report(const struct firered *engine, const struct firered_result *r,
 
 static enum status measure(const struct config *config, const struct args *args,
                            struct error *err) {
-    int side = DEFAULT_SIDE, steps = DEFAULT_STEPS, guidance = 1;
+    int side = DEFAULT_SIDE, steps = DEFAULT_STEPS;
+    double guidance = 1;
     struct model_place model = {0};
     struct firered *engine = NULL;
     struct picture picture = {0};
     struct firered_result result = {0};
     uint64_t planned = 0;
-    enum status s = read_number(args, "size", 64, MAX_SIDE, &side, err);
-    if (s == STATUS_OK) s = read_number(args, "steps", 1, MAX_STEPS, &steps, err);
-    if (s == STATUS_OK) s = read_number(args, "guidance-scale", 0, 30, &guidance, err);
+    enum status s = flag_int(args, "size", SIDE_MIN, SIDE_MAX, &side, err);
+    if (s == STATUS_OK) s = flag_steps(args, &steps, err);
+    if (s == STATUS_OK) s = flag_guidance(args, &guidance, err);
     if (s == STATUS_OK) s = model_place_find(&model, config, err);
     if (s == STATUS_OK) s = make_picture(&picture, side, err);
     double start = seconds_now();

@@ -11,17 +11,16 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/flags.h"
 #include "cli/interrupt.h"
 #include "cli/model_place.h"
 #include "cli/output.h"
+#include "cli/picture_file.h"
 #include "cli/progress.h"
 #include "config/options.h"
 #include "config/values.h"
 #include "firered.h"
-#include "image/decode.h"
 #include "image/encode.h"
-
-enum { FILE_LIMIT = 1 << 29, MAX_STEPS = 1000, MIN_SIDE = 64, MAX_SIDE = 2048 };
 
 /* What was asked for; strings are in argv. */
 struct request {
@@ -46,31 +45,6 @@ struct session {
     struct progress progress;
     double started;
 };
-
-static enum status read_int(const struct args *args, const char *flag, int min, int max, int *out,
-                            struct error *err) {
-    const char *text = args_last(args, flag);
-    struct shown_value shown;
-    int64_t n;
-    if (!text || !*text) return STATUS_OK;
-    value_show(&shown, text);
-    if (!value_int(text, min, max, &n))
-        return fail(err, STATUS_INVALID, "--%s %s: must be a whole number from %d to %d", flag,
-                    shown.text, min, max);
-    *out = (int)n;
-    return STATUS_OK;
-}
-
-static enum status read_guidance(const struct args *args, double *out, struct error *err) {
-    const char *text = args_last(args, "guidance-scale");
-    struct shown_value shown;
-    if (!text || !*text) return STATUS_OK;
-    value_show(&shown, text);
-    if (!value_real(text, 0, 30, out))
-        return fail(err, STATUS_INVALID, "--guidance-scale %s: must be a number from 0 to 30",
-                    shown.text);
-    return STATUS_OK;
-}
 
 /* A random seed has 32 bits only: short enough to be copied by hand. */
 static enum status read_seed(const struct args *args, uint64_t *out, struct error *err) {
@@ -121,25 +95,14 @@ static enum status read_request(struct request *r, const struct args *args, stru
     r->verbose = args_last(args, "verbose") != NULL;
     r->negative_prompt = args_last(args, "negative-prompt");
     s = output_format(&r->format, r->output, err);
-    if (s == STATUS_OK) s = read_int(args, "steps", 1, MAX_STEPS, &r->steps, err);
-    if (s == STATUS_OK) s = read_int(args, "width", MIN_SIDE, MAX_SIDE, &r->width, err);
-    if (s == STATUS_OK) s = read_int(args, "height", MIN_SIDE, MAX_SIDE, &r->height, err);
+    if (s == STATUS_OK) s = flag_steps(args, &r->steps, err);
+    if (s == STATUS_OK) s = flag_int(args, "width", SIDE_MIN, SIDE_MAX, &r->width, err);
+    if (s == STATUS_OK) s = flag_int(args, "height", SIDE_MIN, SIDE_MAX, &r->height, err);
     if (s == STATUS_OK && !r->width != !r->height)
         s = fail(err, STATUS_INVALID, "--width and --height go together: give both or none");
-    if (s == STATUS_OK) s = read_guidance(args, &r->guidance_scale, err);
+    if (s == STATUS_OK) s = flag_guidance(args, &r->guidance_scale, err);
     if (s == STATUS_OK) s = read_seed(args, &r->seed, err);
     return s;
-}
-
-static enum status read_picture(struct picture *out, const char *path, int64_t max_pixels,
-                                struct error *err) {
-    struct buffer file = {0};
-    struct error why;
-    enum status s = buffer_read_file(&file, path, FILE_LIMIT, err);
-    if (s != STATUS_OK) return s;
-    s = picture_decode(out, file.data, file.size, max_pixels, &why);
-    buffer_free(&file);
-    return s == STATUS_OK ? s : fail(err, s, "cannot use %.200s: %.280s", path, why.text);
 }
 
 static enum status load_model(struct session *w, const struct config *config, const struct log *log,
@@ -216,7 +179,7 @@ static enum status run(struct session *w, const struct request *r, const struct 
     w->started = seconds_now();
     enum status s = output_check(r->output, err);
     for (size_t i = 0; i < r->input_count && s == STATUS_OK; i++)
-        s = read_picture(&w->pictures[i], r->inputs[i], config->max_image_pixels, err);
+        s = picture_file_read(&w->pictures[i], r->inputs[i], config->max_image_pixels, err);
     progress_start(&w->progress, !r->verbose);
     if (s == STATUS_OK) s = load_model(w, config, &log, err);
     if (s == STATUS_OK) s = edit_pictures(w, r, config, err);

@@ -24,6 +24,7 @@ int cmd_edit(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_health(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
+int cmd_eval(int argc, char **argv);
 
 struct command {
     const char *name;

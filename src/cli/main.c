@@ -18,6 +18,7 @@ static const struct {
     {"info", cmd_info, "check a model's folder and tell what would run"},
     {"health", cmd_health, "ask a running service whether it is alive"},
     {"bench", cmd_bench, "measure an edit, phase by phase"},
+    {"eval", cmd_eval, "score a list of edits against expected pictures"},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 

@@ -1,5 +1,6 @@
 #include "cli/model_place.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,6 +53,29 @@ enum status model_place_find(struct model_place *out, const struct config *confi
     if (s == STATUS_OK && !(out->name = shown_name(id)))
         s = fail(err, STATUS_NO_MEMORY, "no memory for the model's name");
     if (s != STATUS_OK) model_place_free(out);
+    return s;
+}
+
+enum status model_open(struct firered **out, struct model_place *place, const char *command,
+                       const struct config *config, const struct log *log,
+                       struct progress *progress, struct error *err) {
+    enum status s = model_place_find(place, config, err);
+    if (s != STATUS_OK) return s;
+    if (place->stands_in) fprintf(stderr, "firered %s: %s\n", command, model_place_stand_in);
+    const struct firered_options options = {
+        .model = place->folder,
+        .device = config->device,
+        .dtype = config->dtype,
+        .generator = config->seed_generator,
+        .threads = config->threads,
+        .loras = config->loras,
+        .lora_count = config->lora_count,
+        .log = log,
+        .loading = progress_loading,
+        .loading_arg = progress,
+    };
+    s = firered_open(out, &options, err);
+    progress_end(progress);
     return s;
 }
 

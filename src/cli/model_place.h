@@ -6,8 +6,9 @@
 
 #include <stdbool.h>
 
+#include "cli/progress.h"
 #include "config/config.h"
-#include "firered/status.h"
+#include "firered.h"
 
 struct model_place {
     char *folder;
@@ -23,6 +24,13 @@ struct model_place {
 enum status model_place_find(struct model_place *out, const struct config *config,
                              struct error *err);
 void model_place_free(struct model_place *p);
+
+/* Finds the model and loads it, as the settings say; tells on standard error when the demo stands
+ * in, as `command`'s word, and shows in *progress how far it is.  Errors as firered_open; *place is
+ * the caller's also then. */
+enum status model_open(struct firered **out, struct model_place *place, const char *command,
+                       const struct config *config, const struct log *log,
+                       struct progress *progress, struct error *err);
 
 /* The sentence about a stand-in, and the remedy. */
 extern const char model_place_stand_in[];

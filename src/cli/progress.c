@@ -37,22 +37,30 @@ void progress_loading(void *progress, double share) {
     draw("load", share, rest);
 }
 
-void progress_edit(struct progress *p, const struct firered_progress *now) {
+/* "3/28  31 s left" */
+static void draw_count(struct progress *p, const char *stage, size_t done, size_t count) {
     char rest[64];
+    if (p->counted_from == 0.0) p->counted_from = seconds_now();
+    int n = snprintf(rest, sizeof rest, "%zu/%zu", done, count);
+    if (done > 0) {
+        double each = (seconds_now() - p->counted_from) / (double)done;
+        snprintf(rest + n, sizeof rest - (size_t)n, "  %.0f s left", each * (double)(count - done));
+    }
+    draw(stage, (double)done / (double)count, rest);
+}
+
+void progress_edit(struct progress *p, const struct firered_progress *now) {
     if (!p->shown) return;
-    if (now->stage != FIRERED_STAGE_DENOISE || now->steps < 1) {
-        bool decode = now->stage == FIRERED_STAGE_DECODE;
-        draw(decode ? "decode" : "encode", decode ? 1.0 : 0.0, "");
-        return;
-    }
-    if (p->denoise_started == 0.0) p->denoise_started = seconds_now();
-    int n = snprintf(rest, sizeof rest, "%d/%d", now->step, now->steps);
-    if (now->step > 0) {
-        double each = (seconds_now() - p->denoise_started) / now->step;
-        double left = each * (now->steps - now->step);
-        snprintf(rest + n, sizeof rest - (size_t)n, "  %.0f s left", left);
-    }
-    draw("denoise", (double)now->step / now->steps, rest);
+    if (now->stage == FIRERED_STAGE_DENOISE && now->steps > 0)
+        draw_count(p, "denoise", (size_t)now->step, (size_t)now->steps);
+    else if (now->stage == FIRERED_STAGE_DECODE)
+        draw("decode", 1.0, "");
+    else
+        draw("encode", 0.0, "");
+}
+
+void progress_items(struct progress *p, const char *name, size_t done, size_t count) {
+    if (p->shown) draw_count(p, name, done, count);
 }
 
 void progress_end(struct progress *p) {

@@ -28,6 +28,8 @@ struct config {
     int max_upload_mb;
     int64_t max_image_pixels;
     int max_steps;
+    double result_ttl_seconds;
+    int result_max_mb;
     char *api_key; /* NULL: none is asked for */
     enum firered_device device;
     enum firered_dtype dtype;

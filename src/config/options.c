@@ -52,6 +52,11 @@ const struct option option_table[] = {
      .help = "largest picture, width x height, checked before any pixel is decoded"},
     {"MAX_STEPS", NULL, OPTION_INT, OPTION_SERVE, FIELD(max_steps), "100", .min = 1, .max = 1000,
      .help = "most steps that a request may ask for"},
+    {"RESULT_TTL_SECONDS", NULL, OPTION_REAL, OPTION_SERVE, FIELD(result_ttl_seconds), "600",
+     .min = 0.001, .max = 86400, .help = "how long the result of a job can be fetched"},
+    {"RESULT_MAX_MB", NULL, OPTION_INT, OPTION_SERVE, FIELD(result_max_mb), "256", .min = 1,
+     .max = 1048576,
+     .help = "memory for the results of jobs, in MiB; the oldest ones are given up first"},
     {"API_KEY", NULL, OPTION_SECRET, OPTION_SERVE, FIELD(api_key), .shown = "none", .takes = "KEY",
      .help =
          "when set, requests need it as Authorization: Bearer KEY or X-API-Key: KEY (others on the "

@@ -19,11 +19,9 @@ struct edit_request {
     struct edit_job job;
     bool submitted;
     atomic_bool done;
-    char seed[24];       /* for the log, which has no unsigned numbers */
-    size_t prompt_bytes; /* the order's strings are gone by then */
 };
 
-static void refuse_answer(struct request *r, enum service_answer a) {
+void edit_refuse(struct request *r, enum service_answer a) {
     char detail[128];
     switch (a) {
     case SERVICE_NOT_LOADED:
@@ -33,6 +31,9 @@ static void refuse_answer(struct request *r, enum service_answer a) {
         break;
     case SERVICE_QUEUE_FULL:
         request_refuse(r, HTTP_QUEUE_FULL, "as many edits wait as may wait; try again later");
+        break;
+    case SERVICE_NO_MEMORY:
+        request_refuse(r, HTTP_GPU_OOM, "memory does not suffice for another job; try again later");
         break;
     default: request_refuse(r, HTTP_SHUTTING_DOWN, "the server is shutting down; try again later");
     }
@@ -54,7 +55,7 @@ void edit_begin(struct request *r) {
     uint64_t size;
     enum service_answer a = service_would_accept(r->server->service);
     if (a == SERVICE_NOT_LOADED || a == SERVICE_SHUTTING_DOWN) {
-        refuse_answer(r, a);
+        edit_refuse(r, a);
         return;
     }
     if (length &&
@@ -74,11 +75,11 @@ void edit_begin(struct request *r) {
     e->job.service = r->server->service;
     e->job.request_id = r->id;
     e->job.deadline = r->arrival + (int64_t)(r->server->config->timeout_seconds * 1e9);
-    if (!edit_form_create(&e->form, r->server->service, request_header(r, "Content-Type"),
-                          &problem))
+    if (!edit_form_create(&e->form, &edit_form_plain, r->server->service,
+                          request_header(r, "Content-Type"), &problem))
         request_refuse(r, problem.code, problem.why.text);
     else if (a == SERVICE_QUEUE_FULL)
-        refuse_answer(r, a);
+        edit_refuse(r, a);
 }
 
 void edit_body(struct request *r, const char *bytes, size_t size) {
@@ -110,8 +111,9 @@ static void on_done(struct edit_job *job) {
     MHD_resume_connection(connection); /* e may be gone once this returns */
 }
 
-static void submit(struct request *r) {
+bool edit_submit(struct request *r, struct edit_order *order) {
     struct edit_request *e = r->edit;
+    (void)order; /* it is the job's own already */
     e->job.done = on_done;
     e->submitted = true;
     client_allow(r->client, 0);
@@ -120,18 +122,16 @@ static void submit(struct request *r) {
     enum service_answer a = service_submit(r->server->service, &e->job);
     if (a == SERVICE_ACCEPTED) {
         client_watch(r->client, on_gone, e);
-        return;
+        return false;
     }
     e->submitted = false;
-    refuse_answer(r, a);
+    edit_refuse(r, a);
     MHD_resume_connection(r->connection);
+    return false; /* suspended all the same: the answer goes out when the library comes back */
 }
 
-static void answer_picture(struct request *r) {
-    struct edit_job *job = &r->edit->job;
-    struct edit_outcome *o = &job->outcome;
-    reply_body(&r->reply, 200, picture_format_mime(job->order.format), &o->file);
-    reply_header(&r->reply, "X-Seed", "%llu", (unsigned long long)job->order.seed);
+void edit_headers(struct request *r, const struct edit_order *order, const struct edit_outcome *o) {
+    reply_header(&r->reply, "X-Seed", "%llu", (unsigned long long)order->seed);
     reply_header(&r->reply, "X-Steps", "%d", o->steps);
     reply_header(&r->reply, "X-Guidance-Scale", "%.15g", o->guidance_scale);
     reply_header(&r->reply, "X-Model", "%s", service_model_name(r->server->service));
@@ -141,21 +141,32 @@ static void answer_picture(struct request *r) {
                  o->decode_seconds * 1e3);
 }
 
-static void answer(struct request *r) {
+enum http_error edit_error(enum edit_end end) {
     static const enum http_error errors[] = {
-        [EDIT_INVALID_FILE] = HTTP_INVALID_FILE,       [EDIT_INVALID_IMAGE] = HTTP_INVALID_IMAGE,
-        [EDIT_INVALID_REQUEST] = HTTP_INVALID_REQUEST, [EDIT_NO_MEMORY] = HTTP_GPU_OOM,
-        [EDIT_FAILED] = HTTP_INFERENCE_ERROR,          [EDIT_TIMED_OUT] = HTTP_TIMEOUT,
+        [EDIT_INVALID_FILE] = HTTP_INVALID_FILE,
+        [EDIT_INVALID_IMAGE] = HTTP_INVALID_IMAGE,
+        [EDIT_INVALID_REQUEST] = HTTP_INVALID_REQUEST,
+        [EDIT_NO_MEMORY] = HTTP_GPU_OOM,
+        [EDIT_FAILED] = HTTP_INFERENCE_ERROR,
+        [EDIT_TIMED_OUT] = HTTP_TIMEOUT,
+        [EDIT_CANCELLED] = HTTP_CANCELLED,
         [EDIT_SHUT_DOWN] = HTTP_SHUTTING_DOWN,
     };
-    const struct edit_outcome *o = &r->edit->job.outcome;
-    if (o->end == EDIT_DONE)
-        answer_picture(r);
-    else
-        request_refuse(r, errors[o->end], o->detail);
+    return errors[end];
 }
 
-bool edit_end(struct request *r) {
+static void answer(struct request *r) {
+    struct edit_job *job = &r->edit->job;
+    struct edit_outcome *o = &job->outcome;
+    if (o->end != EDIT_DONE) {
+        request_refuse(r, edit_error(o->end), o->detail);
+        return;
+    }
+    reply_body(&r->reply, 200, picture_format_mime(job->order.format), &o->file);
+    edit_headers(r, &job->order, o);
+}
+
+bool edit_end(struct request *r, bool (*submit)(struct request *r, struct edit_order *order)) {
     struct edit_request *e = r->edit;
     struct problem problem;
     if (e->submitted) {
@@ -171,11 +182,7 @@ bool edit_end(struct request *r) {
         request_refuse(r, problem.code, problem.why.text);
         return true;
     }
-    snprintf(e->seed, sizeof e->seed, "%llu", (unsigned long long)e->job.order.seed);
-    e->prompt_bytes = strlen(e->job.order.prompt);
-    submit(r);
-    return false; /* suspended, even when refused: the answer goes out when the library comes back
-                   */
+    return submit(r, &e->job.order);
 }
 
 void edit_free(struct request *r) {
@@ -188,25 +195,5 @@ void edit_free(struct request *r) {
 }
 
 int edit_log_fields(const struct request *r, struct log_field *f) {
-    const struct edit_request *e = r->edit;
-    if (!e || !e->submitted) return 0;
-    const struct edit_order *order = &e->job.order;
-    const struct edit_outcome *o = &e->job.outcome;
-    int n = 0;
-    f[n++] = LOG_STR("outcome", edit_end_name(o->end));
-    f[n++] = LOG_INT("pictures", order->file_count);
-    f[n++] = LOG_INT("prompt_bytes", e->prompt_bytes);
-    f[n++] = LOG_STR("seed", e->seed);
-    f[n++] = LOG_INT("steps", order->steps);
-    f[n++] = LOG_REAL("guidance_scale", order->guidance_scale);
-    f[n++] = LOG_REAL("queue_ms", o->queue_seconds * 1e3);
-    if (o->end != EDIT_DONE) return n;
-    f[n++] = LOG_INT("width", o->width);
-    f[n++] = LOG_INT("height", o->height);
-    f[n++] = LOG_REAL("read_ms", o->read_seconds * 1e3);
-    f[n++] = LOG_REAL("encode_ms", o->encode_seconds * 1e3);
-    f[n++] = LOG_REAL("denoise_ms", o->denoise_seconds * 1e3);
-    f[n++] = LOG_REAL("decode_ms", o->decode_seconds * 1e3);
-    f[n++] = LOG_REAL("write_ms", o->write_seconds * 1e3);
-    return n;
+    return r->edit && r->edit->submitted ? edit_job_log_fields(&r->edit->job, f) : 0;
 }

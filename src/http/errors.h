@@ -11,6 +11,7 @@ enum http_error {
     HTTP_INVALID_REQUEST,
     HTTP_UNAUTHORIZED,
     HTTP_NOT_FOUND,
+    HTTP_MODEL_NOT_FOUND,
     HTTP_METHOD_NOT_ALLOWED,
     HTTP_PAYLOAD_TOO_LARGE,
     HTTP_GPU_OOM,
@@ -19,6 +20,8 @@ enum http_error {
     HTTP_MODEL_LOADING,
     HTTP_SHUTTING_DOWN,
     HTTP_TIMEOUT,
+    HTTP_NOT_FINISHED, /* of jobs only, as is the next */
+    HTTP_CANCELLED,
     HTTP_ERRORS
 };
 

@@ -16,6 +16,7 @@ struct limits {
     int head_seconds;  /* for a request's head, from the connection's start or the last answer's end
                         */
     int reply_seconds; /* for a client to take an answer */
+    int heartbeat_seconds; /* without an event on a stream of events: a sign of life is sent */
     int linger_seconds; /* how long a refused upload is read on, so that its sender sees the refusal
                          */
     int flush_seconds;  /* at the end: for the last answers to leave */
@@ -31,6 +32,7 @@ static inline struct limits limits_default(void) {
         .silence_seconds = 30,
         .head_seconds = 60,
         .reply_seconds = 300,
+        .heartbeat_seconds = 10,
         .linger_seconds = 5,
         .flush_seconds = 10,
         .head_bytes = 32768,

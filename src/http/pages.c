@@ -5,6 +5,7 @@
 
 #include "http/assets.h"
 #include "http/edit_form.h"
+#include "service/job_store.h"
 
 void page_health(struct request *r) {
     reply_json(&r->reply, 200, json_pack("{s:s}", "status", "ok"));
@@ -40,17 +41,27 @@ void page_metrics(struct request *r) {
         .queue_limit = c->max_queue,
         .edits_limit = c->max_concurrent_jobs,
         .connections = clients_count(r->server->clients),
+        .event_streams = event_streams_count(r->server->streams),
+        .result_bytes_limit = (uint64_t)c->result_max_mb << 20,
         .upload_bytes = service_held_bytes(s),
         .model = service_model_name(s),
         .info = service_info(s),
     };
     struct buffer page = {0};
     service_count(s, &now.queue_depth, &now.edits_running);
+    job_store_count(service_jobs(s), &now.jobs_kept, &now.result_bytes);
     if (metrics_write(service_metrics(s), &now, &page, NULL) == STATUS_OK)
         reply_body(&r->reply, 200, "text/plain; version=0.0.4; charset=utf-8", &page);
     else
         request_refuse(r, HTTP_GPU_OOM, "memory does not suffice for the metrics page");
     buffer_free(&page);
+}
+
+static json_t *examples_json(const struct firered_info *info) {
+    json_t *array = json_array();
+    for (size_t i = 0; i < info->example_count; i++)
+        json_array_append_new(array, json_string(info->examples[i]));
+    return array;
 }
 
 static json_t *model_json(const struct service *s) {
@@ -62,7 +73,7 @@ static json_t *model_json(const struct service *s) {
     service_defaults(s, &steps, &guidance, &fixed);
     const char *negative = service_config(s)->negative_prompt;
     /* clang-format off */
-    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:I, s:I, s:I, s:{s:i, s:f, s:s, s:s}}",
+    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:I, s:I, s:I, s:o, s:i, s:{s:i, s:f, s:s, s:s}}",
                      "name", service_model_name(s),
                      "device", info->device,
                      "dtype", info->dtype,
@@ -72,6 +83,8 @@ static json_t *model_json(const struct service *s) {
                      "parameters", (json_int_t)info->parameters,
                      "weight_bytes", (json_int_t)info->weight_bytes,
                      "output_area", (json_int_t)info->output_area,
+                     "examples", examples_json(info),
+                     "reference_limit", FIRERED_MAX_PICTURES,
                      "defaults",
                          "steps", steps,
                          "guidance_scale", guidance,
@@ -82,7 +95,7 @@ static json_t *model_json(const struct service *s) {
 
 static json_t *limits_json(const struct config *c) {
     /* clang-format off */
-    return json_pack("{s:i, s:f, s:i, s:i, s:I, s:i, s:i, s:[i,i], s:f}",
+    return json_pack("{s:i, s:f, s:i, s:i, s:I, s:i, s:i, s:[i,i], s:f, s:f, s:i}",
                      "max_concurrent_jobs", c->max_concurrent_jobs,
                      "timeout_seconds", c->timeout_seconds,
                      "max_queue", c->max_queue,
@@ -91,7 +104,9 @@ static json_t *limits_json(const struct config *c) {
                      "max_steps", c->max_steps,
                      "max_images", FIRERED_MAX_PICTURES,
                      "side", EDIT_LEAST_SIDE, EDIT_MOST_SIDE,
-                     "max_guidance_scale", edit_most_guidance);
+                     "max_guidance_scale", edit_most_guidance,
+                     "result_ttl_seconds", c->result_ttl_seconds,
+                     "result_max_mb", c->result_max_mb);
     /* clang-format on */
 }
 

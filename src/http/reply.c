@@ -19,17 +19,54 @@ void reply_header(struct reply *r, const char *name, const char *format, ...) {
     r->headers[r->header_count++].name = name;
 }
 
+static void free_body(struct reply *r) {
+    if (r->events) event_stream_destroy(r->events);
+    if (r->release)
+        r->release(r->owner);
+    else
+        buffer_free(&r->body);
+    r->body = (struct buffer){0};
+    r->events = NULL;
+    r->release = NULL;
+}
+
+bool reply_has_header(const struct reply *r, const char *name) {
+    for (int i = 0; i < r->header_count; i++)
+        if (strcmp(r->headers[i].name, name) == 0) return true;
+    return false;
+}
+
 void reply_body(struct reply *r, int status, const char *content_type, struct buffer *body) {
-    buffer_free(&r->body);
+    free_body(r);
     r->status = status;
     r->body = *body;
     *body = (struct buffer){0};
     reply_header(r, "Content-Type", "%s", content_type);
 }
 
+void reply_shared(struct reply *r, int status, const char *content_type, const struct buffer *body,
+                  void (*release)(void *owner), void *owner) {
+    struct buffer borrowed = *body;
+    reply_body(r, status, content_type, &borrowed);
+    r->release = release;
+    r->owner = owner;
+}
+
+void reply_nothing(struct reply *r) {
+    reply_free(r);
+    r->status = 204;
+}
+
+void reply_events(struct reply *r, struct event_stream *events) {
+    struct buffer nothing = {0};
+    reply_body(r, 200, "text/event-stream", &nothing);
+    reply_header(r, "X-Accel-Buffering", "no"); /* nginx: hand on every event as it comes */
+    r->events = events;
+}
+
 void reply_json(struct reply *r, int status, json_t *json) {
     struct buffer body = {0};
-    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
     json_decref(json);
     if (text) buffer_append(&body, text, strlen(text), NULL);
     free(text);
@@ -38,6 +75,12 @@ void reply_json(struct reply *r, int status, json_t *json) {
             &body,
             "{\"error\":\"gpu_oom\",\"detail\":\"no memory for the answer\",\"request_id\":\"\"}");
     reply_body(r, status, "application/json", &body);
+}
+
+json_t *json_seed(uint64_t seed) {
+    const uint64_t most = UINT64_C(1) << 53;
+    return seed <= most ? json_integer((json_int_t)seed)
+                        : json_sprintf("%llu", (unsigned long long)seed);
 }
 
 void reply_error_json(struct reply *r, enum http_error e, const char *request_id,
@@ -58,13 +101,27 @@ void reply_error(struct reply *r, enum http_error e, const char *request_id, con
     reply_error_json(r, e, request_id, detail, NULL);
 }
 
-enum MHD_Result reply_queue(struct reply *r, struct MHD_Connection *connection) {
+/* The response that the body or the events become; they are its own then, whatever comes of it. */
+static struct MHD_Response *make_response(struct reply *r, struct MHD_Connection *connection) {
+    struct reply given = *r;
+    r->body = (struct buffer){0};
+    r->events = NULL;
+    r->release = NULL;
+    if (given.events) return event_stream_response(given.events, connection);
+    if (!given.body.size && !given.release)
+        return MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT);
     struct MHD_Response *response =
-        r->body.size
-            ? MHD_create_response_from_buffer(r->body.size, r->body.data, MHD_RESPMEM_MUST_FREE)
-            : MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT);
+        given.release ? MHD_create_response_from_buffer_with_free_callback_cls(
+                            given.body.size, given.body.data, given.release, given.owner)
+                      : MHD_create_response_from_buffer(given.body.size, given.body.data,
+                                                        MHD_RESPMEM_MUST_FREE);
+    if (!response) free_body(&given);
+    return response;
+}
+
+enum MHD_Result reply_queue(struct reply *r, struct MHD_Connection *connection) {
+    struct MHD_Response *response = make_response(r, connection);
     if (!response) return MHD_NO;
-    if (r->body.size) r->body = (struct buffer){0}; /* the response's now */
     for (int i = 0; i < r->header_count; i++)
         MHD_add_response_header(response, r->headers[i].name, r->headers[i].value);
     enum MHD_Result queued = MHD_queue_response(connection, (unsigned)r->status, response);
@@ -106,6 +163,6 @@ void reply_write(struct reply *r, int fd, bool with_body) {
 }
 
 void reply_free(struct reply *r) {
-    buffer_free(&r->body);
+    free_body(r);
     *r = (struct reply){0};
 }

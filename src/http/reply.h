@@ -14,12 +14,16 @@
 
 #include "base/buffer.h"
 #include "http/errors.h"
+#include "http/event_stream.h"
 
 enum { REPLY_MOST_HEADERS = 20, REPLY_MOST_VALUE = 512 };
 
 struct reply {
     int status; /* 0: there is none yet */
     struct buffer body;
+    void (*release)(void *owner); /* of a body that is borrowed; else NULL */
+    void *owner;
+    struct event_stream *events; /* in place of a body, else NULL */
     struct {
         const char *name; /* a constant */
         char value[REPLY_MOST_VALUE];
@@ -31,11 +35,28 @@ struct reply {
 __attribute__((format(printf, 3, 4))) void reply_header(struct reply *r, const char *name,
                                                         const char *format, ...);
 
+/* Whether it has been given one of this name, written the same. */
+bool reply_has_header(const struct reply *r, const char *name);
+
 /* 200 or another status with a body that the reply takes over; *body is empty afterwards. */
 void reply_body(struct reply *r, int status, const char *content_type, struct buffer *body);
 
-/* The same with JSON; releases `json`, NULL for "no memory". */
+/* 204: there is nothing to say. */
+void reply_nothing(struct reply *r);
+
+/* reply_body with bytes that are shared: release(owner) is called when the last one has left. */
+void reply_shared(struct reply *r, int status, const char *content_type, const struct buffer *body,
+                  void (*release)(void *owner), void *owner);
+
+/* 200 with events for as long as there are some; takes the stream over.  NULL is "no memory". */
+void reply_events(struct reply *r, struct event_stream *events);
+
+/* reply_body with JSON; releases `json`, NULL for "no memory". */
 void reply_json(struct reply *r, int status, json_t *json);
+
+/* A seed for JSON: a number, and a string of digits where it is over 2^53, which readers whose
+ * numbers are doubles would round. */
+json_t *json_seed(uint64_t seed);
 
 /* {"error": CODE, "detail": detail, "request_id": id}, with Retry-After where the error has one.
  * Replaces whatever the reply held. */

@@ -25,11 +25,13 @@ struct server {
     struct limits limits;
     struct service *service;
     struct clients *clients;
+    struct event_streams *streams;
     struct MHD_Daemon *daemon;
     atomic_int requests; /* under way */
 };
 
 struct route;
+enum { ID_IN_PATH_ROOM = 40 };
 struct edit_request;
 
 struct request {
@@ -38,15 +40,16 @@ struct request {
     struct client *client;
     const struct route *route;
     char id[REQUEST_ID_MOST + 1];
-    char method[16], path[128]; /* for the log: cut, not cleaned */
-    int64_t arrival;            /* clock_now, when its head was complete */
-    uint64_t body_bytes;        /* received so far */
-    struct reply reply;         /* status 0: none yet */
-    bool gone;                  /* the client left: nothing to send, close the connection */
-    int answered;               /* the status that was sent, 0: none yet */
+    char method[16], path[128];       /* for the log: cut, not cleaned */
+    char id_in_path[ID_IN_PATH_ROOM]; /* what stood for the route's {id}; "": it has none */
+    int64_t arrival;                  /* clock_now, when its head was complete */
+    uint64_t body_bytes;              /* received so far */
+    struct reply reply;               /* status 0: none yet */
+    bool gone;                        /* the client left: nothing to send, close the connection */
+    int answered;                     /* the status that was sent, 0: none yet */
     size_t reply_bytes;
     double answer_seconds;     /* from arrival to the answer */
-    struct edit_request *edit; /* POST /edit only */
+    struct edit_request *edit; /* a POST of an edit only */
 };
 
 /* A header of the request; NULL: it has none. */

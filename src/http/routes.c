@@ -16,31 +16,49 @@
 #include "http/auth.h"
 #include "http/edit_route.h"
 #include "http/form.h"
+#include "http/job_routes.h"
 #include "http/pages.h"
+#include "http/path.h"
+#include "http/web.h"
 #include "service/clock.h"
 
 struct route {
-    const char *path;
-    const char *allow;               /* the Allow header */
-    bool open;                       /* needs no key */
-    void (*page)(struct request *r); /* NULL: POST /edit */
+    const char *path;               /* "{id}" stands for one segment, told in request.id_in_path */
+    const char *allow;              /* the Allow header */
+    bool open;                      /* needs no key */
+    void (*get)(struct request *r); /* and HEAD; NULL: not taken, as below */
+    bool (*post)(struct request *r, struct edit_order *order); /* of edit_route.h */
+    void (*delete)(struct request *r);
 };
 
-static const char allow_get[] = "GET, HEAD, OPTIONS", allow_post[] = "POST, OPTIONS";
+static const char allow_get[] = "GET, HEAD, OPTIONS", allow_post[] = "POST, OPTIONS",
+                  allow_job[] = "GET, HEAD, DELETE, OPTIONS";
 
 static const struct route route_table[] = {
-    {"/edit", allow_post, false, NULL},      {"/health", allow_get, true, page_health},
-    {"/ready", allow_get, true, page_ready}, {"/metrics", allow_get, false, page_metrics},
-    {"/info", allow_get, false, page_info},  {"/openapi.json", allow_get, false, page_openapi},
-    {"/docs", allow_get, false, page_docs},
+    {"/edit", allow_post, .post = edit_submit},
+    {"/v1/jobs", allow_post, .post = job_submit},
+    {"/v1/jobs/{id}", allow_job, .get = job_show, .delete = job_delete},
+    {"/v1/jobs/{id}/events", allow_get, .get = job_events},
+    {"/v1/jobs/{id}/result", allow_get, .get = job_result},
+    {"/health", allow_get, .open = true, .get = page_health},
+    {"/ready", allow_get, .open = true, .get = page_ready},
+    {"/metrics", allow_get, .get = page_metrics},
+    {"/info", allow_get, .get = page_info},
+    {"/openapi.json", allow_get, .get = page_openapi},
+    {"/docs", allow_get, .get = page_docs},
 };
 
 /* What every unknown path counts as: a client must not be able to add names to the metrics. */
-static const struct route unknown_route = {"unknown", "", true, NULL};
+static const struct route unknown_route = {"unknown", "", .open = true};
 
-static const struct route *find_route(const char *url) {
+/* The page's files count as one. */
+static const struct route web_route = {"/", allow_get, .open = true, .get = page_web};
+
+static const struct route *find_route(const char *url, char id[ID_IN_PATH_ROOM]) {
+    id[0] = '\0';
+    if (web_has(url)) return &web_route;
     for (size_t i = 0; i < sizeof route_table / sizeof *route_table; i++)
-        if (strcmp(url, route_table[i].path) == 0) return &route_table[i];
+        if (path_matches(route_table[i].path, url, id)) return &route_table[i];
     return &unknown_route;
 }
 
@@ -57,11 +75,15 @@ static bool is_method(const struct request *r, const char *method) {
     return strcmp(r->method, method) == 0;
 }
 
+static bool takes_method(const struct request *r) {
+    if (is_method(r, "GET") || is_method(r, "HEAD")) return r->route->get;
+    if (is_method(r, "POST")) return r->route->post;
+    return is_method(r, "DELETE") && r->route->delete;
+}
+
 /* OPTIONS, from a browser that asks before it lets a page call, or from anybody else. */
 static void answer_options(struct request *r) {
-    struct buffer nothing = {0};
-    reply_body(&r->reply, 204, "text/plain", &nothing);
-    r->reply.header_count = 0; /* there is no content to have a type */
+    reply_nothing(&r->reply);
     reply_header(&r->reply, "Allow", "%s", r->route->allow);
     if (!cors_allows(r->server->config->cors_origins, request_header(r, "Origin"))) return;
     reply_header(&r->reply, "Access-Control-Allow-Methods", "%s", r->route->allow);
@@ -84,7 +106,7 @@ static void judge_head(struct request *r) {
         request_refuse(r, HTTP_NOT_FOUND, "there is nothing at this path; see GET /docs");
     else if (is_method(r, "OPTIONS"))
         answer_options(r);
-    else if (!(r->route->page ? is_method(r, "GET") || is_method(r, "HEAD") : is_method(r, "POST")))
+    else if (!takes_method(r))
         request_refuse(r, HTTP_METHOD_NOT_ALLOWED,
                        "this path does not take that method; see the Allow header");
     else if (!r->route->open &&
@@ -92,7 +114,7 @@ static void judge_head(struct request *r) {
                           request_header(r, "X-API-Key")))
         request_refuse(r, HTTP_UNAUTHORIZED,
                        "send the server's key as Authorization: Bearer KEY or X-API-Key: KEY");
-    else if (!r->route->page)
+    else if (is_method(r, "POST"))
         edit_begin(r);
 }
 
@@ -112,13 +134,14 @@ static void add_common_headers(struct request *r) {
     const char *origins = r->server->config->cors_origins, *origin = request_header(r, "Origin");
     const char *allowed = cors_allows(origins, origin);
     reply_header(&r->reply, "X-Request-ID", "%s", r->id);
-    reply_header(&r->reply, "Cache-Control", "no-store");
+    if (!reply_has_header(&r->reply, "Cache-Control"))
+        reply_header(&r->reply, "Cache-Control", "no-store");
     reply_header(&r->reply, "X-Content-Type-Options", "nosniff");
     if (allowed) {
         reply_header(&r->reply, "Access-Control-Allow-Origin", "%s", allowed);
-        reply_header(
-            &r->reply, "Access-Control-Expose-Headers",
-            "X-Request-ID, X-Seed, X-Steps, X-Guidance-Scale, X-Model, Server-Timing, Retry-After");
+        reply_header(&r->reply, "Access-Control-Expose-Headers",
+                     "Location, X-Request-ID, X-Seed, X-Steps, X-Guidance-Scale, X-Model, "
+                     "Server-Timing, Retry-After");
     }
     if (origins && strcmp(origins, "*") != 0) reply_header(&r->reply, "Vary", "Origin");
 }
@@ -132,7 +155,10 @@ static void count_answer(struct request *r, int status) {
 static enum MHD_Result answer(struct request *r) {
     add_common_headers(r);
     r->reply_bytes = r->reply.body.size;
-    client_allow(r->client, r->server->limits.reply_seconds);
+    /* A stream of events lasts as long as what it tells of. */
+    double patience = r->server->limits.reply_seconds;
+    if (r->reply.events) patience += r->server->config->timeout_seconds;
+    client_allow(r->client, patience);
     /* Counted before the first byte leaves: a client that has its answer finds it in the metrics.
      */
     count_answer(r, r->reply.status);
@@ -162,7 +188,7 @@ static struct request *request_create(struct server *server, struct MHD_Connecti
     r->connection = connection;
     r->client = client ? client->socket_context : NULL;
     r->arrival = clock_now();
-    r->route = find_route(url);
+    r->route = find_route(url, r->id_in_path);
     request_id_choose(r->id, request_header(r, "X-Request-ID"));
     snprintf(r->method, sizeof r->method, "%s", method);
     snprintf(r->path, sizeof r->path, "%s", url);
@@ -178,7 +204,7 @@ static double patience_for_body(const struct server *s) {
 
 static enum MHD_Result take_body(struct request *r, const char *data, size_t size) {
     r->body_bytes += size;
-    if (!r->reply.status && !r->route->page) {
+    if (!r->reply.status && r->edit) {
         edit_body(r, data, size);
         if (r->reply.status && is_costly(r)) return answer_and_close(r);
     }
@@ -208,10 +234,11 @@ enum MHD_Result routes_on_request(void *cls, struct MHD_Connection *connection, 
         *size = 0;
         return take_body(r, data, n);
     }
-    if (!r->reply.status && r->route->page)
-        r->route->page(r);
-    else if (!r->reply.status && !edit_end(r))
-        return MHD_YES;
+    if (!r->reply.status && r->edit) {
+        if (!edit_end(r, r->route->post)) return MHD_YES;
+    } else if (!r->reply.status) {
+        (is_method(r, "DELETE") ? r->route->delete : r->route->get)(r);
+    }
     return r->gone ? MHD_NO : answer(r);
 }
 

@@ -154,6 +154,7 @@ static void drain(struct run *run) {
     }
     int64_t until = clock_now() + s->limits.flush_seconds * NANOSECONDS;
     while (atomic_load(&s->requests) > 0 && clock_now() < until) wait_or_die(run);
+    event_streams_end(s->streams);
 }
 
 static void run_close(struct run *run) {
@@ -162,6 +163,7 @@ static void run_close(struct run *run) {
     if (s->daemon) MHD_stop_daemon(s->daemon);
     service_destroy(s->service);
     clients_destroy(s->clients);
+    event_streams_destroy(s->streams);
     if (run->listener >= 0) close(run->listener);
     if (run->loaded >= 0) close(run->loaded);
     if (run->signals >= 0) close(run->signals);
@@ -173,6 +175,7 @@ static enum status run_open(struct run *run, const char *model, const char *mode
     enum status e = listener_open(&run->listener, s->config->host, &run->port, &run->passed, err);
     if (e == STATUS_OK) e = service_create(&s->service, s->config, model, model_name, s->log, err);
     if (e == STATUS_OK) e = clients_create(&s->clients, &s->limits, err);
+    if (e == STATUS_OK) e = event_streams_create(&s->streams, s->limits.heartbeat_seconds, err);
     if (e == STATUS_OK) e = start_library(run, err);
     if (e != STATUS_OK) return e;
     log_event(s->log, LOG_INFO, "listening", LOG_STR("host", s->config->host),

@@ -36,7 +36,9 @@ enum status webp_decode(struct picture *out, int *orientation, const uint8_t *by
  * STATUS_INVALID: a text that PNG cannot hold.  STATUS_NO_MEMORY. */
 enum status png_encode(struct buffer *out, const struct picture *p,
                        const struct encode_options *options, struct error *err);
-enum status jpeg_encode(struct buffer *out, const struct picture *p, struct error *err);
-enum status webp_encode(struct buffer *out, const struct picture *p, struct error *err);
+enum status jpeg_encode(struct buffer *out, const struct picture *p,
+                        const struct encode_options *options, struct error *err);
+enum status webp_encode(struct buffer *out, const struct picture *p,
+                        const struct encode_options *options, struct error *err);
 
 #endif

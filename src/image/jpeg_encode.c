@@ -20,6 +20,7 @@ struct jpeg_writer {
     jmp_buf escape;
     struct buffer *out;
     const struct picture *picture;
+    int quality;
     enum status status;
     struct error *err;
     uint8_t chunk[16384];
@@ -76,7 +77,7 @@ static void write_file(struct jpeg_writer *w) {
     jpeg->input_components = 3;
     jpeg->in_color_space = JCS_RGB;
     jpeg_set_defaults(jpeg);
-    jpeg_set_quality(jpeg, QUALITY, TRUE);
+    jpeg_set_quality(jpeg, w->quality, TRUE);
     jpeg->comp_info[0].h_samp_factor = jpeg->comp_info[0].v_samp_factor = 1; /* 4:4:4 */
     jpeg_start_compress(jpeg, TRUE);
     while (jpeg->next_scanline < jpeg->image_height) {
@@ -92,8 +93,12 @@ static enum status guarded(struct jpeg_writer *w) {
     return w->status;
 }
 
-enum status jpeg_encode(struct buffer *out, const struct picture *p, struct error *err) {
-    struct jpeg_writer w = {.out = out, .picture = p, .err = err};
+enum status jpeg_encode(struct buffer *out, const struct picture *p,
+                        const struct encode_options *options, struct error *err) {
+    struct jpeg_writer w = {.out = out,
+                            .picture = p,
+                            .quality = options->quality ? options->quality : QUALITY,
+                            .err = err};
     w.jpeg.err = jpeg_std_error(&w.errors);
     w.jpeg.client_data = &w;
     w.errors.error_exit = on_error;

@@ -1,6 +1,6 @@
 /*
- * WebP through libwebp, lossless, at a low effort: the higher ones take many times as long for a
- * few percent.
+ * WebP through libwebp; lossless at a low effort: the higher ones take many times as long for a few
+ * percent.
  */
 #include <webp/encode.h>
 
@@ -12,13 +12,15 @@ static int append(const uint8_t *bytes, size_t n, const WebPPicture *picture) {
     return buffer_append(picture->custom_ptr, bytes, n, NULL) == STATUS_OK;
 }
 
-enum status webp_encode(struct buffer *out, const struct picture *p, struct error *err) {
+enum status webp_encode(struct buffer *out, const struct picture *p,
+                        const struct encode_options *options, struct error *err) {
     WebPConfig config;
     WebPPicture picture;
-    if (!WebPConfigInit(&config) || !WebPPictureInit(&picture) ||
-        !WebPConfigLosslessPreset(&config, EFFORT))
+    bool lossless = options->quality == 0;
+    if (!WebPConfigPreset(&config, WEBP_PRESET_DEFAULT, (float)options->quality) ||
+        !WebPPictureInit(&picture) || (lossless && !WebPConfigLosslessPreset(&config, EFFORT)))
         return fail(err, STATUS_INTERNAL, "the WebP library is not the one we were built with");
-    picture.use_argb = 1;
+    picture.use_argb = lossless;
     picture.width = p->width;
     picture.height = p->height;
     picture.writer = append;

@@ -62,6 +62,32 @@ static bool bool_or(struct reader *r, const json_t *object, const char *key, boo
     return fallback;
 }
 
+/* One line of text that a page can show: jansson has seen to it that it is UTF-8. */
+static bool is_example(const json_t *v) {
+    const char *text = json_string_value(v);
+    if (!text || !*text || strlen(text) > EDIT_EXAMPLE_BYTES) return false;
+    for (; *text; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f) return false;
+    return true;
+}
+
+static void examples_or_none(struct reader *r, struct edit_config *out) {
+    const json_t *array = json_object_get(r->root, "examples"), *v;
+    size_t i, n = json_array_size(array); /* 0 for what is no array */
+    if (r->status != STATUS_OK || !array || json_is_null(array)) return;
+    bool good = json_is_array(array) && n <= FIRERED_MAX_EXAMPLES;
+    for (i = 0; good && i < n; i++) good = is_example(json_array_get(array, i));
+    if (!good) {
+        r->status = fail(r->err, STATUS_INVALID,
+                         "%s: \"examples\" must be at most %d lines of text of 1 to %d bytes",
+                         r->path, FIRERED_MAX_EXAMPLES, EDIT_EXAMPLE_BYTES);
+        return;
+    }
+    json_array_foreach(array, i, v)
+        snprintf(out->examples[i], sizeof out->examples[i], "%s", json_string_value(v));
+    out->example_count = n;
+}
+
 /* An array of exactly n numbers; absent, *out is left alone. */
 static void numbers_or(struct reader *r, const json_t *object, const char *key, double *out,
                        size_t n) {
@@ -326,5 +352,6 @@ enum status edit_config_load(struct edit_config *out, const char *model, struct 
     out->default_steps = size_or(&r, r.root, "default_steps", 1000, 0);
     out->default_guidance = number_or(&r, r.root, "default_guidance", -1);
     out->distilled = bool_or(&r, r.root, "distilled", false);
+    examples_or_none(&r, out);
     return reader_close(&r);
 }

@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "firered/status.h"
+#include "firered.h"
 
 /* transformer/config.json: QwenImageTransformer2DModel */
 struct transformer_config {
@@ -66,6 +66,8 @@ struct vae_config {
 enum status vae_config_load(struct vae_config *out, const char *model, struct error *err);
 int vae_scale(const struct vae_config *c); /* pixels of a latent's side: 2^(levels - 1) */
 
+enum { EDIT_EXAMPLE_BYTES = 200 };
+
 /* edit_config.json: ours, all keys optional; QwenImageEditPlusPipeline has these as constants. */
 struct edit_config {
     int64_t condition_area;  /* pixels of a picture for the text encoder: 384 * 384 */
@@ -74,6 +76,8 @@ struct edit_config {
     int64_t default_steps;   /* 0: not given */
     double default_guidance; /* negative: not given */
     bool distilled;          /* run without guidance, always */
+    size_t example_count;    /* prompts that show what the model can do, for a page to offer */
+    char examples[FIRERED_MAX_EXAMPLES][EDIT_EXAMPLE_BYTES + 1];
 };
 enum status edit_config_load(struct edit_config *out, const char *model, struct error *err);
 

@@ -400,6 +400,31 @@ static enum status denoise(struct run *r, struct tensor positive, struct tensor 
     return s;
 }
 
+/* ---- the result's size ---- */
+
+static bool is_resized(const struct plan *p) {
+    return p->result.width != p->output.width || p->result.height != p->output.height;
+}
+
+/* What resizing holds: the edited picture, one with its rows resized, and the result. */
+static size_t resizing_bytes(const struct plan *p) {
+    if (!is_resized(p)) return 0;
+    size_t width = (size_t)p->result.width, from = (size_t)p->output.height;
+    return 3 * ((size_t)p->output.width * from + width * from + width * (size_t)p->result.height);
+}
+
+/* Undoes the stretch to the model's multiples with it: both sides have a scale of their own. */
+static enum status resize_result(struct picture *edited, const struct plan *p, struct error *err) {
+    struct picture resized;
+    if (!is_resized(p)) return STATUS_OK;
+    enum status s =
+        picture_resize(&resized, edited, p->result.width, p->result.height, RESAMPLE_LANCZOS, err);
+    if (s != STATUS_OK) return s;
+    picture_free(edited);
+    *edited = resized;
+    return STATUS_OK;
+}
+
 /* ---- the story ---- */
 
 static enum status compute_stages(struct run *r, struct error *err) {
@@ -435,6 +460,8 @@ enum status edit_memory(const struct firered *engine, const struct firered_edit 
     s = compute_stages(&r, err);
     *bytes = workspace_peak(r.w);
     workspace_destroy(r.w);
+    /* The result is resized when the workspace is given back, in the memory that it had. */
+    if (*bytes < resizing_bytes(plan)) *bytes = resizing_bytes(plan);
     return s;
 }
 
@@ -471,7 +498,7 @@ enum status edit_run(const struct firered *engine, const struct firered_edit *ed
                     .result = result,
                     .trace = trace};
     size_t bytes = 0;
-    double started = seconds_now(), prepare_seconds = 0;
+    double started = seconds_now(), prepare_seconds = 0, resize_seconds = 0;
     enum status s = plan_edit(&plan, engine, edit, err);
     if (s == STATUS_OK) s = edit_memory(engine, edit, &plan, &bytes, err);
     if (s == STATUS_OK)
@@ -484,6 +511,13 @@ enum status edit_run(const struct firered *engine, const struct firered_edit *ed
         prepare_seconds = seconds_now() - started;
         s = compute_stages(&r, err);
     }
+    workspace_destroy(r.w);
+    host_free(&r.host);
+    if (s == STATUS_OK) {
+        double decoded = seconds_now();
+        s = resize_result(&result->picture, &plan, err);
+        resize_seconds = seconds_now() - decoded;
+    }
     result->steps = plan.steps;
     result->guidance_scale = plan.guidance_scale;
     const struct firered_cost *phases = result->phases;
@@ -491,13 +525,11 @@ enum status edit_run(const struct firered *engine, const struct firered_edit *ed
                              phases[FIRERED_PHASE_TEXT].seconds +
                              phases[FIRERED_PHASE_VAE_ENCODE].seconds;
     result->denoise_seconds = phases[FIRERED_PHASE_DENOISE].seconds;
-    result->decode_seconds = phases[FIRERED_PHASE_VAE_DECODE].seconds;
+    result->decode_seconds = phases[FIRERED_PHASE_VAE_DECODE].seconds + resize_seconds;
     if (s != STATUS_OK) {
         picture_free(&result->picture);
         *result = (struct firered_result){0};
     }
-    host_free(&r.host);
-    workspace_destroy(r.w);
     plan_free(&plan);
     return s;
 }

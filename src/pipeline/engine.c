@@ -118,7 +118,9 @@ void firered_describe(const struct firered *e, struct firered_info *out) {
         .output_area = c->output_area,
         .weight_bytes = compute_weight_bytes(e->compute),
         .parameters = (int64_t)e->model.parameters,
+        .example_count = c->example_count,
     };
+    for (size_t i = 0; i < c->example_count; i++) out->examples[i] = c->examples[i];
 }
 
 void firered_edit_defaults(const struct firered *e, struct firered_edit *edit) {
@@ -135,8 +137,8 @@ enum status firered_edit_plan(const struct firered *e, const struct firered_edit
     size_t peak = 0;
     enum status s = plan_edit(&plan, e, edit, err);
     if (s == STATUS_OK) s = edit_memory(e, edit, &plan, &peak, err);
-    *width = plan.output.width;
-    *height = plan.output.height;
+    *width = plan.result.width;
+    *height = plan.result.height;
     *bytes = peak;
     plan_free(&plan);
     return s;

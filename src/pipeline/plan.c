@@ -45,6 +45,9 @@ static enum status check_request(const struct firered_edit *e, struct error *err
                     e->guidance_scale);
     if ((e->width == 0) != (e->height == 0))
         return fail(err, STATUS_INVALID, "give both width and height, or none of them");
+    if (e->width != 0 && e->input_size)
+        return fail(err, STATUS_INVALID,
+                    "the input's size and a width and height exclude each other; ask for one");
     if (e->width != 0 && (e->width < MIN_SIDE || e->height < MIN_SIDE || e->width > MAX_SIDE ||
                           e->height > MAX_SIDE))
         return fail(err, STATUS_INVALID,
@@ -72,6 +75,7 @@ static void plan_sizes(struct plan *p, const struct model_config *c, const struc
     if (e->width) size = (struct edit_size){e->width, e->height};
     p->grids[0] = (struct token_grid){size.height / token, size.width / token};
     p->output = (struct edit_size){size.width / token * token, size.height / token * token};
+    p->result = e->input_size ? (struct edit_size){last->width, last->height} : p->output;
     p->noise_tokens = p->grids[0].height * p->grids[0].width;
 }
 

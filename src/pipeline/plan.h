@@ -26,7 +26,8 @@ struct plan {
         vision[FIRERED_MAX_PICTURES];           /* second one (BICUBIC), a multiple of its tokens */
     struct edit_size vae[FIRERED_MAX_PICTURES]; /* what the VAE encodes */
     struct patch_grid patches[FIRERED_MAX_PICTURES];
-    struct edit_size output;
+    struct edit_size output; /* what the VAE decodes */
+    struct edit_size result; /* what comes back: the output, unless input_size is asked for */
     struct token_grid
         grids[1 + FIRERED_MAX_PICTURES]; /* of latent tokens: the noise, then the pictures */
     int64_t noise_tokens, picture_tokens;

@@ -124,6 +124,7 @@ static enum status read_pictures(struct edit_job *job, struct picture *pictures)
 
 static void on_progress(void *arg, const struct firered_progress *now) {
     struct edit_job *job = arg;
+    if (job->progress) job->progress(job, now);
     if (now->stage != FIRERED_STAGE_DENOISE) return;
     int64_t t = clock_now();
     if (now->step > job->steps_seen && job->step_started)
@@ -170,6 +171,7 @@ static enum status edit_pictures(struct edit_job *job, const struct picture *pic
         .seed = job->order.seed,
         .width = job->order.width,
         .height = job->order.height,
+        .input_size = job->order.input_size,
         .progress = on_progress,
         .cancelled = is_cancelled,
         .arg = job,
@@ -197,7 +199,9 @@ static enum status edit_pictures(struct edit_job *job, const struct picture *pic
 static void write_picture(struct edit_job *job, const struct picture *edited) {
     struct error err = {0};
     int64_t from = clock_now();
-    enum status s = picture_encode(&job->outcome.file, edited, job->order.format, &err);
+    struct encode_options options = {.quality = job->order.quality};
+    enum status s =
+        picture_encode_with(&job->outcome.file, edited, job->order.format, &options, &err);
     if (s == STATUS_NO_MEMORY)
         set_no_memory(job, &err);
     else if (s != STATUS_OK)
@@ -213,11 +217,34 @@ static void write_picture(struct edit_job *job, const struct picture *edited) {
 static void run(struct job *base) {
     struct edit_job *job = edit_job_of(base);
     struct picture pictures[FIRERED_MAX_PICTURES] = {0}, edited = {0};
+    on_progress(job, &(struct firered_progress){FIRERED_STAGE_ENCODE, 0, job->order.steps});
     enum status s = read_pictures(job, pictures);
     if (s == STATUS_OK) s = edit_pictures(job, pictures, &edited);
     for (size_t i = 0; i < FIRERED_MAX_PICTURES; i++) picture_free(&pictures[i]);
     if (s == STATUS_OK) write_picture(job, &edited);
     picture_free(&edited);
+}
+
+int edit_job_log_fields(const struct edit_job *job, struct log_field *f) {
+    const struct edit_order *order = &job->order;
+    const struct edit_outcome *o = &job->outcome;
+    int n = 0;
+    f[n++] = LOG_STR("outcome", edit_end_name(o->end));
+    f[n++] = LOG_INT("pictures", order->file_count);
+    f[n++] = LOG_INT("prompt_bytes", job->prompt_bytes);
+    f[n++] = LOG_STR("seed", job->seed);
+    f[n++] = LOG_INT("steps", order->steps);
+    f[n++] = LOG_REAL("guidance_scale", order->guidance_scale);
+    f[n++] = LOG_REAL("queue_ms", o->queue_seconds * 1e3);
+    if (o->end != EDIT_DONE) return n;
+    f[n++] = LOG_INT("width", o->width);
+    f[n++] = LOG_INT("height", o->height);
+    f[n++] = LOG_REAL("read_ms", o->read_seconds * 1e3);
+    f[n++] = LOG_REAL("encode_ms", o->encode_seconds * 1e3);
+    f[n++] = LOG_REAL("denoise_ms", o->denoise_seconds * 1e3);
+    f[n++] = LOG_REAL("decode_ms", o->decode_seconds * 1e3);
+    f[n++] = LOG_REAL("write_ms", o->write_seconds * 1e3);
+    return n;
 }
 
 static void ended(struct job *base, enum job_end end) {
@@ -248,6 +275,8 @@ void edit_job_prepare(struct edit_job *job) {
     set_end(job, EDIT_FAILED, "the edit was stopped inside the server");
     job->step_started = 0;
     job->steps_seen = 0;
+    job->prompt_bytes = strlen(job->order.prompt);
+    snprintf(job->seed, sizeof job->seed, "%llu", (unsigned long long)job->order.seed);
     job->job.deadline = job->deadline;
     job->job.run = run;
     job->job.ended = ended;

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "base/log.h"
 #include "firered.h"
 #include "image/encode.h"
 #include "service/jobs.h"
@@ -25,7 +26,9 @@ struct edit_order {
     int steps;
     uint64_t seed;
     int width, height; /* 0: not asked for */
+    bool input_size;   /* the result is to have the last picture's; then width is 0 */
     enum picture_format format;
+    int quality; /* of encode.h; 0: the format's own */
 };
 
 enum edit_end {
@@ -59,6 +62,8 @@ struct edit_job {
     int64_t deadline;       /* of clock_now */
     void (*done)(struct edit_job *job); /* once, from any thread; the job is the owner's again, and
                                            may be freed within */
+    /* How it goes, from the worker's thread; the first call is that it runs.  May be NULL. */
+    void (*progress)(struct edit_job *job, const struct firered_progress *now);
     struct edit_order order;
     struct edit_outcome outcome;
 
@@ -66,12 +71,19 @@ struct edit_job {
     struct job job;
     int64_t step_started;
     int steps_seen;
+    size_t prompt_bytes;
+    char seed[24]; /* for the log, which has no unsigned numbers */
 };
 
 void edit_job_free(struct edit_job *job); /* what it holds, not the struct */
 
 /* For service_submit: makes the job ready for the queue. */
 void edit_job_prepare(struct edit_job *job);
+
+/* What a log line says about an edit that was submitted and has ended; returns how many fields, at
+ * most EDIT_JOB_LOG_FIELDS. They point into the job. */
+enum { EDIT_JOB_LOG_FIELDS = 16 };
+int edit_job_log_fields(const struct edit_job *job, struct log_field *fields);
 
 /* The metrics' name of an outcome: "ok", "timeout", ... */
 const char *edit_end_name(enum edit_end end);

@@ -22,6 +22,8 @@ struct jobs {
     struct job *head, *tail;
     int waiting, running, workers, max_queue;
     bool closed;
+    void (*moved)(void *arg);
+    void *moved_arg;
     pthread_t *threads; /* [workers], then the timer's */
     int started;        /* of workers + 1 */
 };
@@ -31,6 +33,11 @@ static void unlink_job(struct jobs *jobs, struct job *job) {
     *(job->next ? &job->next->previous : &jobs->tail) = job->previous;
     job->next = job->previous = NULL;
     jobs->waiting--;
+}
+
+/* Without the lock. */
+static void tell_moved(struct jobs *jobs) {
+    if (jobs->moved) jobs->moved(jobs->moved_arg);
 }
 
 static void *work(void *arg) {
@@ -46,6 +53,7 @@ static void *work(void *arg) {
         jobs->running++;
         pthread_mutex_unlock(&jobs->lock);
 
+        tell_moved(jobs);
         if (!job_stopping(job)) job->run(job);
 
         pthread_mutex_lock(&jobs->lock);
@@ -83,6 +91,7 @@ static void *watch_deadlines(void *arg) {
             job->state = STATE_ENDED;
             pthread_mutex_unlock(&jobs->lock);
             job->ended(job, JOB_TIMED_OUT);
+            tell_moved(jobs);
             pthread_mutex_lock(&jobs->lock);
         } else if (next == INT64_MAX) {
             pthread_cond_wait(&jobs->timer, &jobs->lock);
@@ -127,6 +136,11 @@ enum status jobs_create(struct jobs **out, int workers, int max_queue, struct er
     }
     *out = jobs;
     return STATUS_OK;
+}
+
+void jobs_on_move(struct jobs *jobs, void (*moved)(void *arg), void *arg) {
+    jobs->moved = moved;
+    jobs->moved_arg = arg;
 }
 
 void jobs_destroy(struct jobs *jobs) {
@@ -187,7 +201,18 @@ void job_cancel(struct job *job) {
         atomic_compare_exchange_strong(&job->stop, &none, JOB_CANCELLED);
     }
     pthread_mutex_unlock(&jobs->lock);
-    if (waited) job->ended(job, JOB_CANCELLED);
+    if (!waited) return;
+    job->ended(job, JOB_CANCELLED);
+    tell_moved(jobs);
+}
+
+int job_position(struct job *job) {
+    int position = 0;
+    pthread_mutex_lock(&job->jobs->lock);
+    if (job->state == STATE_WAITING)
+        for (const struct job *j = job; j; j = j->previous) position++;
+    pthread_mutex_unlock(&job->jobs->lock);
+    return position;
 }
 
 bool job_stopping(struct job *job) {

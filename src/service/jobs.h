@@ -48,6 +48,10 @@ struct job {
  * busy; 0 is allowed. STATUS_NO_MEMORY, STATUS_IO (a thread cannot be started). */
 enum status jobs_create(struct jobs **out, int workers, int max_queue, struct error *err);
 
+/* moved(arg) is called whenever a job has left the queue, so that others have moved up: without any
+ * lock held, from any thread.  Before the first job is submitted. */
+void jobs_on_move(struct jobs *jobs, void (*moved)(void *arg), void *arg);
+
 /* Closes, waits for the running jobs, frees.  NULL is fine.  No other call may be under way. */
 void jobs_destroy(struct jobs *jobs);
 
@@ -61,6 +65,9 @@ enum jobs_answer jobs_would_accept(struct jobs *jobs);
 /* A waiting job ends before this returns; a running one is told to stop.  Harmless on a job that
  * has ended, as long as its memory is still there. */
 void job_cancel(struct job *job);
+
+/* Where a submitted job stands in the queue, 1 being the next to run; 0: it waits no longer. */
+int job_position(struct job *job);
 
 /* For `run`: true once the job was cancelled or its deadline has passed. */
 bool job_stopping(struct job *job);

@@ -129,6 +129,21 @@ void metrics_time(struct metrics *m, enum metrics_stage stage, double seconds) {
     if (m) observe_locked(m, &m->stage[stage], seconds);
 }
 
+static double mean(const struct histogram *h) {
+    uint64_t count = 0;
+    for (int i = 0; i <= h->bound_count; i++) count += h->counts[i];
+    return count ? h->sum / (double)count : 0;
+}
+
+double metrics_end_in_steps(struct metrics *m) {
+    if (!m) return 0;
+    pthread_mutex_lock(&m->lock);
+    double step = mean(&m->step),
+           end = mean(&m->stage[METRICS_DECODE]) + mean(&m->stage[METRICS_WRITE]);
+    pthread_mutex_unlock(&m->lock);
+    return step > 0 ? end / step : 0;
+}
+
 static void write_head(struct buffer *out, const char *name, const char *type, const char *help) {
     buffer_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
@@ -259,6 +274,13 @@ enum status metrics_write(struct metrics *m, const struct metrics_now *now, stru
     write_gauge(out, "firered_edits_running", now->edits_running, "Edits that run.");
     write_gauge(out, "firered_edits_limit", now->edits_limit, "MAX_CONCURRENT_JOBS.");
     write_gauge(out, "firered_http_connections", now->connections, "Open connections.");
+    write_gauge(out, "firered_event_streams", now->event_streams, "Listeners to jobs' events.");
+    write_gauge(out, "firered_jobs_kept", now->jobs_kept,
+                "Jobs of /v1/jobs that are known: under way, or ended and kept.");
+    write_gauge(out, "firered_result_bytes", (double)now->result_bytes,
+                "Edited pictures that are kept to be fetched.");
+    write_gauge(out, "firered_result_bytes_limit", (double)now->result_bytes_limit,
+                "RESULT_MAX_MB, in bytes.");
     write_gauge(out, "firered_upload_bytes", (double)now->upload_bytes,
                 "Uploaded bytes held for requests that are read, wait or run.");
     write_model(now, out);

@@ -39,13 +39,17 @@ enum metrics_stage {
 };
 void metrics_time(struct metrics *m, enum metrics_stage stage, double seconds);
 
+/* How many steps' time the end of an edit takes (decoding and writing the picture), as former edits
+ * had it; 0: there were none. */
+double metrics_end_in_steps(struct metrics *m);
+
 /* The present, given by who knows it. */
 struct metrics_now {
     bool ready;
     double loading_share;
     int queue_depth, queue_limit, edits_running, edits_limit;
-    int connections;
-    uint64_t upload_bytes;
+    int connections, event_streams, jobs_kept;
+    uint64_t upload_bytes, result_bytes, result_bytes_limit;
     const char *model;               /* shown as firered_model_info; NULL: not loaded */
     const struct firered_info *info; /* NULL: not loaded */
 };

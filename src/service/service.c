@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "service/clock.h"
+#include "service/job_store.h"
 #include "service/jobs.h"
 
 struct service {
@@ -17,6 +18,7 @@ struct service {
     const struct log *log;
     struct metrics *metrics;
     struct jobs *jobs;
+    struct job_store *store;
     struct firered *engine;
     struct firered_info info;
     atomic_int state;
@@ -44,10 +46,14 @@ enum status service_create(struct service **out, const struct config *config, co
         s->metrics ? STATUS_OK : fail(err, STATUS_NO_MEMORY, "no memory for the metrics");
     if (e == STATUS_OK)
         e = jobs_create(&s->jobs, config->max_concurrent_jobs, config->max_queue, err);
+    if (e == STATUS_OK)
+        e = job_store_create(&s->store, s, config->result_ttl_seconds,
+                             (uint64_t)config->result_max_mb << 20, err);
     if (e != STATUS_OK) {
         service_destroy(s);
         return e;
     }
+    jobs_on_move(s->jobs, job_store_moved, s->store);
     *out = s;
     return STATUS_OK;
 }
@@ -148,6 +154,10 @@ struct metrics *service_metrics(struct service *s) {
     return s->metrics;
 }
 
+struct job_store *service_jobs(struct service *s) {
+    return s->store;
+}
+
 struct firered *service_engine(struct service *s) {
     return s->engine;
 }
@@ -217,6 +227,7 @@ void service_count(struct service *s, int *waiting, int *running) {
 void service_destroy(struct service *s) {
     if (!s) return;
     jobs_destroy(s->jobs);
+    job_store_destroy(s->store);
     firered_close(s->engine);
     metrics_destroy(s->metrics);
     free(s);

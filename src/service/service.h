@@ -23,6 +23,7 @@
 #include "service/metrics.h"
 
 struct service;
+struct job_store;
 
 enum service_state { SERVICE_LOADING, SERVICE_READY, SERVICE_STOPPING };
 
@@ -45,6 +46,7 @@ const char *service_model_name(const struct service *s);
 const struct config *service_config(const struct service *s);
 const struct log *service_log(const struct service *s);
 struct metrics *service_metrics(struct service *s);
+struct job_store *service_jobs(struct service *s); /* the edits that nobody waits for */
 
 /* The steps and the guidance that an edit gets which asks for none: the configuration's, else the
  * model's, else 28 and 7.0.  A distilled model is always run with guidance 1; then *fixed_guidance
@@ -56,7 +58,8 @@ enum service_answer {
     SERVICE_ACCEPTED,
     SERVICE_NOT_LOADED,
     SERVICE_QUEUE_FULL,
-    SERVICE_SHUTTING_DOWN
+    SERVICE_SHUTTING_DOWN,
+    SERVICE_NO_MEMORY /* of job_store_submit only */
 };
 
 /* Queues the edit; anything but SERVICE_ACCEPTED: it was not taken, and `done` will not be called.

@@ -6,6 +6,7 @@
  *     model "broken"     does not load
  *     model "slow"       takes a minute to load
  *     prompt "oom", "nan"  fails so
+ *     prompt "copy"      gives the last picture back
  *     prompt "slow"      0.1 s a step, stops when asked to
  *     prompt "stubborn"  the same, but never stops
  */
@@ -106,6 +107,25 @@ enum status firered_edit_plan(const struct firered *engine, const struct firered
     return STATUS_OK;
 }
 
+static enum status make_picture(struct picture *out, const struct firered_edit *edit,
+                                struct error *err) {
+    const struct picture *last = &edit->pictures[edit->picture_count - 1];
+    bool copy = strcmp(edit->prompt, "copy") == 0;
+    int width = copy ? last->width : edit->width ? edit->width : 64;
+    int height = copy ? last->height : edit->height ? edit->height : 64;
+    size_t size = (size_t)width * (size_t)height * 3;
+    uint8_t *rgb = malloc(size);
+    if (!rgb) return fail(err, STATUS_NO_MEMORY, "no memory");
+    /* Nothing that compresses: a test wants a file of a certain size. */
+    uint32_t noise = (uint32_t)edit->seed | 1;
+    for (size_t i = 0; i < size; i++) {
+        noise = noise * 1664525u + 1013904223u;
+        rgb[i] = copy ? last->rgb[i] : (uint8_t)(noise >> 24);
+    }
+    *out = (struct picture){width, height, rgb};
+    return STATUS_OK;
+}
+
 enum status firered_edit_run(struct firered *engine, const struct firered_edit *edit,
                              struct firered_result *result, struct error *err) {
     (void)engine;
@@ -121,17 +141,7 @@ enum status firered_edit_run(struct firered *engine, const struct firered_edit *
         return fail(err, STATUS_NOT_FINITE, "the result is not finite");
     enum status s = take_steps(edit, err);
     if (s != STATUS_OK) return s;
-    int width = edit->width ? edit->width : 64, height = edit->height ? edit->height : 64;
-    uint8_t *rgb = calloc((size_t)width * (size_t)height, 3);
-    if (!rgb) return fail(err, STATUS_NO_MEMORY, "no memory");
-    /* Nothing that compresses: a test wants a file of a certain size. */
-    uint32_t noise = (uint32_t)edit->seed | 1;
-    for (size_t i = 0; i < (size_t)width * (size_t)height * 3; i++) {
-        noise = noise * 1664525u + 1013904223u;
-        rgb[i] = (uint8_t)(noise >> 24);
-    }
-    result->picture = (struct picture){width, height, rgb};
-    return STATUS_OK;
+    return make_picture(&result->picture, edit, err);
 }
 
 enum status firered_inspect(const struct firered_options *options, char **out, struct error *err) {

@@ -65,7 +65,7 @@ static void test_front(void **state) {
 
 static void test_helps(void **state) {
     (void)state;
-    static const char *const commands[] = {"serve", "edit", "info", "health"};
+    static const char *const commands[] = {"serve", "edit", "info", "health", "bench", "eval"};
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         char usage[64];
         snprintf(usage, sizeof usage, "usage: firered %s", commands[i]);

@@ -81,6 +81,8 @@ static void test_defaults(void **state) {
     assert_int_equal(c.max_upload_mb, 32);
     assert_int_equal(c.max_image_pixels, 64000000);
     assert_int_equal(c.max_steps, 100);
+    assert_true(c.result_ttl_seconds == 600.0);
+    assert_int_equal(c.result_max_mb, 256);
     assert_null(c.api_key);
     assert_int_equal(c.device, FIRERED_DEVICE_AUTO);
     assert_int_equal(c.dtype, FIRERED_DTYPE_AUTO);
@@ -127,6 +129,8 @@ static const struct good good_values[] = {
     {"MAX_IMAGE_PIXELS", "1", 1, 0, NULL},
     {"MAX_IMAGE_PIXELS", "4294967296", 4294967296, 0, NULL},
     {"MAX_STEPS", "1000", 1000, 0, NULL},
+    {"RESULT_TTL_SECONDS", "0.5", 0, 0.5, NULL},
+    {"RESULT_MAX_MB", "1", 1, 0, NULL},
     {"API_KEY", "s3cret-_.~", 0, 0, NULL},
     {"DEVICE", "cpu", FIRERED_DEVICE_CPU, 0, NULL},
     {"DEVICE", "cuda", FIRERED_DEVICE_CUDA, 0, NULL},

@@ -11,8 +11,8 @@
  * FAKE_WARM_FAIL (a KIND), FAKE_DISTILLED, FAKE_STEPS, FAKE_GUIDANCE (what its edit_config.json
  * says)
  *
- * The edited picture is the last one's size (or what was asked for), and every byte of it is made
- * from the seed, the steps, the prompt and the pictures: the same request gives the same bytes.
+ * The edited picture has the last one's size (or what was asked for) in multiples of 16, or exactly
+ * the last one's where that is asked for, and every byte of it is made from the seed, the steps, the prompt and the pictures: the same request gives the same bytes.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,6 +104,8 @@ enum status firered_open(struct firered **out, const struct firered_options *opt
         .output_area = 1024 * 1024,
         .weight_bytes = 12345678,
         .parameters = 4242,
+        .example_count = 2,
+        .examples = {"make it a \"stand-in\"", "f\xc3\xa4rbe es blau"},
     };
     *out = engine;
     return STATUS_OK;
@@ -125,8 +127,11 @@ void firered_edit_defaults(const struct firered *engine, struct firered_edit *ed
 
 static void edit_size(const struct firered_edit *edit, int *width, int *height) {
     const struct picture *last = &edit->pictures[edit->picture_count - 1];
-    *width = edit->width ? edit->width / 16 * 16 : last->width;
-    *height = edit->height ? edit->height / 16 * 16 : last->height;
+    *width = edit->width ? edit->width : last->width;
+    *height = edit->height ? edit->height : last->height;
+    if (edit->input_size) return;
+    *width = *width < 16 ? 16 : *width / 16 * 16;
+    *height = *height < 16 ? 16 : *height / 16 * 16;
 }
 
 enum status firered_edit_plan(const struct firered *engine, const struct firered_edit *edit,

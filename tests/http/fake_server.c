@@ -23,6 +23,7 @@ int main(int argc, char **argv) {
     set_limit(&limits.silence_seconds, "LIMIT_SILENCE_SECONDS");
     set_limit(&limits.head_seconds, "LIMIT_HEAD_SECONDS");
     set_limit(&limits.reply_seconds, "LIMIT_REPLY_SECONDS");
+    set_limit(&limits.heartbeat_seconds, "LIMIT_HEARTBEAT_SECONDS");
     set_limit(&limits.linger_seconds, "LIMIT_LINGER_SECONDS");
     set_limit(&limits.flush_seconds, "LIMIT_FLUSH_SECONDS");
     if (config_load(&config, argc, argv, &err) != STATUS_OK)

@@ -202,6 +202,78 @@ static void test_sizes(void **state) {
     answer_free(&a);
 }
 
+static void edit_file(const char *name, const struct buffer *bytes, const char *size,
+                      const char *format, struct answer *a) {
+    struct form f = {0};
+    form_file(&f, "image", name, bytes->data, bytes->size);
+    form_field(&f, "prompt", "night");
+    form_field(&f, "steps", "1");
+    form_field(&f, "size", size);
+    form_field(&f, "output_format", format);
+    form_end(&f);
+    http_post_form(&server, &f, a);
+}
+
+static void test_size_of_the_input(void **state) {
+    (void)state;
+    static const int sizes[][2] = {{333, 517}, {64, 2000}, {1, 1}, {3, 2}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct buffer png = {0};
+        struct answer a;
+        make_png(&png, sizes[i][0], sizes[i][1]);
+        edit_file("a.png", &png, "input", "webp", &a);
+        assert_int_equal(a.status, 200);
+        check_size(&a, sizes[i][0], sizes[i][1]);
+        answer_free(&a);
+        buffer_free(&png);
+    }
+    struct buffer lying = {0}; /* stored as 53x37, to be turned */
+    struct answer a;
+    assert_int_equal(buffer_read_file(&lying, TEST_DATA "/decode/exif-6.jpg", 1 << 20, NULL),
+                     STATUS_OK);
+    edit_file("a.jpg", &lying, "input", "png", &a);
+    assert_int_equal(a.status, 200);
+    check_size(&a, 37, 53);
+    answer_free(&a);
+    buffer_free(&lying);
+}
+
+static void test_size_in_words(void **state) {
+    (void)state;
+    struct buffer png = {0};
+    struct answer a, b;
+    make_png(&png, 50, 40);
+    edit_file("a.png", &png, "100x079", "png", &a);
+    assert_int_equal(a.status, 200);
+    check_size(&a, 96, 64);
+    answer_free(&a);
+    edit_file("a.png", &png, "model", "png", &a);
+    edit_file("a.png", &png, "", "png", &b);
+    struct picture_header model, none;
+    assert_int_equal(picture_probe(&model, a.body.data, a.body.size, NULL), STATUS_OK);
+    assert_int_equal(picture_probe(&none, b.body.data, b.body.size, NULL), STATUS_OK);
+    assert_true(model.width == none.width && model.height == none.height);
+    answer_free(&a);
+    answer_free(&b);
+    buffer_free(&png);
+}
+
+/* Told before the edit, not after it. */
+static void test_size_beyond_the_format(void **state) {
+    (void)state;
+    struct buffer png = {0};
+    struct answer a;
+    make_png(&png, 16400, 100);
+    edit_file("a.png", &png, "input", "webp", &a);
+    assert_error(&a, 400, "invalid_request");
+    assert_non_null(strstr(answer_string(&a, "detail"), "16383"));
+    answer_free(&a);
+    edit_file("a.png", &png, "64x64", "webp", &a);
+    assert_int_equal(a.status, 200);
+    answer_free(&a);
+    buffer_free(&png);
+}
+
 /* One to three pictures, the last gives the size; every format, whatever name and type the part
  * claims. */
 static void test_pictures(void **state) {
@@ -375,6 +447,9 @@ int main(void) {
         cmocka_unit_test(test_negative_prompt),
         cmocka_unit_test(test_formats),
         cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_size_of_the_input),
+        cmocka_unit_test(test_size_in_words),
+        cmocka_unit_test(test_size_beyond_the_format),
         cmocka_unit_test(test_pictures),
         cmocka_unit_test(test_unknown_fields),
         cmocka_unit_test(test_failures),

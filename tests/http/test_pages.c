@@ -53,9 +53,8 @@ static void test_pages(void **state) {
 static void test_not_found(void **state) {
     (void)state;
     static const char *const paths[] = {
-        "/",        "/nope",      "/edit/",         "/edit/x",
-        "/EDIT",    "//edit",     "/../etc/passwd", "/health/../edit",
-        "/%2e%2e/", "/docs.html", "/static/x.js",   "*"};
+        "/page/",         "/nope",           "/edit/",   "/edit/x",    "/EDIT",        "//edit",
+        "/../etc/passwd", "/health/../edit", "/%2e%2e/", "/docs.html", "/static/x.js", "*"};
     static const char *const methods[] = {"GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"};
     for (size_t p = 0; p < sizeof paths / sizeof *paths; p++)
         for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
@@ -168,6 +167,13 @@ static void test_info(void **state) {
     assert_int_equal(queue, 64);
     assert_int_equal(upload, 32);
     assert_int_equal(most_steps, 100);
+    const json_t *served = json_object_get(root, "model");
+    const json_t *examples = json_object_get(served, "examples");
+    assert_true(json_is_array(examples));
+    assert_int_equal(json_array_size(examples), server_is_real() ? 0 : 2);
+    if (!server_is_real())
+        assert_string_equal(json_string_value(json_array_get(examples, 1)), "f\xc3\xa4rbe es blau");
+    assert_int_equal(json_integer_value(json_object_get(served, "reference_limit")), 3);
     json_decref(root);
     answer_free(&a);
 }
@@ -209,7 +215,16 @@ static void test_openapi(void **state) {
     check_refs(root, root);
 
     json_t *paths = json_object_get(root, "paths");
-    assert_int_equal(json_object_size(paths), PAGES + 1);
+    static const char *const others[][2] = {{"/", "get"},
+                                            {"/edit", "post"},
+                                            {"/v1/jobs", "post"},
+                                            {"/v1/jobs/{id}", "get"},
+                                            {"/v1/jobs/{id}", "delete"},
+                                            {"/v1/jobs/{id}/events", "get"},
+                                            {"/v1/jobs/{id}/result", "get"}};
+    assert_int_equal(json_object_size(paths), PAGES + 6);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_non_null(json_object_get(json_object_get(paths, others[i][0]), others[i][1]));
     for (int i = 0; i < PAGES; i++)
         assert_non_null(json_object_get(json_object_get(paths, pages[i]), "get"));
     json_object_foreach(paths, key, value) {
@@ -233,11 +248,11 @@ static void test_openapi(void **state) {
     static const char *const statuses[] = {"200", "400", "401", "413", "503", "504"};
     for (int i = 0; i < 6; i++) assert_non_null(json_object_get(responses, statuses[i]));
     json_t *fields = json_object_get(json_object_get(schemas, "EditForm"), "properties");
-    static const char *const names[] = {"image",          "prompt", "seed",
-                                        "guidance_scale", "steps",  "negative_prompt",
-                                        "width",          "height", "output_format"};
-    assert_int_equal(json_object_size(fields), 9);
-    for (int i = 0; i < 9; i++) assert_non_null(json_object_get(fields, names[i]));
+    static const char *const names[] = {"image", "prompt",          "seed",  "guidance_scale",
+                                        "steps", "negative_prompt", "width", "height",
+                                        "size",  "output_format"};
+    assert_int_equal(json_object_size(fields), 10);
+    for (int i = 0; i < 10; i++) assert_non_null(json_object_get(fields, names[i]));
     json_decref(root);
     answer_free(&a);
 }
@@ -246,9 +261,23 @@ static void test_docs(void **state) {
     (void)state;
     struct answer a;
     http_get(&server, "/docs", &a);
-    static const char *const words[] = {
-        "image", "prompt", "seed",          "guidance_scale", "steps",     "negative_prompt",
-        "width", "height", "output_format", "X-Request-ID",   "X-API-Key", "Retry-After"};
+    static const char *const words[] = {"image",
+                                        "prompt",
+                                        "seed",
+                                        "guidance_scale",
+                                        "steps",
+                                        "negative_prompt",
+                                        "width",
+                                        "height",
+                                        "output_format",
+                                        "X-Request-ID",
+                                        "X-API-Key",
+                                        "Retry-After",
+                                        "POST /v1/jobs",
+                                        "GET /v1/jobs/{id}",
+                                        "GET /v1/jobs/{id}/events",
+                                        "GET /v1/jobs/{id}/result",
+                                        "DELETE /v1/jobs/{id}"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (!strstr(a.body.data, words[i])) fail_msg("the docs do not name %s", words[i]);
     for (int e = 0; e < HTTP_ERRORS; e++)

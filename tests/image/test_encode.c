@@ -74,7 +74,7 @@ static void texts(void **state) {
     struct picture in = painted(5, 4), out;
     struct buffer file = {0};
     const struct picture_text pair[] = {{"Software", "firered"}, {"prompt", "夜にして"}};
-    struct encode_options options = {pair, 2};
+    struct encode_options options = {.texts = pair, .text_count = 2};
     assert_int_equal(picture_encode_with(&file, &in, PICTURE_PNG, &options, NULL), STATUS_OK);
     assert_non_null(memmem(file.data, file.size, "tEXtSoftware\0firered", 20));
     assert_non_null(memmem(file.data, file.size, "iTXtprompt\0\0\0\0\0夜にして", 27));
@@ -82,7 +82,7 @@ static void texts(void **state) {
     assert_memory_equal(in.rgb, out.rgb, 60);
     picture_free(&out);
     const struct picture_text empty = {"Comment", ""};
-    options = (struct encode_options){&empty, 1};
+    options = (struct encode_options){.texts = &empty, .text_count = 1};
     assert_int_equal(picture_encode_with(&file, &in, PICTURE_PNG, &options, NULL), STATUS_OK);
 
     size_t before = file.size;
@@ -93,12 +93,46 @@ static void texts(void **state) {
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct picture_text one = {bad[i], "value"};
         assert_int_equal(
-            picture_encode_with(&file, &in, PICTURE_PNG, &(struct encode_options){&one, 1}, NULL),
+            picture_encode_with(&file, &in, PICTURE_PNG,
+                                &(struct encode_options){.texts = &one, .text_count = 1}, NULL),
             STATUS_INVALID);
         assert_int_equal(file.size, before);
     }
     picture_free(&in);
     buffer_free(&file);
+}
+
+static size_t size_at(enum picture_format format, int quality, const struct picture *p) {
+    struct buffer file = {0};
+    struct encode_options options = {.quality = quality};
+    struct picture out;
+    assert_int_equal(picture_encode_with(&file, p, format, &options, NULL), STATUS_OK);
+    assert_int_equal(picture_decode(&out, file.data, file.size, 1 << 24, NULL), STATUS_OK);
+    assert_true(out.width == p->width && out.height == p->height);
+    picture_free(&out);
+    size_t n = file.size;
+    buffer_free(&file);
+    return n;
+}
+
+/* The lower, the smaller; none is JPEG's 95 and the lossless WebP. */
+static void qualities(void **state) {
+    (void)state;
+    struct picture in = painted(200, 150);
+    for (int f = PICTURE_JPEG; f <= PICTURE_WEBP; f++) {
+        enum picture_format format = (enum picture_format)f;
+        assert_true(size_at(format, 1, &in) < size_at(format, 50, &in));
+        assert_true(size_at(format, 50, &in) < size_at(format, 90, &in));
+        assert_true(size_at(format, 90, &in) < size_at(format, 100, &in));
+    }
+    assert_int_equal(size_at(PICTURE_JPEG, 0, &in), size_at(PICTURE_JPEG, 95, &in));
+    assert_int_equal(size_at(PICTURE_PNG, 0, &in), size_at(PICTURE_PNG, 50, &in));
+    struct buffer file = {0};
+    for (int quality = -1; quality <= 101; quality += 102)
+        assert_int_equal(picture_encode_with(&file, &in, PICTURE_JPEG,
+                                             &(struct encode_options){.quality = quality}, NULL),
+                         STATUS_INVALID);
+    picture_free(&in);
 }
 
 static void refuses(void **state) {
@@ -137,7 +171,7 @@ static void names(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(comes_back), cmocka_unit_test(appends), cmocka_unit_test(texts),
-        cmocka_unit_test(refuses),    cmocka_unit_test(names),
+        cmocka_unit_test(qualities),  cmocka_unit_test(refuses), cmocka_unit_test(names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -85,7 +85,8 @@ static void encode_without_memory(void **state) {
             struct buffer file = {0};
             struct error err = {""};
             counting_start(n);
-            s = picture_encode_with(&file, &p, f, &(struct encode_options){&text, 1}, &err);
+            s = picture_encode_with(
+                &file, &p, f, &(struct encode_options){.texts = &text, .text_count = 1}, &err);
             counting_stop();
             never_failed = counting_calls() < n;
             if (s != STATUS_OK && file.size) fail_msg("%d: bytes were left behind", (int)f);

@@ -47,9 +47,10 @@ static void what_was_written(void **state) {
         {"Software", "firered"}, {"prompt", "夜にして\nnow"}, {"seed", "18446744073709551615"}};
     struct buffer b = {0};
     struct png_texts texts;
-    assert_int_equal(picture_encode_with(&b, &(struct picture){1, 1, rgb}, PICTURE_PNG,
-                                         &(struct encode_options){written, 3}, NULL),
-                     STATUS_OK);
+    assert_int_equal(
+        picture_encode_with(&b, &(struct picture){1, 1, rgb}, PICTURE_PNG,
+                            &(struct encode_options){.texts = written, .text_count = 3}, NULL),
+        STATUS_OK);
     assert_int_equal(png_texts_read(&texts, b.data, b.size, NULL), STATUS_OK);
     assert_int_equal(texts.count, 3);
     assert_int_equal(texts.left_out, 0);

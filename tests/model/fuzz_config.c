@@ -106,7 +106,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         require(l.layers > 0 && l.hidden > 0 && l.heads > 0 && l.kv_heads > 0 && l.head_dim > 0 &&
                 l.heads % l.kv_heads == 0);
     if (taken(vae_config_load(&c, root, &err), &err)) require(c.z > 0 && vae_scale(&c) > 0);
-    taken(edit_config_load(&e, root, &err), &err);
+    if (taken(edit_config_load(&e, root, &err), &err)) {
+        require(e.example_count <= FIRERED_MAX_EXAMPLES);
+        for (size_t i = 0; i < e.example_count; i++)
+            require(*e.examples[i] && memchr(e.examples[i], '\0', sizeof e.examples[i]));
+    }
     taken(scheduler_config_load(&schedule, root, &err), &err);
     return 0;
 }

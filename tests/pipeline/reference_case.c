@@ -147,14 +147,6 @@ struct trace comparison_trace(struct comparison *c) {
     return (struct trace){.floats = compare_floats, .integers = compare_integers, .arg = c};
 }
 
-double picture_psnr(const struct picture *a, const struct picture *b) {
-    if (a->width != b->width || a->height != b->height) return -1;
-    size_t n = (size_t)a->width * (size_t)a->height * 3;
-    double error = 0;
-    for (size_t i = 0; i < n; i++) error += pow((double)a->rgb[i] - b->rgb[i], 2);
-    return error == 0 ? INFINITY : 10 * log10(255.0 * 255.0 * (double)n / error);
-}
-
 int picture_max_difference(const struct picture *a, const struct picture *b) {
     if (a->width != b->width || a->height != b->height) return 256;
     int most = 0;

@@ -40,9 +40,7 @@ void comparison_open(struct comparison *c, const struct reference_case *of, doub
 void comparison_close(struct comparison *c);
 struct trace comparison_trace(struct comparison *c);
 
-/* Peak signal-to-noise ratio in dB, infinity for equal pictures, -1 for different sizes; the
- * largest difference of a byte. */
-double picture_psnr(const struct picture *a, const struct picture *b);
+/* The largest difference of a byte; 256 for different sizes. */
 int picture_max_difference(const struct picture *a, const struct picture *b);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "support/unit_test.h"
 
+#include "image/quality.h"
 #include "pipeline/edit.h"
 #include "pipeline/reference_case.h"
 

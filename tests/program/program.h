@@ -15,6 +15,7 @@
 
 #include "base/buffer.h"
 #include "cli/child.h"
+#include "image/quality.h"
 #include "pipeline/reference_case.h"
 
 #define TINY       "tiny-edit"

@@ -165,6 +165,7 @@ static void test_absurd_sizes(void **state) {
                 {"edit_config.json", "condition_area"},
                 {"edit_config.json", "vae_area"},
                 {"edit_config.json", "output_area"},
+                {"edit_config.json", "examples"},
                 {"scheduler/scheduler_config.json", "num_train_timesteps"},
                 {"scheduler/scheduler_config.json", "shift"}};
     static const char *const values[] = {

@@ -1,0 +1,211 @@
+/*
+ * firered eval: runs a list of edits and tells how near each comes to the picture it should have
+ * been, so that a model's quality is measured with the program that serves it.
+ *
+ * The list is first read and checked whole, pictures included: an evaluation takes hours, and a
+ * wrong path on its last line should not.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/eval_list.h"
+#include "cli/eval_report.h"
+#include "cli/flags.h"
+#include "cli/interrupt.h"
+#include "cli/model_place.h"
+#include "cli/picture_file.h"
+#include "cli/progress.h"
+#include "config/options.h"
+#include "image/quality.h"
+
+struct evaluation {
+    const struct config *config;
+    const char *list_path;
+    int steps;       /* for items that say nothing; 0: the settings' or the model's */
+    double guidance; /* likewise; negative */
+    bool json;
+    struct model_place model;
+    struct firered *engine;
+    struct eval_list list;
+    struct eval_score *scores;
+    struct progress progress;
+};
+
+static bool on_cancelled(void *arg) {
+    (void)arg;
+    return interrupt_requested();
+}
+
+static enum status check_item(struct evaluation *e, struct eval_item *item, struct error *err) {
+    struct picture p;
+    enum status s = picture_file_read(&p, item->picture, e->config->max_image_pixels, err);
+    if (s != STATUS_OK) return s;
+    picture_free(&p);
+    s = picture_file_read(&p, item->expected, e->config->max_image_pixels, err);
+    if (s != STATUS_OK) return s;
+    item->width = p.width;
+    item->height = p.height;
+    picture_free(&p);
+    if (item->width % 16 != 0 || item->height % 16 != 0 || item->width < SIDE_MIN ||
+        item->height < SIDE_MIN || item->width > SIDE_MAX || item->height > SIDE_MAX)
+        return fail(err, STATUS_INVALID,
+                    "%.300s has %dx%d pixels: an edit's sides are multiples of 16 from %d to %d",
+                    item->expected, item->width, item->height, SIDE_MIN, SIDE_MAX);
+    return STATUS_OK;
+}
+
+/* Whether the other item's expected picture could have been the result of this one. */
+static bool is_rival(const struct eval_item *item, const struct eval_item *other) {
+    return strcmp(other->class, item->class) != 0 && strcmp(other->picture, item->picture) == 0 &&
+           other->width == item->width && other->height == item->height;
+}
+
+/* Finds the class whose expected picture of the item's input is nearest; of equally near ones, the
+ * item's own. */
+static enum status find_nearest(struct evaluation *e, size_t index, const struct picture *result,
+                                struct error *err) {
+    const struct eval_item *item = &e->list.items[index];
+    double best = e->scores[index].psnr;
+    const char *nearest = NULL;
+    for (size_t i = 0; i < e->list.count; i++) {
+        const struct eval_item *other = &e->list.items[i];
+        struct picture expected;
+        if (!is_rival(item, other)) continue;
+        if (!nearest) nearest = item->class;
+        enum status s =
+            picture_file_read(&expected, other->expected, e->config->max_image_pixels, err);
+        if (s != STATUS_OK) return s;
+        double psnr = picture_psnr(result, &expected);
+        picture_free(&expected);
+        if (psnr <= best) continue;
+        best = psnr;
+        nearest = other->class;
+    }
+    e->scores[index].nearest = nearest;
+    return STATUS_OK;
+}
+
+static enum status judge(struct evaluation *e, size_t index, const struct picture *result,
+                         struct error *err) {
+    struct eval_score *score = &e->scores[index];
+    struct picture expected;
+    enum status s = picture_file_read(&expected, e->list.items[index].expected,
+                                      e->config->max_image_pixels, err);
+    if (s != STATUS_OK) return s;
+    score->psnr = fmin(picture_psnr(result, &expected), EVAL_PSNR_MAX);
+    s = picture_ssim(&score->ssim, result, &expected, err);
+    picture_free(&expected);
+    return s == STATUS_OK ? find_nearest(e, index, result, err) : s;
+}
+
+static enum status run_item(struct evaluation *e, size_t index, struct error *err) {
+    const struct eval_item *item = &e->list.items[index];
+    struct picture input;
+    struct firered_result result = {0};
+    enum status s = picture_file_read(&input, item->picture, e->config->max_image_pixels, err);
+    if (s != STATUS_OK) return s;
+    struct firered_edit edit = {.pictures = &input,
+                                .picture_count = 1,
+                                .prompt = item->prompt,
+                                .seed = item->seed,
+                                .width = item->width,
+                                .height = item->height,
+                                .cancelled = on_cancelled};
+    firered_edit_defaults(e->engine, &edit);
+    edit.negative_prompt = e->config->negative_prompt;
+    if (e->steps > 0) edit.steps = e->steps;
+    if (e->guidance >= 0) edit.guidance_scale = e->guidance;
+    if (item->steps > 0) edit.steps = item->steps;
+    if (item->guidance >= 0) edit.guidance_scale = item->guidance;
+    s = firered_edit_run(e->engine, &edit, &result, err);
+    if (s == STATUS_OK) s = judge(e, index, &result.picture, err);
+    picture_free(&result.picture);
+    picture_free(&input);
+    return s;
+}
+
+static enum status run_list(struct evaluation *e, struct error *err) {
+    enum status s = STATUS_OK;
+    e->scores = calloc(e->list.count, sizeof *e->scores);
+    if (!e->scores) return fail(err, STATUS_NO_MEMORY, "no memory for the scores");
+    interrupt_defer();
+    progress_start(&e->progress, true);
+    for (size_t i = 0; i < e->list.count && s == STATUS_OK; i++) {
+        progress_items(&e->progress, "eval", i, e->list.count);
+        s = run_item(e, i, err);
+    }
+    progress_end(&e->progress);
+    return s;
+}
+
+static enum status evaluate(struct evaluation *e, struct error *err) {
+    const struct log log = {.least = LOG_WARN, .fd = STDERR_FILENO};
+    enum status s = eval_list_read(&e->list, e->list_path, err);
+    for (size_t i = 0; i < e->list.count && s == STATUS_OK; i++)
+        s = check_item(e, &e->list.items[i], err);
+    progress_start(&e->progress, true);
+    if (s == STATUS_OK)
+        s = model_open(&e->engine, &e->model, "eval", e->config, &log, &e->progress, err);
+    if (s == STATUS_OK) s = run_list(e, err);
+    if (s == STATUS_CANCELLED) fail(err, s, "interrupted");
+    if (s != STATUS_OK) return s;
+    return e->json ? eval_report_json(&e->list, e->scores, e->model.name, err)
+                   : eval_report_text(&e->list, e->scores, err);
+}
+
+static int eval_command(const struct config *config, const struct args *args, struct error *err) {
+    struct evaluation e = {
+        .config = config, .steps = config->default_steps, .guidance = config->default_guidance};
+    e.list_path = args_last(args, "list");
+    e.json = args_last(args, "json") != NULL;
+    if (!e.list_path || !*e.list_path) {
+        fail(err, STATUS_INVALID, "no list of edits: name its file with --list");
+        return EXIT_USAGE;
+    }
+    if (flag_steps(args, &e.steps, err) != STATUS_OK ||
+        flag_guidance(args, &e.guidance, err) != STATUS_OK)
+        return EXIT_USAGE;
+    interrupt_install();
+    enum status s = evaluate(&e, err);
+    free(e.scores);
+    eval_list_free(&e.list);
+    firered_close(e.engine);
+    model_place_free(&e.model);
+    if (s == STATUS_CANCELLED) return EXIT_INTERRUPTED;
+    return s == STATUS_OK ? EXIT_OK : EXIT_FAILED;
+}
+
+static const char help[] =
+    "usage: firered eval --list FILE [--json] [FLAGS]\n\n"
+    "Runs the edits of a list and compares each result with an expected picture: PSNR in dB over\n"
+    "all bytes (equal pictures: 100) and SSIM of the luma, per class.  Where the list has several\n"
+    "classes for one picture, it also tells which class's expected picture each result is nearest\n"
+    "to: whether the instruction decides.\n\n"
+    "  --list FILE            lines of fields parted by tabs, relative to the file's folder:\n"
+    "                         PICTURE PROMPT EXPECTED CLASS [steps=N] [seed=N] [guidance=G]\n"
+    "                         Edits are made in EXPECTED's size (multiples of 16); without a seed\n"
+    "                         it is 0.  Lines that start with # are skipped.\n"
+    "  --steps N              for edits that say nothing [else DEFAULT_STEPS, else the model's]\n"
+    "  --guidance-scale G     likewise [else DEFAULT_GUIDANCE, else the model's]\n"
+    "  --json                 the scores of classes and single edits for machines\n";
+
+int cmd_eval(int argc, char **argv) {
+    static const struct arg_spec own[] = {{"list", "a file"},
+                                          {"steps", "a whole number"},
+                                          {"guidance-scale", "a number"},
+                                          {"json", NULL},
+                                          {NULL, NULL}};
+    static const struct command command = {
+        .name = "eval",
+        .help = help,
+        .options = OPTION_EDIT,
+        .variables = OPTION_EDIT_DEFAULTS,
+        .own = own,
+        .work = eval_command,
+    };
+    return command_run(&command, argc, argv);
+}

@@ -1,0 +1,26 @@
+/*
+ * flags.h - the values of a command's own flags, read strictly.
+ *
+ * Each leaves *out alone where the flag was not given or is empty, so that the caller's initial
+ * value is the default.  STATUS_INVALID: one sentence with the flag, its value and what is allowed.
+ */
+#ifndef CLI_FLAGS_H
+#define CLI_FLAGS_H
+
+#include <stdint.h>
+
+#include "config/args.h"
+#include "firered/status.h"
+
+enum { STEPS_MAX = 1000, GUIDANCE_MAX = 30, SIDE_MIN = 64, SIDE_MAX = 2048 };
+
+enum status flag_int(const struct args *args, const char *flag, int min, int max, int *out,
+                     struct error *err);
+enum status flag_real(const struct args *args, const char *flag, double min, double max,
+                      double *out, struct error *err);
+
+/* What --steps and --guidance-scale say. */
+enum status flag_steps(const struct args *args, int *out, struct error *err);
+enum status flag_guidance(const struct args *args, double *out, struct error *err);
+
+#endif

@@ -1,0 +1,14 @@
+/*
+ * json_out.h - what --json writes: one JSON value and a newline on standard output.
+ */
+#ifndef CLI_JSON_OUT_H
+#define CLI_JSON_OUT_H
+
+#include <jansson.h>
+
+#include "firered/status.h"
+
+/* Releases `root`; NULL is one that could not be made.  STATUS_NO_MEMORY, STATUS_IO. */
+enum status json_out(json_t *root, struct error *err);
+
+#endif

@@ -1,0 +1,142 @@
+/*
+ * A job belongs to no connection: these routes only look at it.  Its id is the right to see it, so
+ * it is never logged.
+ */
+#include "http/job_routes.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "http/edit_route.h"
+#include "service/clock.h"
+
+#define JOB_PATH "/v1/jobs/%s"
+
+struct kept_job *job_of_path(struct request *r) {
+    char detail[128];
+    struct kept_job *job = job_store_find(service_jobs(r->server->service), r->id_in_path);
+    if (job) return job;
+    snprintf(detail, sizeof detail,
+             "there is no such job, or no longer: results are kept for %g seconds",
+             r->server->config->result_ttl_seconds);
+    request_refuse(r, HTTP_NOT_FOUND, detail);
+    return NULL;
+}
+
+/* The urls of a job. */
+static json_t *urls_json(const char *id) {
+    return json_pack("{s:o, s:o, s:o}", "self", json_sprintf(JOB_PATH, id), "events",
+                     json_sprintf(JOB_PATH "/events", id), "result",
+                     json_sprintf(JOB_PATH "/result", id));
+}
+
+/* What is told of every job: its id, its status, and what it was asked for. */
+static json_t *job_json(const struct kept_job *job, const struct job_view *view) {
+    static const char *const names[] = {[JOB_QUEUED] = "queued",
+                                        [JOB_RUNNING] = "running",
+                                        [JOB_DONE] = "done",
+                                        [JOB_FAILED] = "failed",
+                                        [JOB_DROPPED] = "cancelled"};
+    const struct edit_order *order = job_order(job);
+    return json_pack("{s:s, s:s, s:o, s:o, s:i, s:f, s:s}", "id", job_id(job), "status",
+                     names[view->status], "urls", urls_json(job_id(job)), "seed",
+                     json_seed(order->seed), "steps", order->steps, "guidance_scale",
+                     order->guidance_scale, "request_id", job_request_id(job));
+}
+
+json_t *json_seconds(double seconds) {
+    return seconds < 0 ? json_null() : json_real(round(seconds * 1e3) / 1e3);
+}
+
+json_t *job_ended_json(const struct kept_job *job, json_t *json) {
+    const struct edit_outcome *o = job_outcome(job);
+    const struct http_error_kind *error =
+        o->end == EDIT_DONE ? NULL : http_error_kind(edit_error(o->end));
+    json_t *more =
+        error
+            ? json_pack("{s:s, s:s, s:s, s:i}", "error", error->code, "detail", o->detail,
+                        "request_id", job_request_id(job), "http_status", error->status)
+            : json_pack("{s:o, s:i, s:i, s:s, s:I, s:o, s:i, s:f}", "result",
+                        json_sprintf(JOB_PATH "/result", job_id(job)), "width", o->width, "height",
+                        o->height, "content_type", picture_format_mime(job_order(job)->format),
+                        "bytes", (json_int_t)o->file.size, "seed", json_seed(job_order(job)->seed),
+                        "steps", o->steps, "guidance_scale", o->guidance_scale);
+    json_object_update(json, more);
+    json_decref(more);
+    return json;
+}
+
+bool job_submit(struct request *r, struct edit_order *order) {
+    struct kept_job *job;
+    struct job_view view;
+    int64_t deadline = r->arrival + (int64_t)(r->server->config->timeout_seconds * 1e9);
+    enum service_answer a =
+        job_store_submit(service_jobs(r->server->service), order, r->id, deadline, &job);
+    if (a != SERVICE_ACCEPTED) {
+        edit_refuse(r, a);
+        return true;
+    }
+    job_look(job, &view);
+    view.status = JOB_QUEUED; /* what it was: it may run already */
+    json_t *json = job_json(job, &view);
+    json_object_set_new(json, "position", json_integer(view.position ? view.position : 1));
+    reply_json(&r->reply, 202, json);
+    reply_header(&r->reply, "Location", JOB_PATH, job_id(job));
+    job_release(job);
+    return true;
+}
+
+void job_show(struct request *r) {
+    static const char *const stages[] = {[FIRERED_STAGE_ENCODE] = "encode",
+                                         [FIRERED_STAGE_DENOISE] = "denoise",
+                                         [FIRERED_STAGE_DECODE] = "decode"};
+    struct kept_job *job = job_of_path(r);
+    struct job_view view;
+    if (!job) return;
+    job_look(job, &view);
+    json_t *json = job_json(job, &view);
+    if (view.status == JOB_QUEUED) {
+        json_object_set_new(json, "position", json_integer(view.position));
+    } else if (view.status == JOB_RUNNING) {
+        json_object_set_new(json, "stage", json_string(stages[view.stage]));
+        json_object_set_new(json, "step", json_integer(view.step));
+        json_object_set_new(json, "of", json_integer(view.steps));
+        json_object_set_new(json, "seconds_left", json_seconds(view.seconds_left));
+    } else {
+        job_ended_json(job, json);
+        json_object_set_new(json, "expires_in", json_seconds(view.expires_in));
+    }
+    reply_json(&r->reply, 200, json);
+    job_release(job);
+}
+
+void job_delete(struct request *r) {
+    struct kept_job *job = job_of_path(r);
+    if (!job) return;
+    job_drop(job);
+    job_release(job);
+    reply_nothing(&r->reply);
+}
+
+static void release(void *job) {
+    job_release(job);
+}
+
+void job_result(struct request *r) {
+    struct kept_job *job = job_of_path(r);
+    struct job_view view;
+    if (!job) return;
+    job_look(job, &view);
+    const struct edit_outcome *o = job_outcome(job);
+    if (view.status == JOB_DONE) {
+        reply_shared(&r->reply, 200, picture_format_mime(job_order(job)->format), &o->file, release,
+                     job);
+        edit_headers(r, job_order(job), o);
+        return;
+    }
+    if (view.status == JOB_QUEUED || view.status == JOB_RUNNING)
+        request_refuse(r, HTTP_NOT_FINISHED, "the job is still under way; listen to its events");
+    else
+        request_refuse(r, edit_error(o->end), o->detail);
+    job_release(job);
+}

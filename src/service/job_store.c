@@ -1,0 +1,372 @@
+/*
+ * Two lists under one mutex: what is under way, and what has ended, in that order, so that the next
+ * to be forgotten is always its head.  A job is counted by who holds it: its list, the queue until
+ * `done`, and callers.  One thread sleeps until the oldest result expires.
+ *
+ * The mutex is taken before the queue's and never the other way round: the queue calls us without
+ * its own.  An id is looked up by comparing with all of them, a few thousand at most.
+ */
+#include "service/job_store.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "service/clock.h"
+
+struct job_list {
+    struct kept_job *head, *tail;
+    int count;
+};
+
+struct job_store {
+    struct service *service;
+    double ttl_seconds;
+    uint64_t most_bytes, bytes;
+    pthread_mutex_t lock;
+    pthread_cond_t change; /* something has ended, or stop */
+    struct job_list under_way, ended;
+    bool stop, started;
+    pthread_t thread;
+};
+
+struct kept_job {
+    struct job_store *store;
+    char id[JOB_ID_DIGITS + 1];
+    char *request_id;
+    struct edit_job edit;
+    /* Under the lock. */
+    struct job_list *list; /* NULL: forgotten */
+    struct kept_job *previous, *next;
+    int holders;
+    struct job_listener *listeners;
+    struct firered_progress progress;
+    bool running, ended;
+    int64_t denoise_from, last_progress, expiry; /* clock_now */
+    double step_seconds;                         /* so far, on average */
+};
+
+static void list_append(struct job_list *list, struct kept_job *job) {
+    job->list = list;
+    job->next = NULL;
+    job->previous = list->tail;
+    *(list->tail ? &list->tail->next : &list->head) = job;
+    list->tail = job;
+    list->count++;
+}
+
+static void list_remove(struct kept_job *job) {
+    struct job_list *list = job->list;
+    *(job->previous ? &job->previous->next : &list->head) = job->next;
+    *(job->next ? &job->next->previous : &list->tail) = job->previous;
+    list->count--;
+    job->list = NULL;
+}
+
+static void job_free(struct kept_job *job) {
+    edit_job_free(&job->edit);
+    free(job->request_id);
+    free(job);
+}
+
+static void release_locked(struct kept_job *job) {
+    if (--job->holders == 0) job_free(job);
+}
+
+void job_release(struct kept_job *job) {
+    pthread_mutex_t *lock = &job->store->lock;
+    pthread_mutex_lock(lock);
+    release_locked(job);
+    pthread_mutex_unlock(lock);
+}
+
+static void forget(struct kept_job *job) {
+    job->store->bytes -= job->edit.outcome.file.size;
+    list_remove(job);
+    release_locked(job);
+}
+
+/* Tells everybody who listens to `job`. */
+static void tell(const struct kept_job *job) {
+    for (const struct job_listener *l = job->listeners; l; l = l->next) l->changed(l->arg);
+}
+
+static void *forget_expired(void *arg) {
+    struct job_store *store = arg;
+    pthread_mutex_lock(&store->lock);
+    while (!store->stop) {
+        struct kept_job *oldest = store->ended.head;
+        if (!oldest) {
+            pthread_cond_wait(&store->change, &store->lock);
+        } else if (oldest->expiry <= clock_now()) {
+            forget(oldest);
+        } else {
+            struct timespec until = clock_timespec(oldest->expiry);
+            pthread_cond_timedwait(&store->change, &store->lock, &until);
+        }
+    }
+    pthread_mutex_unlock(&store->lock);
+    return NULL;
+}
+
+enum status job_store_create(struct job_store **out, struct service *service, double ttl_seconds,
+                             uint64_t most_bytes, struct error *err) {
+    *out = NULL;
+    struct job_store *store = calloc(1, sizeof *store);
+    if (!store) return fail(err, STATUS_NO_MEMORY, "no memory for the jobs");
+    store->service = service;
+    store->ttl_seconds = ttl_seconds;
+    store->most_bytes = most_bytes;
+    pthread_mutex_init(&store->lock, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&store->change, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    store->started = pthread_create(&store->thread, NULL, forget_expired, store) == 0;
+    if (!store->started) {
+        job_store_destroy(store);
+        return fail(err, STATUS_IO, "cannot start the thread that lets go of old results");
+    }
+    *out = store;
+    return STATUS_OK;
+}
+
+void job_store_destroy(struct job_store *store) {
+    if (!store) return;
+    if (store->started) {
+        pthread_mutex_lock(&store->lock);
+        store->stop = true;
+        pthread_cond_signal(&store->change);
+        pthread_mutex_unlock(&store->lock);
+        pthread_join(store->thread, NULL);
+    }
+    while (store->ended.head) forget(store->ended.head);
+    pthread_cond_destroy(&store->change);
+    pthread_mutex_destroy(&store->lock);
+    free(store);
+}
+
+static struct kept_job *job_of(struct edit_job *edit) {
+    return (struct kept_job *)((char *)edit - offsetof(struct kept_job, edit));
+}
+
+static void on_progress(struct edit_job *edit, const struct firered_progress *now) {
+    struct kept_job *job = job_of(edit);
+    pthread_mutex_lock(&job->store->lock);
+    job->last_progress = clock_now();
+    if (now->stage == FIRERED_STAGE_DENOISE && now->step == 0)
+        job->denoise_from = job->last_progress;
+    else if (now->stage == FIRERED_STAGE_DENOISE)
+        job->step_seconds = clock_seconds(job->denoise_from, job->last_progress) / now->step;
+    job->running = true;
+    job->progress = *now;
+    tell(job);
+    pthread_mutex_unlock(&job->store->lock);
+}
+
+void job_store_moved(void *arg) {
+    struct job_store *store = arg;
+    pthread_mutex_lock(&store->lock);
+    for (const struct kept_job *job = store->under_way.head; job; job = job->next)
+        if (!job->running) tell(job);
+    pthread_mutex_unlock(&store->lock);
+}
+
+/* A picture that is larger than all results together may be cannot be kept: the edit failed. */
+static void refuse_large_result(struct edit_outcome *o, uint64_t most) {
+    if (o->end != EDIT_DONE || o->file.size <= most) return;
+    o->end = EDIT_INVALID_REQUEST;
+    snprintf(o->detail, sizeof o->detail,
+             "the edited picture has %zu bytes, and this server keeps at most %llu for later; ask "
+             "for a smaller picture or another output_format, or use POST /edit",
+             o->file.size, (unsigned long long)most);
+    buffer_free(&o->file);
+}
+
+static void make_room(struct job_store *store) {
+    while (store->bytes > store->most_bytes || store->ended.count > JOB_STORE_MOST_ENDED)
+        forget(store->ended.head);
+}
+
+static void log_end(const struct kept_job *job) {
+    struct log_field f[1 + EDIT_JOB_LOG_FIELDS];
+    f[0] = LOG_STR("request_id", job->request_id);
+    int n = 1 + edit_job_log_fields(&job->edit, f + 1);
+    log_fields(service_log(job->store->service), LOG_INFO, "job", f, (size_t)n);
+}
+
+/* From a worker, the queue's timer, or who cancels or closes. */
+static void on_done(struct edit_job *edit) {
+    struct kept_job *job = job_of(edit);
+    struct job_store *store = job->store;
+    refuse_large_result(&edit->outcome, store->most_bytes);
+    if (edit->outcome.end == EDIT_CANCELLED)
+        snprintf(edit->outcome.detail, sizeof edit->outcome.detail, "the job was cancelled");
+    log_end(job);
+    free(edit->order.prompt);
+    free(edit->order.negative_prompt);
+    edit->order.prompt = edit->order.negative_prompt = NULL;
+
+    pthread_mutex_lock(&store->lock);
+    job->ended = true;
+    job->expiry = clock_now() + (int64_t)(store->ttl_seconds * 1e9);
+    list_remove(job);
+    list_append(&store->ended, job);
+    store->bytes += edit->outcome.file.size;
+    make_room(store);
+    tell(job);
+    pthread_cond_signal(&store->change);
+    release_locked(job); /* the queue's */
+    pthread_mutex_unlock(&store->lock);
+}
+
+static struct kept_job *job_create(struct job_store *store, const char *request_id,
+                                   int64_t deadline) {
+    uint64_t random[2];
+    struct kept_job *job = calloc(1, sizeof *job);
+    if (!job) return NULL;
+    job->store = store;
+    job->edit.service = store->service;
+    job->request_id = strdup(request_id);
+    /* Who knows the id may see the result: better no job than one whose id can be guessed. */
+    if (!job->request_id || getentropy(random, sizeof random) != 0) {
+        job_free(job);
+        return NULL;
+    }
+    snprintf(job->id, sizeof job->id, "%016" PRIx64 "%016" PRIx64, random[0], random[1]);
+    job->edit.request_id = job->request_id;
+    job->edit.deadline = deadline;
+    job->edit.progress = on_progress;
+    job->edit.done = on_done;
+    return job;
+}
+
+enum service_answer job_store_submit(struct job_store *store, struct edit_order *order,
+                                     const char *request_id, int64_t deadline,
+                                     struct kept_job **out) {
+    struct kept_job *job = job_create(store, request_id, deadline);
+    *out = NULL;
+    if (!job) return SERVICE_NO_MEMORY;
+    job->edit.order = *order;
+    job->progress.steps = order->steps;
+    pthread_mutex_lock(&store->lock);
+    job->holders = 3; /* the list, the queue, the caller */
+    list_append(&store->under_way, job);
+    pthread_mutex_unlock(&store->lock);
+
+    enum service_answer a = service_submit(store->service, &job->edit);
+    if (a == SERVICE_ACCEPTED) {
+        *order = (struct edit_order){0};
+        *out = job;
+        return a;
+    }
+    pthread_mutex_lock(&store->lock);
+    list_remove(job);
+    pthread_mutex_unlock(&store->lock);
+    job->edit.order = (struct edit_order){0}; /* the caller's still */
+    job_free(job);
+    return a;
+}
+
+static struct kept_job *list_find(const struct job_list *list, const char *id) {
+    for (struct kept_job *job = list->head; job; job = job->next)
+        if (strcmp(job->id, id) == 0) return job;
+    return NULL;
+}
+
+struct kept_job *job_store_find(struct job_store *store, const char *id) {
+    pthread_mutex_lock(&store->lock);
+    struct kept_job *job = list_find(&store->ended, id);
+    if (!job) job = list_find(&store->under_way, id);
+    if (job) job->holders++;
+    pthread_mutex_unlock(&store->lock);
+    return job;
+}
+
+void job_drop(struct kept_job *job) {
+    pthread_mutex_lock(&job->store->lock);
+    bool ended = job->ended;
+    if (ended && job->list) forget(job);
+    pthread_mutex_unlock(&job->store->lock);
+    if (!ended) service_cancel(&job->edit);
+}
+
+static enum job_status status_of(const struct kept_job *job) {
+    if (!job->ended) return job->running ? JOB_RUNNING : JOB_QUEUED;
+    switch (job->edit.outcome.end) {
+    case EDIT_DONE: return JOB_DONE;
+    case EDIT_CANCELLED: return JOB_DROPPED;
+    default: return JOB_FAILED;
+    }
+}
+
+/* From this job's own steps so far; how long the end takes beside them, former edits know. */
+static double seconds_left(const struct kept_job *job, int64_t now) {
+    const struct firered_progress *p = &job->progress;
+    if (p->stage == FIRERED_STAGE_ENCODE || p->step == 0) return -1;
+    double end_in_steps = metrics_end_in_steps(service_metrics(job->store->service));
+    double left = (p->steps - p->step + end_in_steps) * job->step_seconds -
+                  clock_seconds(job->last_progress, now);
+    return left > 0 ? left : 0;
+}
+
+void job_look(struct kept_job *job, struct job_view *view) {
+    int64_t now = clock_now();
+    pthread_mutex_lock(&job->store->lock);
+    *view = (struct job_view){
+        .status = status_of(job),
+        .stage = job->progress.stage,
+        .step = job->progress.step,
+        .steps = job->progress.steps,
+        .seconds_left = seconds_left(job, now),
+    };
+    if (view->status == JOB_QUEUED) {
+        int position = job_position(&job->edit.job);
+        view->position = position > 0 ? position : 1; /* 0: it is just being taken */
+    }
+    if (job->ended && job->expiry > now) view->expires_in = clock_seconds(now, job->expiry);
+    pthread_mutex_unlock(&job->store->lock);
+}
+
+const char *job_id(const struct kept_job *job) {
+    return job->id;
+}
+
+const char *job_request_id(const struct kept_job *job) {
+    return job->request_id;
+}
+
+const struct edit_order *job_order(const struct kept_job *job) {
+    return &job->edit.order;
+}
+
+const struct edit_outcome *job_outcome(const struct kept_job *job) {
+    return &job->edit.outcome;
+}
+
+void job_listen(struct kept_job *job, struct job_listener *listener) {
+    pthread_mutex_lock(&job->store->lock);
+    listener->previous = NULL;
+    listener->next = job->listeners;
+    if (listener->next) listener->next->previous = listener;
+    job->listeners = listener;
+    pthread_mutex_unlock(&job->store->lock);
+}
+
+void job_unlisten(struct kept_job *job, struct job_listener *listener) {
+    pthread_mutex_lock(&job->store->lock);
+    *(listener->previous ? &listener->previous->next : &job->listeners) = listener->next;
+    if (listener->next) listener->next->previous = listener->previous;
+    pthread_mutex_unlock(&job->store->lock);
+}
+
+void job_store_count(struct job_store *store, int *jobs, uint64_t *bytes) {
+    pthread_mutex_lock(&store->lock);
+    if (jobs) *jobs = store->under_way.count + store->ended.count;
+    if (bytes) *bytes = store->bytes;
+    pthread_mutex_unlock(&store->lock);
+}

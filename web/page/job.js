@@ -1,0 +1,74 @@
+/**
+ * One edit, from the form's fields to the picture. It does not depend on the connection: when that is lost, the job
+ * goes on at the server, and the page comes back to it.
+ */
+import { ApiError, createJob, events, request } from "./api.js";
+import { sleep } from "./dom.js";
+
+const FIRST_WAIT_MS = 500, MOST_WAIT_MS = 5000;
+
+/**
+ * How an edit stands.
+ * @typedef {{phase: "sending", share: number} | {phase: "queued", position: number} | {phase: "stage", stage: string}
+ *     | {phase: "step", step: number, of: number, seconds_left: ?number} | {phase: "lost"}} Standing
+ */
+
+/**
+ * Sends an edit and asks for nothing but its place.
+ * @param {function(Standing)} tell
+ * @param {AbortSignal} signal cancels it
+ */
+export async function startJob(form, tell, signal) {
+  const job = await createJob(form, (share) => tell({ phase: "sending", share }), signal);
+  if (signal.aborted) await cancelJob(job);
+  signal.throwIfAborted();
+  return job;
+}
+
+/** Takes an edit out of the queue, or stops it; nothing is left of it. */
+export async function cancelJob(job) {
+  await request(job.urls.self, { method: "DELETE" }).catch(() => {}); // it is over, or times out by itself
+}
+
+/**
+ * Follows a job to its end.
+ * @param {{id: string, urls: {self: string, events: string, result: string}}} job
+ * @param {function(Standing)} tell
+ * @returns {Promise<{facts: Object, blob: Blob}>} the event that ended it, and the picture
+ */
+export async function followJob(job, tell, signal) {
+  let facts = null, wait = FIRST_WAIT_MS;
+  for (;;) {
+    try {
+      facts ??= await lastEvent(job, tell, signal, () => (wait = FIRST_WAIT_MS));
+      if (facts) return { facts, blob: await (await request(facts.result, { signal })).blob() };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error.status === 404) throw forgotten(error);
+      if (error.code) throw error; // our server's word; anything else may pass
+    }
+    tell({ phase: "lost" });
+    await sleep(wait, signal);
+    signal.throwIfAborted();
+    wait = Math.min(wait * 2, MOST_WAIT_MS);
+  }
+}
+
+/** Listens until the job is done; null: the stream ended before. */
+async function lastEvent(job, tell, signal, onEvent) {
+  for await (const { type, data } of events(job.urls.events, signal)) {
+    onEvent();
+    if (type === "done") return data;
+    if (type === "error") throw new ApiError(data.http_status, data);
+    tell({ phase: type, ...data });
+  }
+  return null;
+}
+
+function forgotten(error) {
+  return new ApiError(404, {
+    error: error.code,
+    detail: "The server does not know this edit any more: it was restarted, or too much time has passed. Edit again.",
+    request_id: error.requestId,
+  });
+}
