@@ -115,7 +115,7 @@ int cmd_bench(int argc, char **argv) {
                 "  --size N              side of the picture, in and out [512]\n"
                 "  --steps N             [4]\n"
                 "  --guidance-scale G    up to 1: no guidance [1]\n",
-        .options = OPTION_RUN,
+        .options = OPTION_EDIT,
         .own = own,
         .work = bench,
     };

@@ -4,9 +4,14 @@
 
 enum status json_out(json_t *root, struct error *err) {
     if (!root) return fail(err, STATUS_NO_MEMORY, "no memory for the report");
-    int written = json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    int written = json_dumpf(root, stdout, JSON_REAL_PRECISION(9));
     json_decref(root);
     if (written != 0 || putchar('\n') == EOF || fflush(stdout) != 0)
         return fail(err, STATUS_IO, "cannot write the report");
     return STATUS_OK;
+}
+
+json_t *json_uint64(uint64_t n) {
+    return n <= UINT64_C(1) << 53 ? json_integer((json_int_t)n)
+                                  : json_sprintf("%llu", (unsigned long long)n);
 }

@@ -1,14 +1,19 @@
 /*
- * json_out.h - what --json writes: one JSON value and a newline on standard output.
+ * json_out.h - what --json writes: a JSON value on one line of standard output.
  */
 #ifndef CLI_JSON_OUT_H
 #define CLI_JSON_OUT_H
 
 #include <jansson.h>
+#include <stdint.h>
 
 #include "firered/status.h"
 
 /* Releases `root`; NULL is one that could not be made.  STATUS_NO_MEMORY, STATUS_IO. */
 enum status json_out(json_t *root, struct error *err);
+
+/* A number, and a string of digits where it is over 2^53, which readers whose numbers are doubles
+ * would round. */
+json_t *json_uint64(uint64_t n);
 
 #endif

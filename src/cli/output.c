@@ -10,6 +10,7 @@
 
 #include "base/buffer.h"
 #include "cli/interrupt.h"
+#include "cli/picture_file.h"
 #include "config/values.h"
 
 enum status output_format(enum picture_format *out, const char *path, struct error *err) {
@@ -28,12 +29,18 @@ static char *folder_of(const char *path) {
     return slash ? strndup(path, (size_t)(slash - path) + 1) : strdup("./");
 }
 
-enum status output_check(const char *path, struct error *err) {
+static enum status in_the_way(const char *path, struct error *err) {
+    return fail(err, STATUS_IO, "%s is there already: name another --output, or add --force", path);
+}
+
+enum status output_check(const char *path, bool force, struct error *err) {
     struct stat st;
+    if (is_stdio(path)) return STATUS_OK;
     if (stat(path, &st) == 0) {
         if (S_ISDIR(st.st_mode))
             return fail(err, STATUS_IO, "cannot write %s: it is a folder", path);
         if (!S_ISREG(st.st_mode)) return STATUS_OK;
+        if (st.st_size > 0 && !force) return in_the_way(path, err);
     }
     char *folder = folder_of(path);
     if (!folder) return fail(err, STATUS_NO_MEMORY, "no memory for the output's name");
@@ -106,33 +113,50 @@ static void sync_folder(const char *path) {
     free(folder);
 }
 
+/* Gives the temporary file its name, which nothing else has, where `fresh` and where the file system
+ * knows how to tell. */
+static int move_to(const char *target, const char *temporary, bool fresh) {
+    if (fresh && renameat2(AT_FDCWD, temporary, AT_FDCWD, target, RENAME_NOREPLACE) == 0) return 0;
+    if (fresh && errno != EINVAL && errno != ENOSYS) return -1;
+    return rename(temporary, target);
+}
+
 static enum status replace(const char *path, const char *target, const void *bytes, size_t size,
-                           const struct stat *old, struct error *err) {
+                           const struct stat *old, bool force, struct error *err) {
     char *temporary = NULL;
     int fd = open_temporary(target, &temporary);
     if (fd < 0) return cannot_write(path, errno, err);
     if (old) (void)!fchmod(fd, old->st_mode & 07777);
     int error = write_and_close(fd, bytes, size);
-    if (!error && rename(temporary, target) != 0) error = errno;
+    if (!error && move_to(target, temporary, !old && !force) != 0) error = errno;
     if (error) unlink(temporary);
     interrupt_set_temporary(NULL);
     free(temporary);
+    if (error == EEXIST) return in_the_way(path, err);
     if (error) return cannot_write(path, error, err);
     sync_folder(target);
     return STATUS_OK;
 }
 
-enum status output_write(const char *path, const void *bytes, size_t size, struct error *err) {
+static enum status write_stdout(const void *bytes, size_t size, struct error *err) {
+    int fd = dup(STDOUT_FILENO), error = fd < 0 ? errno : write_and_close(fd, bytes, size);
+    return error ? cannot_write("standard output", error, err) : STATUS_OK;
+}
+
+enum status output_write(const char *path, const void *bytes, size_t size, bool force,
+                         struct error *err) {
     struct stat old;
+    if (is_stdio(path)) return write_stdout(bytes, size, err);
     bool exists = stat(path, &old) == 0;
     if (exists && !S_ISREG(old.st_mode)) {
         int fd = open(path, O_WRONLY | O_CLOEXEC);
         int error = fd < 0 ? errno : write_and_close(fd, bytes, size);
         return error ? cannot_write(path, error, err) : STATUS_OK;
     }
+    if (exists && old.st_size > 0 && !force) return in_the_way(path, err);
     char *target = exists ? realpath(path, NULL) : strdup(path);
     if (!target) return cannot_write(path, errno, err);
-    enum status s = replace(path, target, bytes, size, exists ? &old : NULL, err);
+    enum status s = replace(path, target, bytes, size, exists ? &old : NULL, force, err);
     free(target);
     return s;
 }

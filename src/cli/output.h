@@ -4,6 +4,7 @@
 #ifndef CLI_OUTPUT_H
 #define CLI_OUTPUT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "firered/status.h"
@@ -13,13 +14,16 @@
 enum status output_format(enum picture_format *out, const char *path, struct error *err);
 
 /* Checks before the work what can be checked: that the folder is there and may be written, that
- * `path` is no folder.  STATUS_IO says what is in the way. */
-enum status output_check(const char *path, struct error *err);
+ * `path` is no folder and, without `force`, no file that has anything in it.  STATUS_IO says what is
+ * in the way. */
+enum status output_check(const char *path, bool force, struct error *err);
 
 /* Writes a temporary file in the same folder, syncs it to the disk and gives it the name, so that
- * a reader sees either the old file or the whole new one.  A symbolic link is followed; a device
- * or a pipe is written directly.  STATUS_IO: the reason as the system tells it; the temporary file
- * is gone.  STATUS_NO_MEMORY. */
-enum status output_write(const char *path, const void *bytes, size_t size, struct error *err);
+ * a reader sees either the old file or the whole new one.  A symbolic link is followed; a device,
+ * a pipe or standard output ("-") is written directly.  Without `force` a file that appeared since
+ * output_check stays as it is.  STATUS_IO: the reason as the system tells it; the temporary file is
+ * gone.  STATUS_NO_MEMORY. */
+enum status output_write(const char *path, const void *bytes, size_t size, bool force,
+                         struct error *err);
 
 #endif

@@ -1,17 +1,46 @@
 #include "cli/picture_file.h"
 
-#include "base/buffer.h"
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "image/decode.h"
 
 enum { FILE_LIMIT = 1 << 29 };
+
+bool is_stdio(const char *name) {
+    return strcmp(name, "-") == 0;
+}
+
+static enum status load_stdin(struct buffer *out, struct error *err) {
+    char bytes[1 << 16];
+    enum status s = STATUS_OK;
+    ssize_t n;
+    while (s == STATUS_OK && (n = read(STDIN_FILENO, bytes, sizeof bytes)) != 0) {
+        if (n > 0)
+            s = buffer_append(out, bytes, (size_t)n, err);
+        else if (errno != EINTR)
+            s = fail(err, STATUS_IO, "cannot read standard input: %s", strerror(errno));
+        if (s == STATUS_OK && out->size > FILE_LIMIT)
+            s = fail(err, STATUS_INVALID, "standard input is over %d bytes", FILE_LIMIT);
+    }
+    if (s != STATUS_OK) buffer_free(out);
+    return s;
+}
+
+enum status picture_file_load(struct buffer *out, const char *path, struct error *err) {
+    return is_stdio(path) ? load_stdin(out, err) : buffer_read_file(out, path, FILE_LIMIT, err);
+}
 
 enum status picture_file_read(struct picture *out, const char *path, int64_t max_pixels,
                               struct error *err) {
     struct buffer file = {0};
     struct error why;
-    enum status s = buffer_read_file(&file, path, FILE_LIMIT, err);
+    enum status s = picture_file_load(&file, path, err);
     if (s != STATUS_OK) return s;
     s = picture_decode(out, file.data, file.size, max_pixels, &why);
     buffer_free(&file);
-    return s == STATUS_OK ? s : fail(err, s, "cannot use %.200s: %.280s", path, why.text);
+    if (s == STATUS_OK) return s;
+    return fail(err, s, "cannot use %.200s: %.280s", is_stdio(path) ? "standard input" : path,
+                why.text);
 }

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "image/decode.h"
+#include "pipeline/edited_file.h"
 #include "service/clock.h"
 #include "service/metrics.h"
 #include "service/service.h"
@@ -199,9 +200,14 @@ static enum status edit_pictures(struct edit_job *job, const struct picture *pic
 static void write_picture(struct edit_job *job, const struct picture *edited) {
     struct error err = {0};
     int64_t from = clock_now();
-    struct encode_options options = {.quality = job->order.quality};
-    enum status s =
-        picture_encode_with(&job->outcome.file, edited, job->order.format, &options, &err);
+    const struct edit_settings settings = {.prompt = job->order.prompt,
+                                           .negative_prompt = job->order.negative_prompt,
+                                           .model = service_model_name(job->service),
+                                           .seed = job->order.seed,
+                                           .steps = job->outcome.steps,
+                                           .guidance_scale = job->outcome.guidance_scale};
+    enum status s = edited_file_encode(&job->outcome.file, edited, job->order.format,
+                                       job->order.quality, &settings, &err);
     if (s == STATUS_NO_MEMORY)
         set_no_memory(job, &err);
     else if (s != STATUS_OK)

@@ -130,9 +130,11 @@ enum status firered_edit_run(struct firered *engine, const struct firered_edit *
                              struct firered_result *result, struct error *err) {
     (void)engine;
     *result = (struct firered_result){.steps = edit->steps, .guidance_scale = edit->guidance_scale};
-    report("edit prompt=%s negative=%s steps=%d guidance=%g seed=%llu size=%dx%d\n", edit->prompt,
+    char size[32] = "input";
+    if (!edit->input_size) snprintf(size, sizeof size, "%dx%d", edit->width, edit->height);
+    report("edit prompt=%s negative=%s steps=%d guidance=%g seed=%llu size=%s\n", edit->prompt,
            edit->negative_prompt, edit->steps, edit->guidance_scale, (unsigned long long)edit->seed,
-           edit->width, edit->height);
+           size);
     for (size_t i = 0; i < edit->picture_count; i++)
         report("picture %dx%d\n", edit->pictures[i].width, edit->pictures[i].height);
     if (strcmp(edit->prompt, "oom") == 0)

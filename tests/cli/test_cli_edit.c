@@ -13,11 +13,13 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
 #include "cli/child.h"
 #include "image/decode.h"
+#include "image/png_text.h"
 
 #include <cmocka.h> /* last: its macro fail() would hide ours */
 
@@ -134,7 +136,8 @@ static void test_random_seed(void **state) {
     snprintf(first, sizeof first, "%.200s", strstr(c.out, "seed "));
     *strchr(first, ',') = '\0';
     assert_has(report(), " seed=");
-    EDIT_WITH("--seed", "-1");
+    EDIT("--model", "m", "--image", PICTURE, "--prompt", "p", "--output", "out/b.png", "--seed",
+         "-1");
     assert_int_equal(c.status, 0);
     assert_null(strstr(c.out, first));
 }
@@ -150,7 +153,7 @@ static void test_environment(void **state) {
     assert_int_equal(c.status, 0);
     assert_has(report(), "open model=m ");
     assert_has(report(), "negative=grey steps=5 guidance=1 ");
-    EDIT_WITH("--steps", "6", "--guidance-scale", "0", "--negative-prompt", "");
+    EDIT_WITH("--force", "--steps", "6", "--guidance-scale", "0", "--negative-prompt", "");
     assert_has(report(), "negative= steps=6 guidance=0 ");
 }
 
@@ -170,17 +173,14 @@ static void test_bad_requests(void **state) {
     assert_refused(2, "firered edit: no prompt: say with --prompt what to change\n");
     EDIT("--image", PICTURE, "--prompt", " \t\n", "--output", "out/a.png");
     assert_refused(2, "firered edit: no prompt: say with --prompt what to change\n");
-    EDIT("--image", PICTURE, "--prompt", "p");
-    assert_refused(2, "firered edit: no output: name the edited picture's file with --output\n");
     EDIT_WITH("--image", PICTURE, "--image", PICTURE, "--image", PICTURE);
     assert_refused(2, "firered edit: --image was given more than 3 times\n");
     EDIT("--image", "", "--prompt", "p", "--output", "out/a.png");
     assert_refused(2, "firered edit: --image needs the name of a file\n");
     EDIT("--image", PICTURE, "--prompt", "--output", "out/a.png");
-    assert_refused(
-        2,
-        "firered edit: --prompt needs a value: what to change (write --prompt=--output if that is "
-        "meant to be it)\n");
+    assert_refused(2,
+                   "firered edit: --prompt needs a value: TEXT (write --prompt=--output if that is "
+                   "meant to be it)\n");
     EDIT_WITH("--promt", "x");
     assert_refused(2, "firered edit: unknown flag --promt: did you mean --prompt? (firered edit "
                       "--help lists all)\n");
@@ -190,6 +190,19 @@ static void test_bad_requests(void **state) {
     assert_refused(2, "firered edit: --width and --height go together: give both or none\n");
     EDIT_WITH("--height", "128");
     assert_refused(2, "firered edit: --width and --height go together: give both or none\n");
+    EDIT_WITH("--width", "128", "--height", "128", "--size", "input");
+    assert_refused(2, "firered edit: give either --size or --width and --height, not both\n");
+    EDIT_WITH("--image", "-", "--image", "-");
+    assert_refused(2, "firered edit: only one --image can be standard input\n");
+    EDIT_WITH("--seed", "8", "--count", "2");
+    assert_refused(2, "firered edit: give either several --seed or --count, not both\n");
+    EDIT_WITH("--count", "2", "--output", "-");
+    assert_refused(2,
+                   "firered edit: standard output takes one picture: name a file with --output\n");
+    EDIT_WITH("--json", "--output", "-");
+    assert_refused(2,
+                   "firered edit: --json and the picture cannot both go to standard output: name "
+                   "a file with --output\n");
     assert_string_equal(report(), "");
 }
 
@@ -204,6 +217,13 @@ static void test_bad_values(void **state) {
         {"--steps", "12abc", "--steps 12abc: must be a whole number from 1 to 1000"},
         {"--width", "63", "--width 63: must be a whole number from 64 to 2048"},
         {"--height", "2049", "--height 2049: must be a whole number from 64 to 2048"},
+        {"--count", "0", "--count 0: must be a whole number from 1 to 1000"},
+        {"--size", "big",
+         "--size big: must be input, model, or WIDTHxHEIGHT with sides from 64 to 2048"},
+        {"--size", "128x",
+         "--size 128x: must be input, model, or WIDTHxHEIGHT with sides from 64 to 2048"},
+        {"--size", "63x128",
+         "--size 63x128: must be input, model, or WIDTHxHEIGHT with sides from 64 to 2048"},
         {"--guidance-scale", "-0.1", "--guidance-scale -0.1: must be a number from 0 to 30"},
         {"--guidance-scale", "30.1", "--guidance-scale 30.1: must be a number from 0 to 30"},
         {"--guidance-scale", "nan", "--guidance-scale nan: must be a number from 0 to 30"},
@@ -302,7 +322,7 @@ static void test_half_written(void **state) {
     small = (struct rlimit){.rlim_cur = 4096, .rlim_max = old.rlim_max};
     signal(SIGXFSZ, SIG_IGN); /* inherited: the program sees the error instead */
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-    EDIT_WITH("--width", "64", "--height", "64");
+    EDIT_WITH("--force", "--width", "64", "--height", "64");
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
     signal(SIGXFSZ, SIG_DFL);
     assert_string_equal(c.err, "firered edit: cannot write out/a.png: File too large\n");
@@ -319,7 +339,7 @@ static void test_replaces(void **state) {
     struct picture p;
     assert_int_equal(
         system("echo old > out/real.png; chmod 640 out/real.png; ln -s real.png out/link.png"), 0);
-    EDIT_WITH("--output", "out/link.png");
+    EDIT_WITH("--output", "out/link.png", "--force");
     assert_int_equal(c.status, 0);
     assert_int_equal(lstat("out/link.png", &st), 0);
     assert_true(S_ISLNK(st.st_mode));
@@ -330,10 +350,10 @@ static void test_replaces(void **state) {
     assert_int_equal(files_in_out(), 2);
 }
 
-static void start_slow(const char *prompt) {
+static void start_slow(const char *prompt, const char *steps) {
     child_start(&c, FAKE_PROGRAM,
                 (const char *const[]){"edit", "--model", "m", "--image", PICTURE, "--prompt",
-                                      prompt, "--output", "out/a.png", "--steps", "300", NULL});
+                                      prompt, "--output", "out/a.png", "--steps", steps, NULL});
     assert_true(wait_for_text("report", "running", 20));
 }
 
@@ -343,12 +363,141 @@ static void assert_ends_soon(void) {
     child_wait(&c);
 }
 
+static void test_keeps_what_is_there(void **state) {
+    (void)state;
+    char text[16];
+    assert_int_equal(system("echo old > out/a.png; : > out/empty.png"), 0);
+    EDIT_WITH("--threads", "1");
+    assert_string_equal(c.err,
+                        "firered edit: out/a.png is there already: name another --output, or "
+                        "add --force\n");
+    assert_int_equal(c.status, 1);
+    assert_string_equal(report(), ""); /* before the model was loaded */
+    assert_true(text_from_file("out/a.png", text, sizeof text));
+    assert_string_equal(text, "old\n");
+    EDIT_WITH("--output", "out/empty.png"); /* as mktemp makes them: there is nothing to lose */
+    assert_int_equal(c.status, 0);
+}
+
+/* What comes to be there while the edit runs is nobody's to overwrite either. */
+static void test_keeps_what_appears(void **state) {
+    (void)state;
+    char text[16];
+    start_slow("slow", "6");
+    assert_int_equal(system("echo new > out/a.png"), 0);
+    assert_ends_soon();
+    assert_has(c.err, "firered edit: out/a.png is there already: ");
+    assert_int_equal(c.status, 1);
+    assert_true(text_from_file("out/a.png", text, sizeof text));
+    assert_string_equal(text, "new\n");
+    assert_int_equal(files_in_out(), 1);
+}
+
+static void test_names_its_output(void **state) {
+    (void)state;
+    struct picture p;
+    assert_int_equal(system("cp " PICTURE " out/photo.of.me.png; cp " PICTURE " bare"), 0);
+    EDIT("--model", "m", "--prompt", "p", "--image", PICTURE, "--image", "out/photo.of.me.png",
+         "--seed", "1");
+    assert_int_equal(c.status, 0);
+    assert_has(c.out, "out/photo.of.me-edited.png: 64x64, seed 1, ");
+    assert_int_equal(read_output("out/photo.of.me-edited.png", &p), PICTURE_PNG);
+    picture_free(&p);
+    EDIT("--model", "m", "--prompt", "p", "--image", "./bare", "--count", "2", "--seed", "7");
+    assert_int_equal(c.status, 0);
+    assert_has(c.out, "./bare-edited-1.png: 64x64, seed 7, ");
+    assert_has(c.out, "./bare-edited-2.png: 64x64, seed 8, ");
+    EDIT("--model", "m", "--prompt", "p", "--image", "./bare", "--count", "2", "--seed", "7");
+    assert_int_equal(c.status, 1);
+    assert_int_equal(system("rm bare bare-edited-1.png bare-edited-2.png"), 0);
+}
+
+static void test_several_seeds(void **state) {
+    (void)state;
+    EDIT_WITH("--seed", "9", "--output", "out/b.webp", "--json");
+    assert_int_equal(c.status, 0);
+    assert_has(c.out, "{\"output\": \"out/b-1.webp\", \"width\": 64, \"height\": 64, \"seed\": 7, "
+                      "\"steps\": 3, \"guidance_scale\": 2.5, \"model\": \"m\", \"seconds\": ");
+    assert_has(c.out,
+               "}\n{\"output\": \"out/b-2.webp\", \"width\": 64, \"height\": 64, \"seed\": 9, ");
+    assert_has(report(), "open model=m"); /* once */
+    assert_null(strstr(strstr(report(), "open model=m") + 1, "open"));
+    assert_int_equal(files_in_out(), 2);
+}
+
+static void test_size(void **state) {
+    (void)state;
+    EDIT_WITH("--size", "128x96");
+    assert_int_equal(c.status, 0);
+    assert_has(report(), "size=128x96\n");
+    EDIT_WITH("--force", "--size", "input");
+    assert_has(report(), "size=input\n");
+    EDIT_WITH("--force", "--size", "model");
+    assert_has(report(), "size=0x0\n");
+}
+
+static void test_pipe(void **state) {
+    (void)state;
+    struct picture p;
+    assert_int_equal(system("cat " PICTURE " | " FAKE_PROGRAM
+                            " edit --model m --image - --prompt p "
+                            "--seed 7 > out/a.png 2> out/err"),
+                     0);
+    assert_int_equal(read_output("out/a.png", &p), PICTURE_PNG);
+    picture_free(&p);
+    char text[256];
+    text_from_file("out/err", text, sizeof text);
+    assert_has(text, "standard output: 64x64, seed 7, steps 3, ");
+    assert_has(report(), "picture 53x37\n");
+    assert_int_equal(WEXITSTATUS(system(FAKE_PROGRAM " edit --model m --image - --prompt p "
+                                                     "--output - < /dev/null 2> out/err")),
+                     1);
+    text_from_file("out/err", text, sizeof text);
+    assert_has(text, "firered edit: cannot use standard input: ");
+    child_run_on_terminal(&c, FAKE_PROGRAM,
+                          (const char *const[]){"edit", "--model", "m", "--image", PICTURE,
+                                                "--prompt", "p", "--output", "-", NULL});
+    assert_int_equal(c.status, 2);
+    assert_has(c.out, "a picture is nothing for a terminal");
+}
+
+/* A PNG remembers how it was made; `firered info` tells it. */
+static void test_texts(void **state) {
+    (void)state;
+    struct buffer file = {0};
+    struct png_texts texts;
+    EDIT_WITH("--prompt", "mach es\nblau \xf0\x9f\x98\x80", "--negative-prompt", "grey");
+    assert_int_equal(c.status, 0);
+    assert_int_equal(buffer_read_file(&file, "out/a.png", 1 << 24, NULL), STATUS_OK);
+    assert_int_equal(png_texts_read(&texts, file.data, file.size, NULL), STATUS_OK);
+    static const char *const expected[][2] = {{"Software", "firered " FIRERED_VERSION},
+                                              {"prompt", "mach es\nblau \xf0\x9f\x98\x80"},
+                                              {"negative_prompt", "grey"},
+                                              {"seed", "7"},
+                                              {"steps", "3"},
+                                              {"guidance_scale", "2.5"},
+                                              {"model", "m"}};
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+        const char *value = png_texts_find(&texts, expected[i][0]);
+        assert_non_null(value);
+        assert_string_equal(value, expected[i][1]);
+    }
+    png_texts_free(&texts);
+    buffer_free(&file);
+    EDIT_WITH("--force", "--guidance-scale", "1"); /* no guidance: nothing read the other prompt */
+    assert_int_equal(buffer_read_file(&file, "out/a.png", 1 << 24, NULL), STATUS_OK);
+    assert_int_equal(png_texts_read(&texts, file.data, file.size, NULL), STATUS_OK);
+    assert_null(png_texts_find(&texts, "negative_prompt"));
+    png_texts_free(&texts);
+    buffer_free(&file);
+}
+
 static void test_interrupt(void **state) {
     (void)state;
     const int numbers[] = {SIGINT, SIGTERM};
     for (size_t i = 0; i < 2; i++) {
         unlink("report");
-        start_slow("slow");
+        start_slow("slow", "300");
         kill(c.pid, numbers[i]);
         assert_ends_soon();
         assert_refused(130, "firered edit: interrupted; nothing was written\n");
@@ -358,7 +507,7 @@ static void test_interrupt(void **state) {
 
 static void test_second_interrupt(void **state) {
     (void)state;
-    start_slow("stubborn");
+    start_slow("stubborn", "300");
     kill(c.pid, SIGINT);
     usleep(300000);
     assert_false(child_ended(&c));
@@ -390,9 +539,9 @@ static void test_progress(void **state) {
     assert_has(c.out, "decode   [========================]");
     assert_has(c.out, "\r\033[Kout/a.png: 64x64, ");
 
-    const char *const verbose[] = {"edit",      "--model",   "m", "--image",
-                                   PICTURE,     "--prompt",  "p", "--output",
-                                   "out/a.png", "--verbose", NULL};
+    const char *const verbose[] = {"edit",      "--model",  "m",         "--image",
+                                   PICTURE,     "--prompt", "p",         "--output",
+                                   "out/a.png", "--force",  "--verbose", NULL};
     child_run_on_terminal(&c, FAKE_PROGRAM, verbose);
     assert_int_equal(c.status, 0);
     assert_null(strchr(c.out, '\033'));
@@ -415,6 +564,13 @@ int main(void) {
         TEST(test_full_disk),
         TEST(test_half_written),
         TEST(test_replaces),
+        TEST(test_keeps_what_is_there),
+        TEST(test_keeps_what_appears),
+        TEST(test_names_its_output),
+        TEST(test_several_seeds),
+        TEST(test_size),
+        TEST(test_pipe),
+        TEST(test_texts),
         TEST(test_interrupt),
         TEST(test_second_interrupt),
         TEST(test_interrupt_while_loading),

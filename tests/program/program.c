@@ -30,6 +30,12 @@ void line_add(struct command_line *l, const char *flag, const char *format, ...)
     l->words[++l->count] = NULL;
 }
 
+void line_add_switch(struct command_line *l, const char *flag) {
+    assert_true(l->count + 1 <= MOST_WORDS);
+    l->words[l->count] = flag;
+    l->words[++l->count] = NULL;
+}
+
 void line_add_case(struct command_line *l, const struct reference_case *c, const char *model) {
     line_add(l, "--model", "%s", model);
     for (size_t i = 0; i < c->edit.picture_count; i++)

@@ -40,6 +40,7 @@ struct command_line {
 void line_start(struct command_line *l, const char *command);
 __attribute__((format(printf, 3, 4))) void line_add(struct command_line *l, const char *flag,
                                                     const char *format, ...);
+void line_add_switch(struct command_line *l, const char *flag); /* one without a value */
 /* Model, pictures, prompts, seed, steps, guidance, size and dtype of a recorded case. */
 void line_add_case(struct command_line *l, const struct reference_case *c, const char *model);
 /* An edit that takes one step of a small picture, with everything but the output. */

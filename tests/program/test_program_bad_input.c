@@ -182,6 +182,7 @@ static void test_full_disk(void **state) {
     line_run_badly(&line, "the disk is full");
     int files = count_files("out/disk");
     line_add(&line, "--output", "out/disk/old.png");
+    line_add_switch(&line, "--force");
     line_run_badly(&line, "the disk is full");
     struct buffer old;
     read_bytes(&old, "out/disk/old.png");

@@ -137,6 +137,7 @@ static void test_sizes(void **state) {
             line_add(&line, "--height", "%d", sizes[i].height);
         }
         line_add(&line, "--output", "out/a.png");
+        line_add_switch(&line, "--force");
         line_run_well(&line, &child);
         read_picture(&p, "out/a.png");
         assert_int_equal(p.width, sizes[i].becomes_width);

@@ -23,9 +23,7 @@ static void test_recorded_case(void **state) {
     line_add(&line, "--dtype", "float32");
     line_add(&line, "--negative-prompt", "%s", c.negative_prompt);
     line_add(&line, "--list", "out/list.tsv");
-    line_add(&line, "--json", "%s", "");
-    line.count--; /* --json is a switch */
-    line.words[line.count] = NULL;
+    line_add_switch(&line, "--json");
     line_run_well(&line, &child);
     json_t *root = json_loads(child.out, 0, NULL);
     assert_non_null(root);

@@ -25,6 +25,7 @@ static void start_long_edit(struct child *c, double after) {
     line_add(&line, "--width", "1024");
     line_add(&line, "--height", "1024");
     line_add(&line, "--output", "out/edited.png");
+    line_add_switch(&line, "--force");
     child_start(c, FIRERED_PROGRAM, line.words);
     sleep_seconds(after);
     assert_false(child_ended(c));

@@ -25,6 +25,7 @@ static void check(const char *model, const char *dtype, int64_t stored, int side
     line_add(&line, "--width", "%d", side);
     line_add(&line, "--height", "%d", side);
     line_add(&line, "--output", "out/edited.png");
+    line_add_switch(&line, "--force");
     line_run_well(&line, &child);
 
     struct picture picture;

@@ -81,6 +81,7 @@ static void same_as_edit(const char *model, const char *name, const char *lora, 
     line_add_case(&line, &c, path);
     if (lora) line_add(&line, "--lora", "%s", lora);
     line_add(&line, "--output", "%s", file);
+    line_add_switch(&line, "--force");
     line_run_well(&line, &child);
     read_bytes(&edited, file);
     assert_int_equal(a.body.size, edited.size);

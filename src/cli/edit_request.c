@@ -1,0 +1,194 @@
+#include "cli/edit_request.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "cli/flags.h"
+#include "cli/output.h"
+#include "cli/picture_file.h"
+#include "config/values.h"
+
+static enum status read_inputs(struct edit_request *r, const struct args *args, struct error *err) {
+    bool from_stdin = false;
+    for (size_t i = 0; i < args->count; i++) {
+        const char *value = args->list[i].value;
+        if (strcmp(args->list[i].flag, "image") != 0) continue;
+        if (!*value) return fail(err, STATUS_INVALID, "--image needs the name of a file");
+        if (r->input_count == FIRERED_MAX_PICTURES)
+            return fail(err, STATUS_INVALID, "--image was given more than %d times",
+                        FIRERED_MAX_PICTURES);
+        if (is_stdio(value) && from_stdin)
+            return fail(err, STATUS_INVALID, "only one --image can be standard input");
+        from_stdin = from_stdin || is_stdio(value);
+        r->inputs[r->input_count++] = value;
+    }
+    if (r->input_count == 0)
+        return fail(err, STATUS_INVALID, "no picture to edit: name one with --image");
+    return STATUS_OK;
+}
+
+/* --size input|model|WxH, or --width and --height. */
+static enum status read_size(struct edit_request *r, const struct args *args, struct error *err) {
+    const char *size = args_last(args, "size");
+    enum status s = flag_int(args, "width", SIDE_MIN, SIDE_MAX, &r->width, err);
+    if (s == STATUS_OK) s = flag_int(args, "height", SIDE_MIN, SIDE_MAX, &r->height, err);
+    if (s != STATUS_OK) return s;
+    if (!r->width != !r->height)
+        return fail(err, STATUS_INVALID, "--width and --height go together: give both or none");
+    if (!size || !*size) return STATUS_OK;
+    if (r->width)
+        return fail(err, STATUS_INVALID, "give either --size or --width and --height, not both");
+    r->input_size = strcmp(size, "input") == 0;
+    if (r->input_size || strcmp(size, "model") == 0) return STATUS_OK;
+
+    struct shown_value shown;
+    int64_t width = 0, height = 0;
+    char word[16];
+    const char *x = strchr(size, 'x');
+    bool good = x && (size_t)(x - size) < sizeof word;
+    if (good) {
+        snprintf(word, sizeof word, "%.*s", (int)(x - size), size);
+        good = value_int(word, SIDE_MIN, SIDE_MAX, &width) &&
+               value_int(x + 1, SIDE_MIN, SIDE_MAX, &height);
+    }
+    r->width = (int)width;
+    r->height = (int)height;
+    if (good) return STATUS_OK;
+    value_show(&shown, size);
+    return fail(err, STATUS_INVALID,
+                "--size %s: must be input, model, or WIDTHxHEIGHT with sides from %d to %d",
+                shown.text, SIDE_MIN, SIDE_MAX);
+}
+
+/* A random seed has 32 bits only: short enough to be copied by hand. */
+static enum status random_seed(uint64_t *out, struct error *err) {
+    uint32_t random;
+    if (getrandom(&random, sizeof random, 0) != sizeof random)
+        return fail(err, STATUS_INTERNAL, "the system gives no random seed: name one with --seed");
+    *out = random;
+    return STATUS_OK;
+}
+
+static enum status read_seed(const char *text, uint64_t *out, struct error *err) {
+    struct shown_value shown;
+    if (!*text || strcmp(text, "-1") == 0) return random_seed(out, err);
+    value_show(&shown, text);
+    if (!value_uint64(text, out))
+        return fail(err, STATUS_INVALID,
+                    "--seed %s: must be a whole number from 0 to 18446744073709551615, or -1 for a "
+                    "random one",
+                    shown.text);
+    return STATUS_OK;
+}
+
+/* Every --seed is a picture; with --count, the one seed and those that follow it, or random ones. */
+static enum status read_seeds(struct edit_request *r, const struct args *args, struct error *err) {
+    int count = 0;
+    enum status s = flag_int(args, "count", 1, EDIT_COUNT_MAX, &count, err);
+    if (s != STATUS_OK) return s;
+    r->seeds = calloc(args->count + (size_t)count + 1, sizeof *r->seeds);
+    if (!r->seeds) return fail(err, STATUS_NO_MEMORY, "no memory for the seeds");
+    bool random = true;
+    for (size_t i = 0; i < args->count; i++) {
+        const char *value = args->list[i].value;
+        if (strcmp(args->list[i].flag, "seed") != 0) continue;
+        random = !*value || strcmp(value, "-1") == 0;
+        s = read_seed(value, &r->seeds[r->count++], err);
+        if (s != STATUS_OK) return s;
+    }
+    if (r->count > EDIT_COUNT_MAX)
+        return fail(err, STATUS_INVALID, "--seed was given more than %d times", EDIT_COUNT_MAX);
+    if (r->count > 1 && count > 0)
+        return fail(err, STATUS_INVALID, "give either several --seed or --count, not both");
+    if (r->count == 0) s = random_seed(&r->seeds[r->count++], err);
+    for (; r->count < (size_t)count && s == STATUS_OK; r->count++) {
+        r->seeds[r->count] = r->seeds[r->count - 1] + 1;
+        if (random) s = random_seed(&r->seeds[r->count], err);
+    }
+    return s;
+}
+
+/* Where the extension of a file's name begins: at its last dot, if that is inside the name. */
+static size_t stem_length(const char *path) {
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *dot = strrchr(name, '.');
+    return dot && dot > name ? (size_t)(dot - path) : strlen(path);
+}
+
+static enum status name_outputs(struct edit_request *r, const char *output, struct error *err) {
+    const char *input = r->inputs[r->input_count - 1];
+    bool named = output != NULL;
+    r->outputs = calloc(r->count, sizeof *r->outputs);
+    enum status s = r->outputs ? STATUS_OK : STATUS_NO_MEMORY;
+    if (!named && is_stdio(input)) {
+        output = input;
+        named = true;
+    }
+    if (named && is_stdio(output) && r->count > 1)
+        return fail(err, STATUS_INVALID,
+                    "standard output takes one picture: name a file with --output");
+    const char *base = named ? output : input, *middle = named ? "" : "-edited";
+    size_t stem = stem_length(base);
+    for (size_t i = 0; i < r->count && s == STATUS_OK; i++) {
+        struct buffer name = {0};
+        s = buffer_printf(&name, "%.*s%s", (int)stem, base, middle);
+        if (s == STATUS_OK && r->count > 1) s = buffer_printf(&name, "-%zu", i + 1);
+        if (s == STATUS_OK) s = buffer_printf(&name, "%s", named ? base + stem : ".png");
+        r->outputs[i] = name.data;
+    }
+    return s == STATUS_OK ? s : fail(err, s, "no memory for the outputs' names");
+}
+
+static enum status read_output(struct edit_request *r, const struct args *args, struct error *err) {
+    const char *output = args_last(args, "output");
+    r->format = PICTURE_PNG;
+    enum status s = STATUS_OK;
+    if (output && !*output)
+        s = fail(err, STATUS_INVALID, "--output needs the name of a file");
+    else if (output && !is_stdio(output))
+        s = output_format(&r->format, output, err);
+    if (s == STATUS_OK) s = name_outputs(r, output, err);
+    if (s != STATUS_OK || !edit_request_to_stdout(r)) return s;
+    if (isatty(STDOUT_FILENO))
+        return fail(err, STATUS_INVALID,
+                    "a picture is nothing for a terminal: name a file with --output");
+    if (r->json)
+        return fail(err, STATUS_INVALID,
+                    "--json and the picture cannot both go to standard output: name a file with "
+                    "--output");
+    return STATUS_OK;
+}
+
+enum status edit_request_read(struct edit_request *r, const struct args *args, struct error *err) {
+    *r = (struct edit_request){.guidance_scale = -1.0};
+    enum status s = read_inputs(r, args, err);
+    if (s != STATUS_OK) return s;
+    r->prompt = args_last(args, "prompt");
+    if (!r->prompt || r->prompt[strspn(r->prompt, " \t\r\n")] == '\0')
+        return fail(err, STATUS_INVALID, "no prompt: say with --prompt what to change");
+    r->negative_prompt = args_last(args, "negative-prompt");
+    r->force = args_last(args, "force") != NULL;
+    r->json = args_last(args, "json") != NULL;
+    r->verbose = args_last(args, "verbose") != NULL;
+    s = flag_steps(args, &r->steps, err);
+    if (s == STATUS_OK) s = flag_guidance(args, &r->guidance_scale, err);
+    if (s == STATUS_OK) s = read_size(r, args, err);
+    if (s == STATUS_OK) s = read_seeds(r, args, err);
+    if (s == STATUS_OK) s = read_output(r, args, err);
+    return s;
+}
+
+bool edit_request_to_stdout(const struct edit_request *r) {
+    return is_stdio(r->outputs[0]);
+}
+
+void edit_request_free(struct edit_request *r) {
+    for (size_t i = 0; r->outputs && i < r->count; i++) free(r->outputs[i]);
+    free(r->outputs);
+    free(r->seeds);
+    *r = (struct edit_request){0};
+}
