@@ -6,8 +6,9 @@
 
 #include "model/vae_internal.h"
 
-/* Pixels of the picture in a band.  Fewer take less memory; but in a small map a band then has so few
- * rows that transforming the weights (conv_winograd.c) and starting the threads begin to count. */
+/* Pixels of the picture in a band.  Fewer take less memory; but in a small map a band then has
+ * so few rows that transforming the weights (conv_winograd.c) and starting the threads begin to
+ * count. */
 enum { BAND_PIXELS = 1 << 17 };
 
 /* ---- weights ---- */

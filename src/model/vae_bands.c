@@ -1,10 +1,10 @@
 /*
  * First the rows are counted: for every band, how far each layer gets.  That tells how many rows a
- * layer has to keep between bands, and the largest map that a buffer has to hold.  Then the same count
- * leads the computation.
+ * layer has to keep between bands, and the largest map that a buffer has to hold.  Then the same
+ * count leads the computation.
  *
- * A band's rows lie `headroom` numbers into their buffer, so that the rows kept from before can be put
- * in front of them; both together are the window that a convolution reads.
+ * A band's rows lie `headroom` numbers into their buffer, so that the rows kept from before can be
+ * put in front of them; both together are the window that a convolution reads.
  */
 #include <stdlib.h>
 
@@ -13,8 +13,8 @@
 struct layer {
     const struct conv *conv;
     const struct vector *norm;
-    /* Of a residual block the first layer and the second.  The first keeps the block's input, before
-     * its norm, for as long as the second wants to add it. */
+    /* Of a residual block the first layer and the second.  The first keeps the block's input,
+     * before its norm, for as long as the second wants to add it. */
     const struct res_block *block;
     bool second;
     int64_t in_height, in_width, in_channels, out_height, out_width, out_channels;
@@ -252,7 +252,8 @@ static void run_layer(struct run *r, struct layer *l) {
     p->x = out;
 }
 
-/* x + conv(silu(norm(conv(silu(norm(x)))))), where a change of channels goes through the shortcut. */
+/* x + conv(silu(norm(conv(silu(norm(x)))))), where a change of channels goes through the
+ * shortcut. */
 static void run_block(struct run *r, struct layer *first) {
     struct pass *p = &r->pass;
     struct layer *second = first + 1;
