@@ -28,7 +28,8 @@ cd "$OLDPWD"
 
 cat <<END
 
-Built build/release/firered.  Once it serves, edit a picture from another terminal:
+Built build/release/firered.  Once it serves, open http://localhost:$port/ in a browser, or edit a picture from another
+terminal:
 
   curl -F image=@$root/examples/cat.jpg -F prompt='make it black and white' \\
        -o edited.png http://localhost:$port/edit

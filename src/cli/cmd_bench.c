@@ -78,7 +78,8 @@ static enum status measure(const struct config *config, const struct args *args,
     struct firered_options options = {.model = model.folder,
                                       .device = config->device,
                                       .dtype = config->dtype,
-                                      .threads = config->threads};
+                                      .threads = config->threads,
+                                      .memory_limit = config->memory_limit};
     if (s == STATUS_OK) s = firered_open(&engine, &options, err);
     double load_seconds = seconds_now() - start;
     struct firered_edit edit = {.pictures = &picture,
@@ -115,7 +116,7 @@ int cmd_bench(int argc, char **argv) {
                 "  --size N              side of the picture, in and out [512]\n"
                 "  --steps N             [4]\n"
                 "  --guidance-scale G    up to 1: no guidance [1]\n",
-        .options = OPTION_EDIT,
+        .options = OPTION_MEASURE,
         .own = own,
         .work = bench,
     };

@@ -10,8 +10,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
-#include "cli/edit_made.h"
-#include "cli/edit_request.h"
+#include "cli/edit_remote.h"
 #include "cli/interrupt.h"
 #include "cli/json_out.h"
 #include "cli/model_place.h"
@@ -29,6 +28,8 @@ struct session {
     struct firered *engine;
     struct picture pictures[FIRERED_MAX_PICTURES];
     struct progress progress;
+    struct http_client client; /* of a server; then there is no engine, and the pictures are files */
+    struct buffer files[FIRERED_MAX_PICTURES];
 };
 
 static void on_progress(void *session, const struct firered_progress *now) {
@@ -62,14 +63,13 @@ static void fill_edit(struct firered_edit *edit, struct session *w) {
     if (r->guidance_scale >= 0) edit->guidance_scale = r->guidance_scale;
 }
 
-/* Runs the edit and makes its file. */
-static enum status make_picture(struct edit_made *out, struct session *w, uint64_t seed,
-                                struct error *err) {
+/* Runs the edit here and makes its file. */
+static enum status edit_here(struct edit_made *out, struct session *w, uint64_t seed,
+                             struct error *err) {
     struct firered_edit edit;
     struct firered_result result = {0};
     fill_edit(&edit, w);
     edit.seed = seed;
-    progress_start(&w->progress, !w->request.verbose);
     enum status s = firered_edit_run(w->engine, &edit, &result, err);
     progress_end(&w->progress);
     if (s != STATUS_OK) return s;
@@ -111,7 +111,10 @@ static enum status tell(const struct edit_request *r, size_t index, const struct
 static enum status make_one(struct session *w, size_t index, double since, struct error *err) {
     const struct edit_request *r = &w->request;
     struct edit_made made = {0};
-    enum status s = make_picture(&made, w, r->seeds[index], err);
+    progress_start(&w->progress, !r->verbose);
+    enum status s =
+        r->server ? edit_remote(&made, &w->client, r, w->files, r->seeds[index], &w->progress, err)
+                  : edit_here(&made, w, r->seeds[index], err);
     if (s == STATUS_OK && interrupt_requested()) s = STATUS_CANCELLED;
     if (s == STATUS_OK)
         s = output_write(r->outputs[index], made.file.data, made.file.size, r->force, err);
@@ -119,6 +122,14 @@ static enum status make_one(struct session *w, size_t index, double since, struc
     buffer_free(&made.file);
     free(made.model);
     return s;
+}
+
+static enum status prepare_server(struct session *w, struct error *err) {
+    const struct edit_request *r = &w->request;
+    enum status s = STATUS_OK;
+    for (size_t i = 0; i < r->input_count && s == STATUS_OK; i++)
+        s = picture_file_load(&w->files[i], r->inputs[i], err);
+    return s == STATUS_OK ? http_client_open(&w->client, r->server, w->config->api_key, err) : s;
 }
 
 static enum status prepare(struct session *w, struct error *err) {
@@ -139,7 +150,7 @@ static enum status run(struct session *w, struct error *err) {
     size_t done = 0;
     for (size_t i = 0; i < r->count && s == STATUS_OK; i++)
         s = output_check(r->outputs[i], r->force, err);
-    if (s == STATUS_OK) s = prepare(w, err);
+    if (s == STATUS_OK) s = r->server ? prepare_server(w, err) : prepare(w, err);
     interrupt_defer();
     for (; done < r->count && s == STATUS_OK; done++) {
         s = make_one(w, done, since, err);
@@ -151,7 +162,11 @@ static enum status run(struct session *w, struct error *err) {
 }
 
 static void session_end(struct session *w) {
-    for (size_t i = 0; i < FIRERED_MAX_PICTURES; i++) picture_free(&w->pictures[i]);
+    for (size_t i = 0; i < FIRERED_MAX_PICTURES; i++) {
+        picture_free(&w->pictures[i]);
+        buffer_free(&w->files[i]);
+    }
+    http_client_close(&w->client);
     firered_close(w->engine);
     model_place_free(&w->model);
     edit_request_free(&w->request);
@@ -185,24 +200,17 @@ static const char help[] =
     "  --steps N            1 to 1000 [DEFAULT_STEPS, else the model's]\n"
     "  --guidance-scale G   0 to 30, up to 1: none [DEFAULT_GUIDANCE, else the model's]\n"
     "  --size S             input (the last picture's), model, or WIDTHxHEIGHT [model]\n"
+    "  --server URL         edit on a firered server, with API_KEY; Ctrl-C cancels there\n"
     "  --json               tell about each picture as JSON, one line each\n"
     "  --verbose            log what happens, instead of the progress bar\n";
 
 int cmd_edit(int argc, char **argv) {
-    static const struct arg_spec own[] = {{"image", "FILE"},
-                                          {"prompt", "TEXT"},
-                                          {"output", "FILE"},
-                                          {"force", NULL},
-                                          {"seed", "N"},
-                                          {"count", "N"},
-                                          {"steps", "N"},
-                                          {"guidance-scale", "G"},
-                                          {"size", "input|model|WxH"},
-                                          {"width", "N"},
-                                          {"height", "N"},
-                                          {"json", NULL},
-                                          {"verbose", NULL},
-                                          {NULL, NULL}};
+    static const struct arg_spec own[] = {
+        {"image", "FILE"}, {"prompt", "TEXT"},      {"output", "FILE"},
+        {"force", NULL},   {"seed", "N"},           {"count", "N"},
+        {"steps", "N"},    {"guidance-scale", "G"}, {"size", "input|model|WxH"},
+        {"width", "N"},    {"height", "N"},         {"server", "URL"},
+        {"json", NULL},    {"verbose", NULL},       {NULL, NULL}};
     static const struct command command = {
         .name = "edit",
         .help = help,

@@ -202,7 +202,7 @@ int cmd_eval(int argc, char **argv) {
     static const struct command command = {
         .name = "eval",
         .help = help,
-        .options = OPTION_EDIT,
+        .options = OPTION_MEASURE,
         .variables = OPTION_EDIT_DEFAULTS,
         .own = own,
         .work = eval_command,

@@ -19,7 +19,8 @@ static int info(const struct config *config, const struct args *args, struct err
     const struct firered_options options = {.model = model.folder,
                                             .device = config->device,
                                             .dtype = config->dtype,
-                                            .threads = config->threads};
+                                            .threads = config->threads,
+                                            .memory_limit = config->memory_limit};
     s = firered_inspect(&options, &report, err);
     if (s == STATUS_OK && (fputs(report, stdout) < 0 || fflush(stdout) != 0))
         s = fail(err, STATUS_IO, "cannot write the report");

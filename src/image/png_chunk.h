@@ -4,8 +4,8 @@
  *
  * For walking over a file that is untrusted:
  *
- * for (size_t at = PNG_SIGNATURE_SIZE, n; (n = png_chunk_size(bytes, size, at)) != 0; at += n) if
- * (png_chunk_is(bytes + at, "IEND")) ...
+ *     for (size_t at = PNG_SIGNATURE_SIZE, n; (n = png_chunk_size(bytes, size, at)) != 0; at += n)
+ *         if (png_chunk_is(bytes + at, "IEND")) ...
  *
  * Source: PNG, third edition, section 5.
  */

@@ -138,6 +138,11 @@ static const struct good good_values[] = {
     {"DTYPE", "bfloat16", FIRERED_DTYPE_BFLOAT16, 0, NULL},
     {"THREADS", "0", 0, 0, NULL},
     {"THREADS", "96", 96, 0, NULL},
+    {"MEMORY_LIMIT", "1", 1, 0, NULL},
+    {"MEMORY_LIMIT", "3K", 3072, 0, NULL},
+    {"MEMORY_LIMIT", "800M", 838860800, 0, NULL},
+    {"MEMORY_LIMIT", "12G", 12884901888, 0, NULL},
+    {"MEMORY_LIMIT", "auto", (int64_t)FIRERED_MEMORY_AUTO, 0, NULL},
     {"SEED_GENERATOR", "cuda", FIRERED_GENERATOR_CUDA, 0, NULL},
     {"LOG_LEVEL", "debug", LOG_DEBUG, 0, NULL},
     {"LOG_LEVEL", "error", LOG_ERROR, 0, NULL},
@@ -163,6 +168,7 @@ static void check_field(const struct config *c, const struct good *g) {
     case OPTION_INT:
     case OPTION_CHOICE: assert_int_equal(*(const int *)field, g->whole); break;
     case OPTION_INT64: assert_int_equal(*(const int64_t *)field, g->whole); break;
+    case OPTION_MEMORY: assert_int_equal(*(const uint64_t *)field, g->whole); break;
     case OPTION_REAL: assert_true(*(const double *)field == g->real); break;
     default: assert_string_equal(*(char *const *)field, g->value);
     }
@@ -269,6 +275,38 @@ static void test_bad_values(void **state) {
         {"DTYPE", "fp16", "DTYPE=fp16 (from the environment): must be auto, float32 or bfloat16"},
         {"THREADS", "-2",
          "THREADS=-2 (from the environment): must be a whole number from 0 to 4096"},
+        {"MEMORY_LIMIT", "0",
+         "MEMORY_LIMIT=0 (from the environment): must be a number of bytes, such as 800M or 12G, "
+         "or "
+         "auto"},
+        {"MEMORY_LIMIT", "-1",
+         "MEMORY_LIMIT=-1 (from the environment): must be a number of bytes, such as 800M or 12G, "
+         "or "
+         "auto"},
+        {"MEMORY_LIMIT", "12g",
+         "MEMORY_LIMIT=12g (from the environment): must be a number of bytes, such as 800M or 12G, "
+         "or "
+         "auto"},
+        {"MEMORY_LIMIT", "12GB",
+         "MEMORY_LIMIT=12GB (from the environment): must be a number of bytes, such as 800M or "
+         "12G, or "
+         "auto"},
+        {"MEMORY_LIMIT", "1.5G",
+         "MEMORY_LIMIT=1.5G (from the environment): must be a number of bytes, such as 800M or "
+         "12G, or "
+         "auto"},
+        {"MEMORY_LIMIT", "G",
+         "MEMORY_LIMIT=G (from the environment): must be a number of bytes, such as 800M or 12G, "
+         "or "
+         "auto"},
+        {"MEMORY_LIMIT", "17179869184G",
+         "MEMORY_LIMIT=17179869184G (from the environment): must be a number of bytes, such as "
+         "800M or 12G, or "
+         "auto"},
+        {"MEMORY_LIMIT", "99999999999999999999",
+         "MEMORY_LIMIT=99999999999999999999 (from the environment): must be a number of bytes, "
+         "such as 800M or 12G, or "
+         "auto"},
         {"SEED_GENERATOR", "auto",
          "SEED_GENERATOR=auto (from the environment): must be cpu or cuda"},
         {"LOG_FORMAT", "xml", "LOG_FORMAT=xml (from the environment): must be text or json"},

@@ -1,7 +1,7 @@
 /*
  * bench_png - what writing a PNG file costs, in time and in bytes.
  *
- * bench_png FILE...
+ *     bench_png FILE...
  *
  * Each picture is resized to 1024x1024 and encoded by picture_encode, and, for comparison, by
  * libspng at zlib's level 6 with the filter chosen row by row, which is what most programs do.

@@ -45,7 +45,7 @@ export async function followJob(job, tell, signal) {
     } catch (error) {
       signal.throwIfAborted();
       if (error.status === 404) throw forgotten(error);
-      if (error.code) throw error; // our server's word; anything else may pass
+      if (error instanceof ApiError && error.code) throw error; // our server's word; the rest may pass
     }
     tell({ phase: "lost" });
     await sleep(wait, signal);
