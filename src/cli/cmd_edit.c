@@ -188,36 +188,35 @@ static int edit_command(const struct config *config, const struct args *args, st
 
 static const char help[] =
     "usage: firered edit --image FILE --prompt TEXT [--output FILE] [FLAGS]\n\n"
-    "  --image FILE         the picture, PNG, JPEG or WebP; - is standard input; up to\n"
-    "                       three times: Picture 1 to 3, the last gives the shape\n"
+    "  --image FILE         PNG, JPEG or WebP; - is standard input; up to three:\n"
+    "                       Picture 1 to 3, of which the last gives the shape\n"
     "  --prompt TEXT        what to change\n"
-    "  --output FILE        .png, .jpg or .webp; - is standard output [beside the last\n"
-    "                       picture, as NAME-edited.png]\n"
+    "  --output FILE        .png, .jpg or .webp; - is standard output [beside the\n"
+    "                       last picture, as NAME-edited.png]\n"
     "  --force              replace files that are there\n"
     "  --seed N             the same seed, the same picture; several times: a picture\n"
     "                       each, numbered NAME-1, NAME-2 [random, and told]\n"
-    "  --count N            so many pictures: of that seed and the following, or random\n"
-    "  --steps N            1 to 1000 [DEFAULT_STEPS, else the model's]\n"
-    "  --guidance-scale G   0 to 30, up to 1: none [DEFAULT_GUIDANCE, else the model's]\n"
-    "  --size S             input (the last picture's), model, or WIDTHxHEIGHT [model]\n"
-    "  --server URL         edit on a firered server, with API_KEY; Ctrl-C cancels there\n"
+    "  --count N            so many pictures: that seed and the following, or random\n"
+    "  --steps N            1 to 1000 [DEFAULT_STEPS, else model's]\n"
+    "  --guidance-scale G   0 to 30; up to 1: none [DEFAULT_GUIDANCE, else model's]\n"
+    "  --size S             input (as the last picture), model, WIDTHxHEIGHT [model]\n"
+    "  --server URL         edit on a server, with API_KEY; Ctrl-C cancels there\n"
     "  --json               tell about each picture as JSON, one line each\n"
     "  --verbose            log what happens, instead of the progress bar\n";
 
-int cmd_edit(int argc, char **argv) {
-    static const struct arg_spec own[] = {
-        {"image", "FILE"}, {"prompt", "TEXT"},      {"output", "FILE"},
-        {"force", NULL},   {"seed", "N"},           {"count", "N"},
-        {"steps", "N"},    {"guidance-scale", "G"}, {"size", "input|model|WxH"},
-        {"width", "N"},    {"height", "N"},         {"server", "URL"},
-        {"json", NULL},    {"verbose", NULL},       {NULL, NULL}};
-    static const struct command command = {
-        .name = "edit",
-        .help = help,
-        .options = OPTION_EDIT,
-        .variables = OPTION_EDIT_DEFAULTS,
-        .own = own,
-        .work = edit_command,
-    };
-    return command_run(&command, argc, argv);
-}
+static const struct arg_spec own[] = {
+    {"image", "FILE"}, {"prompt", "TEXT"},      {"output", "FILE"},
+    {"force", NULL},   {"seed", "N"},           {"count", "N"},
+    {"steps", "N"},    {"guidance-scale", "G"}, {"size", "input|model|WxH"},
+    {"width", "N"},    {"height", "N"},         {"server", "URL"},
+    {"json", NULL},    {"verbose", NULL},       {NULL, NULL}};
+
+const struct command command_edit = {
+    .name = "edit",
+    .summary = "edit a picture, here or on a server",
+    .help = help,
+    .options = OPTION_EDIT,
+    .variables = OPTION_EDIT_DEFAULTS,
+    .own = own,
+    .work = edit_command,
+};

@@ -71,6 +71,7 @@ enum status http_client_run(struct http_client *c, struct http_exchange *e, stru
     curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, c->headers);
     curl_easy_setopt(c->curl, CURLOPT_USERAGENT, "firered/" FIRERED_VERSION);
     curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
+    if (e->direct) curl_easy_setopt(c->curl, CURLOPT_PROXY, "");
     curl_easy_setopt(c->curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_SECONDS);
     curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, (long)(e->seconds * 1000));
     curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, why);

@@ -24,6 +24,7 @@ struct http_exchange {
     curl_mime *form;           /* the body, or NULL; stays the caller's */
     double seconds;            /* how long the whole may take; 0: as long as it takes */
     bool to_the_end;           /* Ctrl-C does not end it */
+    bool direct;               /* past any proxy that the environment names */
     /* Takes what arrives of a 200 in place of `body`; false ends the request, which is no error. */
     bool (*sink)(void *arg, const char *bytes, size_t size);
     void *arg;

@@ -80,7 +80,9 @@ enum status option_set(struct config *c, const struct option *o, const char *val
                        const char *source, struct error *err);
 
 /* What is generated.  STATUS_NO_MEMORY. */
-enum status options_write_help(struct buffer *out, unsigned command);
+enum status options_write_help(struct buffer *out, unsigned command);  /* all that is to say */
+enum status options_write_flags(struct buffer *out, unsigned command); /* only flags and values */
+enum status options_write_man(struct buffer *out); /* for docs/man/firered.1, between two markers */
 enum status options_write_env(struct buffer *out); /* .env.example */
 enum status options_write_readme(
     struct buffer *out); /* the table between the README's two markers */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "http/harness.h"
+#include "web/inspect.h"
 
 #define CAT    ROOT "/examples/cat.jpg"
 #define ROCKET ROOT "/examples/rocket.jpg"
@@ -82,52 +83,8 @@ static void stop_server(void) {
     assert_int_equal(server_stop(&server, SIGTERM), 0);
 }
 
-/* Every control and picture has a name for who cannot see it, as the browser tells it. */
-static void check_names(const char *where) {
-    static const char *const roles[] = {
-        "button",   "link",  "textbox",     "spinbutton", "slider",
-        "combobox", "image", "progressbar", "dialog",     "DisclosureTriangle"};
-    json_t *tree = page_call(&browser, "Accessibility.getFullAXTree", NULL), *node;
-    size_t i, named = 0;
-    json_array_foreach(json_object_get(tree, "nodes"), i, node) {
-        const char *role =
-            json_string_value(json_object_get(json_object_get(node, "role"), "value"));
-        const char *name =
-            json_string_value(json_object_get(json_object_get(node, "name"), "value"));
-        if (!role || json_is_true(json_object_get(node, "ignored"))) continue;
-        for (size_t r = 0; r < sizeof roles / sizeof *roles; r++) {
-            if (strcmp(role, roles[r]) != 0) continue;
-            if (!name || !*name) {
-                char *text = json_dumps(node, 0);
-                fail_msg("%s: a %s without a name: %s", where, role, text);
-            }
-            named++;
-        }
-    }
-    assert_true(named > 3);
-    json_decref(tree);
-}
-
-static char *rules(void) {
-    static char text[8192];
-    FILE *f = fopen(CHECKS, "r");
-    assert_non_null(f);
-    size_t n = fread(text, 1, sizeof text - 1, f);
-    fclose(f);
-    assert_true(n < sizeof text - 1);
-    text[n] = '\0';
-    return text;
-}
-
-/* What can be measured of accessibility, in one state of the page; and a picture of it. */
 static void inspect(const char *name) {
-    json_t *wrong = page_eval(&browser, rules()), *one;
-    size_t i;
-    page_screenshot(&browser, name);
-    json_array_foreach(wrong, i, one) print_error("%s: %s\n", name, json_string_value(one));
-    assert_int_equal(json_array_size(wrong), 0);
-    json_decref(wrong);
-    check_names(name);
+    page_inspect(&browser, name);
 }
 
 /* ---- tests ---- */
@@ -350,6 +307,15 @@ static void test_cancel(void **state) {
     wait_until(STAGE("input"));
     server_wait_metric(&server, "firered_edits_running", 0);
     assert_true(is("document.activeElement.id === 'edit'"));
+
+    /* At once, and just when the job's id has come. */
+    json_decref(page_eval(&browser, "edit.click(), cancel.click(), 0"));
+    wait_until(STAGE("input"));
+    server_wait_metric(&server, "firered_edits_running", 0);
+    json_decref(page_eval(&browser, "Storage.prototype.setItem = () => cancel.click(), 0"));
+    click("#edit");
+    wait_until(STAGE("input"));
+    server_wait_metric(&server, "firered_edits_running", 0);
     assert_true(is("document.querySelectorAll('#strip li').length === 0"));
     page_is_quiet(&browser, NULL);
     stop_server();
@@ -444,19 +410,35 @@ static void test_history(void **state) {
     stop_server();
 }
 
+/* The page has the picture: the server need not keep it any more. */
+static void wait_forgotten(const char *path) {
+    int64_t until = now_ms() + BROWSER_SECONDS * 1000;
+    for (int status = 200; status != 404; sleep_ms(5)) {
+        struct answer a;
+        assert_true(now_ms() < until);
+        http_get(&server, path, &a);
+        status = a.status;
+        answer_free(&a);
+    }
+}
+
 /* A job does not depend on the page: a reloaded one goes on with it. */
 static void test_reload(void **state) {
     (void)state;
+    char path[100];
     open_stand_in(NULL);
     edit(CAT, "hold=reload");
     server_wait_metric(&server, "firered_edits_running", 1);
     wait_until("sessionStorage.getItem('firered.job')");
+    page_text(&browser, "JSON.parse(sessionStorage.getItem('firered.job')).urls.self", path,
+              sizeof path);
     open_page();
     wait_until(STAGE("running"));
     server_release(&server, "reload");
     wait_until(STAGE("done") " && before.complete && before.naturalWidth === 451");
     has_text("facts", "hold=reload");
     wait_until("!sessionStorage.getItem('firered.job')");
+    wait_forgotten(path);
     stop_server();
 }
 
