@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "cli/commands.h"
 #include "cli/edit_remote.h"
 #include "cli/interrupt.h"
@@ -96,7 +97,7 @@ static enum status tell(const struct edit_request *r, size_t index, const struct
     if (r->json)
         return json_out(json_pack("{s:s, s:i, s:i, s:o, s:i, s:f, s:s, s:f}", "output",
                                   r->outputs[index], "width", made->width, "height", made->height,
-                                  "seed", json_uint64(r->seeds[index]), "steps", made->steps,
+                                  "seed", json_seed(r->seeds[index]), "steps", made->steps,
                                   "guidance_scale", made->guidance_scale, "model", made->model,
                                   "seconds", seconds),
                         err);

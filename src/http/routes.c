@@ -168,7 +168,8 @@ static enum MHD_Result answer(struct request *r) {
     r->reply_bytes = r->reply.body.size;
     /* A stream of events lasts as long as what it tells of. */
     double patience = r->server->limits.reply_seconds;
-    if (r->reply.events) patience += r->server->config->timeout_seconds;
+    if (r->reply.events)
+        patience += r->server->config->timeout_seconds * (r->images ? EDIT_MOST_COUNT : 1);
     client_allow(r->client, patience);
     /* Counted before the first byte leaves: a client that has its answer finds it in the metrics.
      */
