@@ -112,12 +112,14 @@ def main():
     parser.add_argument("--firered")
     parser.add_argument("--model", required=True)
     parser.add_argument("--size", type=int, default=512)
-    parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=4, help="2 or more: diffusers' schedule of one step divides by zero")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--guidance-scale", type=float, default=1.0)
     parser.add_argument("--peers", default="float32,bfloat16", help="dtypes that diffusers runs in")
     parser.add_argument("--child")
     args = parser.parse_args()
+    if args.steps < 2:
+        parser.error("--steps: 2 or more")
     if args.child:
         return child(args)
     rows = []
