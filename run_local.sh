@@ -26,12 +26,20 @@ cd "$root"
 cmake --build --preset release --target firered
 cd "$OLDPWD"
 
-cat <<END
+# What to do next is the last thing to be read, once the service is ready.
+tell_when_ready() {
+    until "$root/build/release/firered" health --ready --port "$port" 2>/dev/null; do
+        kill -0 $$ 2>/dev/null || return 0
+        sleep 0.2
+    done
+    cat <<END
 
-Built build/release/firered.  Once it serves, edit a picture from another terminal:
+Edit a picture: open http://localhost:$port/ in a browser, or from another terminal
 
   curl -F image=@$root/examples/cat.jpg -F prompt='make it black and white' \\
        -o edited.png http://localhost:$port/edit
 
 END
+}
+(tell_when_ready &) # nobody's child: the service, which this shell becomes, waits for none
 exec "$root/build/release/firered" serve "${flags[@]}"

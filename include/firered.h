@@ -52,6 +52,9 @@ struct firered_lora {
 
 enum { FIRERED_MAX_PICTURES = 3, FIRERED_MAX_EXAMPLES = 12 };
 
+/* For memory_limit: what the machine and the process's control groups have free at open. */
+#define FIRERED_MEMORY_AUTO UINT64_MAX
+
 struct firered_options {
     const char *model; /* a folder in diffusers layout */
     enum firered_device device;
@@ -60,6 +63,11 @@ struct firered_options {
     int threads;                      /* 0: all cores that this process may use */
     const struct firered_lora *loras; /* merged into the weights while they load */
     size_t lora_count;
+    /* Bytes that packed weights and the working memory of edits may take together; 0: no limit.  If
+     * the model does not fit, some of its blocks are read from the files whenever their turn comes:
+     * the same pictures, slower. */
+    uint64_t memory_limit;
+    int edits; /* how many may run at the same time under that limit; 0: one */
     const struct log *log;
     /* Called now and then while loading, with 0.0 to 1.0, from the thread that called
      * firered_open.  May be NULL. */
@@ -79,8 +87,9 @@ struct firered_info {
     double default_guidance_scale; /* of edit_config.json, else 7.0; 1.0 where distilled */
     bool has_default_steps, has_default_guidance; /* whether edit_config.json has them */
     bool distilled;                               /* always run without guidance */
-    int64_t output_area;   /* pixels of an edited picture whose size was not asked for */
-    uint64_t weight_bytes; /* resident for this model's weights */
+    int64_t output_area;     /* pixels of an edited picture whose size was not asked for */
+    uint64_t weight_bytes;   /* resident for this model's weights */
+    uint64_t streamed_bytes; /* of packed weights that are read from the files when needed */
     int64_t parameters;
     size_t example_count; /* prompts that the model's makers show it with: UTF-8, one line each */
     const char *examples[FIRERED_MAX_EXAMPLES];
@@ -139,8 +148,9 @@ struct firered_result {
 
 /* Maps, checks and packs a model's weights.  Every tensor that the networks need is looked up,
  * by name and shape. STATUS_INVALID: the folder is no model of this kind, or something in it is
- * missing, truncated or corrupt; err names it. STATUS_NO_MEMORY, STATUS_IO.  On success *out is
- * the caller's, for firered_close. */
+ * missing, truncated or corrupt; err names it. STATUS_NO_MEMORY: more than there is or the limit
+ * allows, told before anything is loaded. STATUS_IO.  On success *out is the caller's, for
+ * firered_close.  The model's files must not be shortened before that; replacing them is safe. */
 enum status firered_open(struct firered **out, const struct firered_options *options,
                          struct error *err);
 void firered_close(struct firered *engine); /* NULL is fine; no edit may be running */
@@ -157,14 +167,14 @@ enum status firered_edit_plan(const struct firered *engine, const struct firered
 
 /* Runs one edit in the calling thread, with the engine's pool beside it. STATUS_INVALID: the
  * request (counts, sizes, encoding, a prompt over 1024 tokens); STATUS_NO_MEMORY: the working
- * memory is not there, found before the work starts; STATUS_CANCELLED; STATUS_NOT_FINITE: the
+ * memory is not there or beyond the limit, found before the work starts; STATUS_CANCELLED; STATUS_NOT_FINITE: the
  * result has NaN or Inf. When it fails, *result is empty. */
 enum status firered_edit_run(struct firered *engine, const struct firered_edit *edit,
                              struct firered_result *result, struct error *err);
 
 /* Checks a model folder without loading it: configs, tokenizer, and every tensor by name and
  * shape, in a second even for the full model; then plans its memory: weights, and the working
- * memory of an edit of the model's own size.  Adapters are not looked at.  Writes a report of
+ * memory of an edit of the model's own size, under the memory limit if there is one.  Writes a report of
  * lines of text, for `firered info`, to *report (malloc'ed, the caller frees it).  Errors as
  * firered_open.  A folder without a tokenizer/ is inspected too, and the report says so. */
 enum status firered_inspect(const struct firered_options *options, char **report,

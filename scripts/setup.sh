@@ -10,10 +10,12 @@ set -euo pipefail
 
 build=(build-essential cmake ninja-build pkg-config
     libjansson-dev libpcre2-dev libutf8proc-dev
-    libspng-dev zlib1g-dev libjpeg62-turbo-dev libwebp-dev libmicrohttpd-dev)
-tests=(libcmocka-dev libcurl4-openssl-dev valgrind curl
+    libspng-dev zlib1g-dev libjpeg62-turbo-dev libwebp-dev libmicrohttpd-dev
+    libcurl4-openssl-dev)
+tests=(libcmocka-dev valgrind curl
     nginx-light haproxy openssl # openssl: certificates for the proxies
-    chromium)                   # drives the page
+    chromium                    # drives the page
+    python3-venv)               # for tests that bring a Python package of others
 fuzz=(clang libclang-rt-14-dev)
 
 wanted=("${build[@]}")

@@ -7,7 +7,7 @@
 import { getInfo, Unreachable } from "./page/api.js";
 import { $, announce, show, sleep } from "./page/dom.js";
 import { forgetJob, keepEdit, markShown, recallJob, rememberJob, startHistory } from "./page/history.js";
-import { cancelJob, followJob, startJob } from "./page/job.js";
+import { dropJob, followJob, startJob } from "./page/job.js";
 import { complainPictures, getPictures, setPicture, setPictureLimits, startPictures } from "./page/pictures.js";
 import { fitSettings, offerSeed, readSettings, startSettings, writeSettings } from "./page/settings.js";
 import { startViewer, viewEdit } from "./page/viewer.js";
@@ -155,6 +155,7 @@ async function run(again, start) {
   try {
     const { job, before } = await start(signal);
     current.job = job;
+    if (signal.aborted) dropJob(job); // cancelled before its id was here
     const { facts, blob } = await followJob(job, tell, signal);
     facts.seed = job.settings.seed ?? facts.seed; // a JavaScript number has 53 bits, a seed 64
     const made = { time: Date.now(), seconds: (Date.now() - job.time) / 1000, name: job.name,
@@ -163,6 +164,7 @@ async function run(again, start) {
     showEdit(made);
     announce("The picture is done.");
     await keepEdit(made);
+    dropJob(job); // the picture is here now, and need not be there
   } catch (error) {
     const cancelled = signal.aborted;
     current = null;
@@ -178,7 +180,7 @@ function cancel() {
   const { stop, job } = current;
   $("doing").textContent = "Cancelling";
   stop.abort();
-  if (job) cancelJob(job);
+  if (job) dropJob(job);
 }
 
 function submit(event) {
@@ -207,7 +209,7 @@ async function learn() {
     try {
       info = await getInfo();
       notice({ loading: "The model is loading.", shutting_down: "The server is shutting down." }[info.status] ?? "");
-      setPictureLimits(info.limits.max_images, info.limits.max_upload_mb << 20);
+      setPictureLimits(info.limits.max_images, info.limits.max_upload_mb * 2 ** 20);
       fitSettings(info);
       if (info.model) $("served").textContent = `Model ${info.model.name}`;
       if (info.status === "ready") return;

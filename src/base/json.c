@@ -54,3 +54,8 @@ enum status json_get_bool(const json_t *object, const char *key, bool *out, cons
     *out = json_is_true(v);
     return STATUS_OK;
 }
+
+json_t *json_seed(uint64_t seed) {
+    return seed <= UINT64_C(1) << 53 ? json_integer((json_int_t)seed)
+                                     : json_sprintf("%llu", (unsigned long long)seed);
+}

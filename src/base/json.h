@@ -1,6 +1,6 @@
 /*
  * json.h - reading the JSON files of a model folder, untrusted as they are, with errors that name
- * file and key.
+ * file and key; and what is written as JSON in more than one room.
  *
  * A thin layer over jansson.  Every getter leaves *out alone when the key is absent or null, so
  * that the caller's own initial value is the default; a key of the wrong type or out of range is
@@ -27,5 +27,9 @@ enum status json_get_double(const json_t *object, const char *key, double *out, 
                             struct error *err); /* finite */
 enum status json_get_bool(const json_t *object, const char *key, bool *out, const char *where,
                           struct error *err);
+
+/* A seed as JSON: a number, and a string of digits where it is over 2^53, which readers whose
+ * numbers are doubles would round. */
+json_t *json_seed(uint64_t seed);
 
 #endif

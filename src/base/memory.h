@@ -7,8 +7,7 @@
 #include <stdint.h>
 
 /* Bytes that can be taken without swapping or being killed: the least of what the system has
- * available and what is left in the process's control groups (version 2, from its own up to the
- * root).  Linux grants more on paper than there is, so a large allocation that succeeds proves
+ * available and what is left in the process's control groups.  Linux grants more on paper than there is, so a large allocation that succeeds proves
  * nothing.  UINT64_MAX where nothing is known. */
 uint64_t memory_available(void);
 

@@ -5,11 +5,14 @@
  */
 #include "base/pool.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+
+#include "base/cgroup.h"
 
 struct loop {
     void (*task)(void *arg, size_t i, int worker);
@@ -96,10 +99,13 @@ void pool_run(struct pool *p, size_t count, void (*task)(void *arg, size_t i, in
     pthread_mutex_unlock(&p->mutex);
 }
 
+/* A quota of one and a half is worth two threads: with one, a third of it would stay unused. */
 static int usable_cores(void) {
     cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-    return CPU_COUNT(&set) > 0 ? CPU_COUNT(&set) : 1;
+    int cores = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    double quota = ceil(cgroup_processors(""));
+    if (quota < cores) cores = (int)quota;
+    return cores > 0 ? cores : 1;
 }
 
 enum status pool_create(struct pool **out, int threads, struct error *err) {

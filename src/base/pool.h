@@ -19,7 +19,8 @@
 
 struct pool;
 
-/* threads: 1 and more; 0 means the cores that this process may run on.  The caller owns *out. */
+/* threads: 1 and more; 0 means the cores that this process may run on and has the
+ * time for: its affinity and its control groups' quota.  The caller owns *out. */
 enum status pool_create(struct pool **out, int threads, struct error *err);
 void pool_destroy(struct pool *p); /* NULL is fine; no loop may be running */
 int pool_threads(const struct pool *p);

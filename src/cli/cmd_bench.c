@@ -78,7 +78,8 @@ static enum status measure(const struct config *config, const struct args *args,
     struct firered_options options = {.model = model.folder,
                                       .device = config->device,
                                       .dtype = config->dtype,
-                                      .threads = config->threads};
+                                      .threads = config->threads,
+                                      .memory_limit = config->memory_limit};
     if (s == STATUS_OK) s = firered_open(&engine, &options, err);
     double load_seconds = seconds_now() - start;
     struct firered_edit edit = {.pictures = &picture,
@@ -103,21 +104,18 @@ static int bench(const struct config *config, const struct args *args, struct er
     return measure(config, args, err) == STATUS_OK ? EXIT_OK : EXIT_FAILED;
 }
 
-int cmd_bench(int argc, char **argv) {
-    static const struct arg_spec own[] = {{"size", "a whole number"},
-                                          {"steps", "a whole number"},
-                                          {"guidance-scale", "a number"},
-                                          {NULL, NULL}};
-    static const struct command command = {
-        .name = "bench",
-        .help = "usage: firered bench [FLAGS]\n\n"
-                "Edits a made picture once and tells what each phase took.\n\n"
-                "  --size N              side of the picture, in and out [512]\n"
-                "  --steps N             [4]\n"
-                "  --guidance-scale G    up to 1: no guidance [1]\n",
-        .options = OPTION_EDIT,
-        .own = own,
-        .work = bench,
-    };
-    return command_run(&command, argc, argv);
-}
+static const struct arg_spec own[] = {
+    {"size", "N"}, {"steps", "N"}, {"guidance-scale", "G"}, {NULL, NULL}};
+
+const struct command command_bench = {
+    .name = "bench",
+    .summary = "measure an edit, phase by phase",
+    .help = "usage: firered bench [FLAGS]\n\n"
+            "Edits a made picture once and tells what each phase took.\n\n"
+            "  --size N              side of the picture, in and out [512]\n"
+            "  --steps N             [4]\n"
+            "  --guidance-scale G    up to 1: no guidance [1]\n",
+    .options = OPTION_MEASURE,
+    .own = own,
+    .work = bench,
+};

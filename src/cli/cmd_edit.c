@@ -9,9 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "cli/commands.h"
-#include "cli/edit_made.h"
-#include "cli/edit_request.h"
+#include "cli/edit_remote.h"
 #include "cli/interrupt.h"
 #include "cli/json_out.h"
 #include "cli/model_place.h"
@@ -29,6 +29,8 @@ struct session {
     struct firered *engine;
     struct picture pictures[FIRERED_MAX_PICTURES];
     struct progress progress;
+    struct http_client client; /* of a server; then there is no engine, and the pictures are files */
+    struct buffer files[FIRERED_MAX_PICTURES];
 };
 
 static void on_progress(void *session, const struct firered_progress *now) {
@@ -62,14 +64,13 @@ static void fill_edit(struct firered_edit *edit, struct session *w) {
     if (r->guidance_scale >= 0) edit->guidance_scale = r->guidance_scale;
 }
 
-/* Runs the edit and makes its file. */
-static enum status make_picture(struct edit_made *out, struct session *w, uint64_t seed,
-                                struct error *err) {
+/* Runs the edit here and makes its file. */
+static enum status edit_here(struct edit_made *out, struct session *w, uint64_t seed,
+                             struct error *err) {
     struct firered_edit edit;
     struct firered_result result = {0};
     fill_edit(&edit, w);
     edit.seed = seed;
-    progress_start(&w->progress, !w->request.verbose);
     enum status s = firered_edit_run(w->engine, &edit, &result, err);
     progress_end(&w->progress);
     if (s != STATUS_OK) return s;
@@ -96,7 +97,7 @@ static enum status tell(const struct edit_request *r, size_t index, const struct
     if (r->json)
         return json_out(json_pack("{s:s, s:i, s:i, s:o, s:i, s:f, s:s, s:f}", "output",
                                   r->outputs[index], "width", made->width, "height", made->height,
-                                  "seed", json_uint64(r->seeds[index]), "steps", made->steps,
+                                  "seed", json_seed(r->seeds[index]), "steps", made->steps,
                                   "guidance_scale", made->guidance_scale, "model", made->model,
                                   "seconds", seconds),
                         err);
@@ -111,7 +112,10 @@ static enum status tell(const struct edit_request *r, size_t index, const struct
 static enum status make_one(struct session *w, size_t index, double since, struct error *err) {
     const struct edit_request *r = &w->request;
     struct edit_made made = {0};
-    enum status s = make_picture(&made, w, r->seeds[index], err);
+    progress_start(&w->progress, !r->verbose);
+    enum status s =
+        r->server ? edit_remote(&made, &w->client, r, w->files, r->seeds[index], &w->progress, err)
+                  : edit_here(&made, w, r->seeds[index], err);
     if (s == STATUS_OK && interrupt_requested()) s = STATUS_CANCELLED;
     if (s == STATUS_OK)
         s = output_write(r->outputs[index], made.file.data, made.file.size, r->force, err);
@@ -119,6 +123,14 @@ static enum status make_one(struct session *w, size_t index, double since, struc
     buffer_free(&made.file);
     free(made.model);
     return s;
+}
+
+static enum status prepare_server(struct session *w, struct error *err) {
+    const struct edit_request *r = &w->request;
+    enum status s = STATUS_OK;
+    for (size_t i = 0; i < r->input_count && s == STATUS_OK; i++)
+        s = picture_file_load(&w->files[i], r->inputs[i], err);
+    return s == STATUS_OK ? http_client_open(&w->client, r->server, w->config->api_key, err) : s;
 }
 
 static enum status prepare(struct session *w, struct error *err) {
@@ -139,7 +151,7 @@ static enum status run(struct session *w, struct error *err) {
     size_t done = 0;
     for (size_t i = 0; i < r->count && s == STATUS_OK; i++)
         s = output_check(r->outputs[i], r->force, err);
-    if (s == STATUS_OK) s = prepare(w, err);
+    if (s == STATUS_OK) s = r->server ? prepare_server(w, err) : prepare(w, err);
     interrupt_defer();
     for (; done < r->count && s == STATUS_OK; done++) {
         s = make_one(w, done, since, err);
@@ -151,7 +163,11 @@ static enum status run(struct session *w, struct error *err) {
 }
 
 static void session_end(struct session *w) {
-    for (size_t i = 0; i < FIRERED_MAX_PICTURES; i++) picture_free(&w->pictures[i]);
+    for (size_t i = 0; i < FIRERED_MAX_PICTURES; i++) {
+        picture_free(&w->pictures[i]);
+        buffer_free(&w->files[i]);
+    }
+    http_client_close(&w->client);
     firered_close(w->engine);
     model_place_free(&w->model);
     edit_request_free(&w->request);
@@ -173,43 +189,35 @@ static int edit_command(const struct config *config, const struct args *args, st
 
 static const char help[] =
     "usage: firered edit --image FILE --prompt TEXT [--output FILE] [FLAGS]\n\n"
-    "  --image FILE         the picture, PNG, JPEG or WebP; - is standard input; up to\n"
-    "                       three times: Picture 1 to 3, the last gives the shape\n"
+    "  --image FILE         PNG, JPEG or WebP; - is standard input; up to three:\n"
+    "                       Picture 1 to 3, of which the last gives the shape\n"
     "  --prompt TEXT        what to change\n"
-    "  --output FILE        .png, .jpg or .webp; - is standard output [beside the last\n"
-    "                       picture, as NAME-edited.png]\n"
+    "  --output FILE        .png, .jpg or .webp; - is standard output [beside the\n"
+    "                       last picture, as NAME-edited.png]\n"
     "  --force              replace files that are there\n"
     "  --seed N             the same seed, the same picture; several times: a picture\n"
     "                       each, numbered NAME-1, NAME-2 [random, and told]\n"
-    "  --count N            so many pictures: of that seed and the following, or random\n"
-    "  --steps N            1 to 1000 [DEFAULT_STEPS, else the model's]\n"
-    "  --guidance-scale G   0 to 30, up to 1: none [DEFAULT_GUIDANCE, else the model's]\n"
-    "  --size S             input (the last picture's), model, or WIDTHxHEIGHT [model]\n"
+    "  --count N            so many pictures: that seed and the following, or random\n"
+    "  --steps N            1 to 1000 [DEFAULT_STEPS, else model's]\n"
+    "  --guidance-scale G   0 to 30; up to 1: none [DEFAULT_GUIDANCE, else model's]\n"
+    "  --size S             input (as the last picture), model, WIDTHxHEIGHT [model]\n"
+    "  --server URL         edit on a server, with API_KEY; Ctrl-C cancels there\n"
     "  --json               tell about each picture as JSON, one line each\n"
     "  --verbose            log what happens, instead of the progress bar\n";
 
-int cmd_edit(int argc, char **argv) {
-    static const struct arg_spec own[] = {{"image", "FILE"},
-                                          {"prompt", "TEXT"},
-                                          {"output", "FILE"},
-                                          {"force", NULL},
-                                          {"seed", "N"},
-                                          {"count", "N"},
-                                          {"steps", "N"},
-                                          {"guidance-scale", "G"},
-                                          {"size", "input|model|WxH"},
-                                          {"width", "N"},
-                                          {"height", "N"},
-                                          {"json", NULL},
-                                          {"verbose", NULL},
-                                          {NULL, NULL}};
-    static const struct command command = {
-        .name = "edit",
-        .help = help,
-        .options = OPTION_EDIT,
-        .variables = OPTION_EDIT_DEFAULTS,
-        .own = own,
-        .work = edit_command,
-    };
-    return command_run(&command, argc, argv);
-}
+static const struct arg_spec own[] = {
+    {"image", "FILE"}, {"prompt", "TEXT"},      {"output", "FILE"},
+    {"force", NULL},   {"seed", "N"},           {"count", "N"},
+    {"steps", "N"},    {"guidance-scale", "G"}, {"size", "input|model|WxH"},
+    {"width", "N"},    {"height", "N"},         {"server", "URL"},
+    {"json", NULL},    {"verbose", NULL},       {NULL, NULL}};
+
+const struct command command_edit = {
+    .name = "edit",
+    .summary = "edit a picture, here or on a server",
+    .help = help,
+    .options = OPTION_EDIT,
+    .variables = OPTION_EDIT_DEFAULTS,
+    .own = own,
+    .work = edit_command,
+};

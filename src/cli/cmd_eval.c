@@ -181,31 +181,27 @@ static int eval_command(const struct config *config, const struct args *args, st
 
 static const char help[] =
     "usage: firered eval --list FILE [--json] [FLAGS]\n\n"
-    "Runs the edits of a list and compares each result with an expected picture: PSNR in dB over\n"
-    "all bytes (equal pictures: 100) and SSIM of the luma, per class.  Where the list has several\n"
-    "classes for one picture, it also tells which class's expected picture each result is nearest\n"
-    "to: whether the instruction decides.\n\n"
-    "  --list FILE            lines of fields parted by tabs, relative to the file's folder:\n"
-    "                         PICTURE PROMPT EXPECTED CLASS [steps=N] [seed=N] [guidance=G]\n"
-    "                         Edits are made in EXPECTED's size (multiples of 16); without a seed\n"
-    "                         it is 0.  Lines that start with # are skipped.\n"
-    "  --steps N              for edits that say nothing [else DEFAULT_STEPS, else the model's]\n"
-    "  --guidance-scale G     likewise [else DEFAULT_GUIDANCE, else the model's]\n"
-    "  --json                 the scores of classes and single edits for machines\n";
+    "Runs the edits of a list and compares each result with an expected picture, per\n"
+    "class: PSNR in dB over all bytes (equal pictures: 100), SSIM of the luma.  Where\n"
+    "the list has several classes for one picture it also tells which one's expected\n"
+    "picture each result is nearest to: whether the instruction decides.\n\n"
+    "  --list FILE          lines of fields parted by tabs, files from its folder:\n"
+    "                       PICTURE PROMPT EXPECTED CLASS\n"
+    "                       and any of steps=N seed=N guidance=G\n"
+    "                       Edits have EXPECTED's size (multiples of 16) and seed 0.\n"
+    "                       Lines that start with # are skipped.\n"
+    "  --steps N, --guidance-scale G   for edits that say nothing\n"
+    "  --json               scores of the classes and of each edit, for machines\n";
 
-int cmd_eval(int argc, char **argv) {
-    static const struct arg_spec own[] = {{"list", "a file"},
-                                          {"steps", "a whole number"},
-                                          {"guidance-scale", "a number"},
-                                          {"json", NULL},
-                                          {NULL, NULL}};
-    static const struct command command = {
-        .name = "eval",
-        .help = help,
-        .options = OPTION_EDIT,
-        .variables = OPTION_EDIT_DEFAULTS,
-        .own = own,
-        .work = eval_command,
-    };
-    return command_run(&command, argc, argv);
-}
+static const struct arg_spec own[] = {
+    {"list", "FILE"}, {"steps", "N"}, {"guidance-scale", "G"}, {"json", NULL}, {NULL, NULL}};
+
+const struct command command_eval = {
+    .name = "eval",
+    .summary = "score a list of edits against expected pictures",
+    .help = help,
+    .options = OPTION_MEASURE,
+    .variables = OPTION_EDIT_DEFAULTS,
+    .own = own,
+    .work = eval_command,
+};

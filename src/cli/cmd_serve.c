@@ -23,13 +23,11 @@ static int serve(const struct config *config, const struct args *args, struct er
     return s == STATUS_OK ? EXIT_OK : EXIT_FAILED;
 }
 
-int cmd_serve(int argc, char **argv) {
-    static const struct command command = {
-        .name = "serve",
-        .help = "usage: firered serve [FLAGS]\n\n"
-                "Serves POST /edit and its companions until SIGTERM or Ctrl-C.\n",
-        .options = OPTION_SERVE,
-        .work = serve,
-    };
-    return command_run(&command, argc, argv);
-}
+const struct command command_serve = {
+    .name = "serve",
+    .summary = "the HTTP service",
+    .help = "usage: firered serve [FLAGS]\n\n"
+            "Serves POST /edit and its companions until SIGTERM or Ctrl-C.\n",
+    .options = OPTION_SERVE,
+    .work = serve,
+};

@@ -8,10 +8,10 @@
 
 static int write_help(const struct command *c, struct error *err) {
     struct buffer list = {0};
-    enum status s = options_write_help(&list, c->options);
+    enum status s = options_write_flags(&list, c->options);
     if (s == STATUS_OK)
-        printf("%s\nSettings, as a flag or [in the environment or .env]:\n\n%s", c->help,
-               list.data);
+        printf("%s\nSettings (`firered help settings` explains them, and their variables):\n%s",
+               c->help, list.data);
     buffer_free(&list);
     if (s == STATUS_OK && fflush(stdout) == 0) return EXIT_OK;
     fail(err, STATUS_IO, "cannot write the help");
@@ -27,7 +27,7 @@ static int read_and_work(const struct command *c, const struct args *args, struc
     return exit_status;
 }
 
-static struct arg_spec *all_specs(const struct command *c, size_t *count) {
+struct arg_spec *command_specs(const struct command *c, size_t *count) {
     size_t own = 0;
     while (c->own && c->own[own].flag) own++;
     struct arg_spec *specs = option_specs(c->options, own + 1, count);
@@ -42,7 +42,7 @@ int command_run(const struct command *command, int argc, char **argv) {
     struct args args = {0};
     size_t count;
     int exit_status = EXIT_FAILED;
-    struct arg_spec *specs = all_specs(command, &count);
+    struct arg_spec *specs = command_specs(command, &count);
     if (specs) {
         enum status s = args_parse(&args, argc, argv, specs, count, &err);
         if (s != STATUS_OK)

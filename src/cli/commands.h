@@ -1,7 +1,6 @@
 /*
  * commands.h - the commands of the program, and what they have in common.
  *
- * Each command takes argv from its own name on and returns the exit status of the process.
  * Results go to standard output; everything else goes to standard error, and a failure is one line
  * there.
  */
@@ -19,15 +18,9 @@ enum {
     EXIT_INTERRUPTED = 130
 };
 
-int cmd_serve(int argc, char **argv);
-int cmd_edit(int argc, char **argv);
-int cmd_info(int argc, char **argv);
-int cmd_health(int argc, char **argv);
-int cmd_bench(int argc, char **argv);
-int cmd_eval(int argc, char **argv);
-
 struct command {
     const char *name;
+    const char *summary;        /* a few words */
     const char *help;           /* what stands before the list of settings */
     unsigned options;           /* enum option_command: the settings that are flags of it */
     unsigned variables;         /* further settings that count, but not as flags */
@@ -37,7 +30,13 @@ struct command {
     int (*work)(const struct config *config, const struct args *args, struct error *err);
 };
 
-/* Parses the flags, reads the settings, answers --help, does the work and reports a failure. */
+extern const struct command command_serve, command_edit, command_info, command_health, command_eval,
+    command_bench;
+
+/* All its flags, settings included, in a malloc'ed block; a flag "" takes a word.  NULL: no memory. */
+struct arg_spec *command_specs(const struct command *c, size_t *count);
+
+/* argv[0] is the command's name; returns the exit status of the process.  Parses the flags, reads the settings, answers --help, does the work and reports a failure. */
 int command_run(const struct command *command, int argc, char **argv);
 
 #endif

@@ -10,6 +10,7 @@
 #include "cli/flags.h"
 #include "cli/output.h"
 #include "cli/picture_file.h"
+#include "config/options.h"
 #include "config/values.h"
 
 static enum status read_inputs(struct edit_request *r, const struct args *args, struct error *err) {
@@ -143,6 +144,34 @@ static enum status name_outputs(struct edit_request *r, const char *output, stru
     return s == STATUS_OK ? s : fail(err, s, "no memory for the outputs' names");
 }
 
+/* Of the settings a service takes only these from a request; the others are its own.  In the
+ * environment they stay without effect, but a flag is a wish that would be passed over. */
+static bool is_for_servers(const struct option *o) {
+    return strcmp(o->variable, "API_KEY") == 0 || strcmp(o->variable, "NEGATIVE_PROMPT") == 0;
+}
+
+static enum status read_server(struct edit_request *r, const struct args *args, struct error *err) {
+    const char *server = args_last(args, "server");
+    struct shown_value shown;
+    if (!server || !*server) return STATUS_OK;
+    value_show(&shown, server);
+    if (!value_url(server))
+        return fail(err, STATUS_INVALID,
+                    "--server %s: must be a URL that starts with http:// or https://", shown.text);
+    r->server = server;
+    for (size_t i = 0; i < option_count; i++) {
+        const struct option *o = &option_table[i];
+        char flag[OPTION_FLAG_ROOM];
+        option_flag(o, flag);
+        bool given = args_last(args, flag) || (o->alias && args_last(args, o->alias));
+        if (given && !is_for_servers(o))
+            return fail(err, STATUS_INVALID,
+                        "--%s is for edits on this machine: the server has a setting of its own",
+                        o->alias ? o->alias : flag);
+    }
+    return STATUS_OK;
+}
+
 static enum status read_output(struct edit_request *r, const struct args *args, struct error *err) {
     const char *output = args_last(args, "output");
     r->format = PICTURE_PNG;
@@ -177,6 +206,7 @@ enum status edit_request_read(struct edit_request *r, const struct args *args, s
     s = flag_steps(args, &r->steps, err);
     if (s == STATUS_OK) s = flag_guidance(args, &r->guidance_scale, err);
     if (s == STATUS_OK) s = read_size(r, args, err);
+    if (s == STATUS_OK) s = read_server(r, args, err);
     if (s == STATUS_OK) s = read_seeds(r, args, err);
     if (s == STATUS_OK) s = read_output(r, args, err);
     return s;

@@ -10,8 +10,3 @@ enum status json_out(json_t *root, struct error *err) {
         return fail(err, STATUS_IO, "cannot write the report");
     return STATUS_OK;
 }
-
-json_t *json_uint64(uint64_t n) {
-    return n <= UINT64_C(1) << 53 ? json_integer((json_int_t)n)
-                                  : json_sprintf("%llu", (unsigned long long)n);
-}

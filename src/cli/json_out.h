@@ -5,15 +5,10 @@
 #define CLI_JSON_OUT_H
 
 #include <jansson.h>
-#include <stdint.h>
 
 #include "firered/status.h"
 
 /* Releases `root`; NULL is one that could not be made.  STATUS_NO_MEMORY, STATUS_IO. */
 enum status json_out(json_t *root, struct error *err);
-
-/* A number, and a string of digits where it is over 2^53, which readers whose numbers are doubles
- * would round. */
-json_t *json_uint64(uint64_t n);
 
 #endif

@@ -68,6 +68,7 @@ enum status model_open(struct firered **out, struct model_place *place, const ch
         .dtype = config->dtype,
         .generator = config->seed_generator,
         .threads = config->threads,
+        .memory_limit = config->memory_limit,
         .loras = config->loras,
         .lora_count = config->lora_count,
         .log = log,

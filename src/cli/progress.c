@@ -37,30 +37,45 @@ void progress_loading(void *progress, double share) {
     draw("load", share, rest);
 }
 
-/* "3/28  31 s left" */
-static void draw_count(struct progress *p, const char *stage, size_t done, size_t count) {
+/* "3/28  31 s left"; seconds_left negative: unknown. */
+static void draw_count(const char *stage, size_t done, size_t count, double seconds_left) {
     char rest[64];
-    if (p->counted_from == 0.0) p->counted_from = seconds_now();
     int n = snprintf(rest, sizeof rest, "%zu/%zu", done, count);
-    if (done > 0) {
-        double each = (seconds_now() - p->counted_from) / (double)done;
-        snprintf(rest + n, sizeof rest - (size_t)n, "  %.0f s left", each * (double)(count - done));
-    }
+    if (seconds_left >= 0)
+        snprintf(rest + n, sizeof rest - (size_t)n, "  %.0f s left", seconds_left);
     draw(stage, (double)done / (double)count, rest);
+}
+
+/* Draws and measures: what is left takes as long as what is done. */
+static void count_on(struct progress *p, const char *stage, size_t done, size_t count) {
+    if (p->counted_from == 0.0) p->counted_from = seconds_now();
+    double left = -1;
+    if (done > 0) left = (seconds_now() - p->counted_from) / (double)done * (double)(count - done);
+    draw_count(stage, done, count, left);
 }
 
 void progress_edit(struct progress *p, const struct firered_progress *now) {
     if (!p->shown) return;
     if (now->stage == FIRERED_STAGE_DENOISE && now->steps > 0)
-        draw_count(p, "denoise", (size_t)now->step, (size_t)now->steps);
+        count_on(p, "denoise", (size_t)now->step, (size_t)now->steps);
     else if (now->stage == FIRERED_STAGE_DECODE)
         draw("decode", 1.0, "");
     else
         draw("encode", 0.0, "");
 }
 
+void progress_queued(struct progress *p, int position) {
+    char rest[32];
+    snprintf(rest, sizeof rest, "place %d", position);
+    if (p->shown) draw("queue", 0.0, rest);
+}
+
+void progress_steps(struct progress *p, int step, int steps, double seconds_left) {
+    if (p->shown) draw_count("denoise", (size_t)step, (size_t)steps, seconds_left);
+}
+
 void progress_items(struct progress *p, const char *name, size_t done, size_t count) {
-    if (p->shown) draw_count(p, name, done, count);
+    if (p->shown) count_on(p, name, done, count);
 }
 
 void progress_end(struct progress *p) {

@@ -23,8 +23,10 @@ struct backend {
     void (*upload)(struct workspace *w, struct tensor out, const float *in);
     void (*download)(struct workspace *w, float *out, struct tensor in);
 
-    enum status (*pack_linear)(struct compute *c, struct linear **out, const struct matrix *parts,
-                               size_t count, const float *bias, bool exact, struct error *err);
+    /* into: a workspace for the numbers, or NULL for memory of the linear's own. */
+    enum status (*pack_linear)(struct compute *c, struct workspace *into, struct linear **out,
+                               const struct matrix *parts, size_t count, const float *bias,
+                               bool exact, struct error *err);
     enum status (*pack_conv)(struct compute *c, struct conv **out, const float *weight,
                              const float *bias, int64_t out_channels, int64_t in_channels, int size,
                              struct error *err);
@@ -63,14 +65,16 @@ struct compute {
     const struct backend *backend;
     const char *kernels;
     int threads;
-    bool plan_only; /* what is packed has sizes, but no numbers */
-    atomic_uint_least64_t weight_bytes;
+    bool plan_only;        /* what is packed has sizes, but no numbers */
+    uint64_t memory_limit; /* of the two below together; UINT64_MAX for none */
+    atomic_uint_least64_t weight_bytes, workspace_bytes;
 };
 
 struct linear {
     struct compute *compute;
     int64_t out_features, in_features;
     uint64_t bytes;
+    bool in_workspace; /* the numbers' memory goes with a workspace's */
 };
 
 struct conv {
@@ -84,6 +88,7 @@ struct vector {
     struct compute *compute;
     int64_t n;
     float *data;
+    bool in_workspace;
 };
 
 struct workspace {
@@ -91,11 +96,15 @@ struct workspace {
     char *memory; /* NULL when dry */
     size_t size, used, peak;
     bool dry;
+    bool part; /* of another one, whose memory it is */
     double flops;
     bool (*cancelled)(void *arg);
     void *arg;
     enum status failed; /* the first error, told by workspace_check; nothing is computed after it */
     const char *why;    /* a sentence about it, or NULL */
 };
+
+/* The next `bytes` of a workspace, on a cache line's boundary; NULL when it is dry or has failed. */
+void *workspace_take(struct workspace *w, size_t bytes);
 
 #endif

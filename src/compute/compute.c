@@ -42,8 +42,9 @@ uint64_t compute_weight_bytes(const struct compute *c) {
 
 /* ---- weights ---- */
 
-enum status compute_pack_linear(struct compute *c, struct linear **out, const struct matrix *parts,
-                                size_t count, const float *bias, bool exact, struct error *err) {
+static enum status pack_linear(struct compute *c, struct workspace *into, struct linear **out,
+                               const struct matrix *parts, size_t count, const float *bias,
+                               bool exact, struct error *err) {
     *out = NULL;
     for (size_t i = 0; i < count; i++)
         if (parts[i].rows < 1 || parts[i].cols < 1 || parts[i].cols != parts[0].cols)
@@ -51,8 +52,26 @@ enum status compute_pack_linear(struct compute *c, struct linear **out, const st
                 err, STATUS_INVALID, "cannot pack a [%lld, %lld] matrix with one of %lld columns",
                 (long long)parts[i].rows, (long long)parts[i].cols, (long long)parts[0].cols);
     if (count == 0) return fail(err, STATUS_INVALID, "a layer without weights");
-    enum status s = c->backend->pack_linear(c, out, parts, count, bias, exact, err);
+    return c->backend->pack_linear(c, into, out, parts, count, bias, exact, err);
+}
+
+enum status compute_pack_linear(struct compute *c, struct linear **out, const struct matrix *parts,
+                                size_t count, const float *bias, bool exact, struct error *err) {
+    enum status s = pack_linear(c, NULL, out, parts, count, bias, exact, err);
     if (s == STATUS_OK) atomic_fetch_add(&c->weight_bytes, (*out)->bytes);
+    return s;
+}
+
+enum status workspace_pack_linear(struct workspace *w, struct linear **out,
+                                  const struct matrix *parts, size_t count, const float *bias,
+                                  bool exact, struct error *err) {
+    *out = NULL;
+    enum status s = workspace_check(w, err);
+    if (s == STATUS_OK) s = pack_linear(w->compute, w, out, parts, count, bias, exact, err);
+    if (s == STATUS_OK) s = workspace_check(w, err);
+    if (s == STATUS_OK) return s;
+    linear_destroy(*out);
+    *out = NULL;
     return s;
 }
 
@@ -69,27 +88,46 @@ enum status compute_pack_conv(struct compute *c, struct conv **out, const float 
     return s;
 }
 
-enum status compute_pack_vector(struct compute *c, struct vector **out, const float *data,
-                                int64_t n, struct error *err) {
+static enum status pack_vector(struct compute *c, struct workspace *into, struct vector **out,
+                               const float *data, int64_t n, struct error *err) {
+    size_t bytes = (size_t)n * sizeof(float);
+    bool numbers = !c->plan_only && !(into && into->dry);
+    *out = NULL;
     struct vector *v = malloc(sizeof *v);
-    float *copy = v && !c->plan_only ? c->backend->allocate(c, (size_t)n * sizeof(float)) : NULL;
-    if (!v || (!copy && !c->plan_only)) {
+    float *copy = NULL;
+    if (v && into)
+        copy = workspace_take(into, bytes);
+    else if (v && numbers)
+        copy = c->backend->allocate(c, bytes);
+    if (!v || (!copy && numbers)) {
         free(v);
-        *out = NULL;
         return fail(err, STATUS_NO_MEMORY, "no memory for a weight vector of %lld numbers",
                     (long long)n);
     }
-    *v = (struct vector){c, n, copy};
+    *v = (struct vector){c, n, copy, into != NULL};
     struct workspace upload = {.compute = c};
     if (copy) c->backend->upload(&upload, (struct tensor){copy, 1, n, n}, data);
-    atomic_fetch_add(&c->weight_bytes, (uint64_t)n * sizeof(float));
     *out = v;
     return STATUS_OK;
 }
 
+enum status compute_pack_vector(struct compute *c, struct vector **out, const float *data,
+                                int64_t n, struct error *err) {
+    enum status s = pack_vector(c, NULL, out, data, n, err);
+    if (s == STATUS_OK) atomic_fetch_add(&c->weight_bytes, (uint64_t)n * sizeof(float));
+    return s;
+}
+
+enum status workspace_pack_vector(struct workspace *w, struct vector **out, const float *data,
+                                  int64_t n, struct error *err) {
+    *out = NULL;
+    enum status s = workspace_check(w, err);
+    return s == STATUS_OK ? pack_vector(w->compute, w, out, data, n, err) : s;
+}
+
 void linear_destroy(struct linear *l) {
     if (!l) return;
-    atomic_fetch_sub(&l->compute->weight_bytes, l->bytes);
+    if (!l->in_workspace) atomic_fetch_sub(&l->compute->weight_bytes, l->bytes);
     l->compute->backend->linear_destroy(l);
 }
 
@@ -101,8 +139,11 @@ void conv_destroy(struct conv *v) {
 
 void vector_destroy(struct vector *v) {
     if (!v) return;
-    atomic_fetch_sub(&v->compute->weight_bytes, (uint64_t)v->n * sizeof(float));
-    v->compute->backend->release(v->compute, v->data, (size_t)v->n * sizeof(float));
+    size_t bytes = (size_t)v->n * sizeof(float);
+    if (!v->in_workspace) {
+        atomic_fetch_sub(&v->compute->weight_bytes, bytes);
+        v->compute->backend->release(v->compute, v->data, bytes);
+    }
     free(v);
 }
 
@@ -123,13 +164,33 @@ enum status workspace_create_dry(struct workspace **out, struct compute *c, stru
     return STATUS_OK;
 }
 
+/* Counts `bytes` for one more workspace, unless the limit forbids them; then *left is what it
+ * leaves. */
+static bool count_workspace(struct compute *c, size_t bytes, uint64_t *left) {
+    uint64_t weights = atomic_load(&c->weight_bytes), before = atomic_load(&c->workspace_bytes);
+    do {
+        uint64_t held = weights + before;
+        *left = c->memory_limit > held ? c->memory_limit - held : 0;
+        if (bytes > *left) return false;
+    } while (!atomic_compare_exchange_weak(&c->workspace_bytes, &before, before + bytes));
+    return true;
+}
+
 enum status workspace_create(struct workspace **out, struct compute *c, size_t bytes,
                              bool (*cancelled)(void *arg), void *arg, struct error *err) {
+    uint64_t left;
     *out = NULL;
     if (c->plan_only) return fail(err, STATUS_INTERNAL, "this model was opened for planning only");
+    if (!count_workspace(c, bytes, &left))
+        return fail(err, STATUS_NO_MEMORY,
+                    "this edit needs %.1f MB of working memory, but weights and other edits leave "
+                    "%.1f MB of the memory limit; ask for a smaller size, try again when other "
+                    "edits have ended, or raise MEMORY_LIMIT",
+                    (double)bytes / 1e6, (double)left / 1e6);
     struct workspace *w = calloc(1, sizeof *w);
     char *memory = w ? c->backend->reserve(c, bytes) : NULL;
     if (!memory) {
+        atomic_fetch_sub(&c->workspace_bytes, bytes);
         free(w);
         return fail(err, STATUS_NO_MEMORY,
                     "this edit needs %.1f MB of working memory, which is not free; ask for a "
@@ -143,9 +204,26 @@ enum status workspace_create(struct workspace **out, struct compute *c, size_t b
     return STATUS_OK;
 }
 
+enum status workspace_create_part(struct workspace **out, struct workspace *of, size_t bytes,
+                                  struct error *err) {
+    *out = NULL;
+    char *memory = workspace_take(of, bytes);
+    enum status s = workspace_check(of, err);
+    if (s != STATUS_OK) return s;
+    struct workspace *w = calloc(1, sizeof *w);
+    if (!w) return fail(err, STATUS_NO_MEMORY, "no memory for a part of an edit's memory");
+    *w = (struct workspace){
+        .compute = of->compute, .memory = memory, .size = bytes, .dry = of->dry, .part = true};
+    *out = w;
+    return STATUS_OK;
+}
+
 void workspace_destroy(struct workspace *w) {
     if (!w) return;
-    if (w->memory) w->compute->backend->release(w->compute, w->memory, w->size);
+    if (w->memory && !w->part) {
+        w->compute->backend->release(w->compute, w->memory, w->size);
+        atomic_fetch_sub(&w->compute->workspace_bytes, w->size);
+    }
     free(w);
 }
 
@@ -185,7 +263,7 @@ void workspace_release(struct workspace *w, size_t mark) {
 
 /* A real run takes exactly what its dry run took; should the two ever differ, nothing more is
  * computed and the run fails at its next check. */
-static void *take(struct workspace *w, size_t bytes) {
+void *workspace_take(struct workspace *w, size_t bytes) {
     if (w->failed != STATUS_OK) return NULL;
     size_t room = w->size - w->used;
     if (bytes <= room) bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
@@ -213,7 +291,8 @@ static int64_t product_of_sizes(int64_t a, int64_t b) {
 
 struct tensor tensor_take(struct workspace *w, int64_t rows, int64_t cols) {
     int64_t n = product_of_sizes(rows, cols);
-    return (struct tensor){take(w, n < 0 ? SIZE_MAX : (size_t)n * sizeof(float)), rows, cols, cols};
+    return (struct tensor){workspace_take(w, n < 0 ? SIZE_MAX : (size_t)n * sizeof(float)), rows,
+                           cols, cols};
 }
 
 struct feature_map feature_map_take(struct workspace *w, int64_t height, int64_t width,
@@ -265,7 +344,7 @@ void op_linear(struct workspace *w, struct tensor out, struct tensor in, const s
                       (!e->residual || same_shape(*e->residual, out))))
         return;
     size_t mark = workspace_mark(w);
-    void *scratch = take(w, b->linear_scratch(w->compute, out, in, l));
+    void *scratch = workspace_take(w, b->linear_scratch(w->compute, out, in, l));
     w->flops += 2.0 * (double)in.rows * (double)l->in_features * (double)l->out_features;
     if (live(w)) b->linear(w, scratch, out, in, l, e);
     workspace_release(w, mark);
@@ -346,7 +425,7 @@ void op_attention(struct workspace *w, struct tensor out, struct tensor q, struc
     const struct backend *b = w->compute->backend;
     if (!sound(w, attention_fits(out, q, k, v, a))) return;
     size_t mark = workspace_mark(w);
-    void *scratch = take(w, b->attention_scratch(w->compute, q, k, a));
+    void *scratch = workspace_take(w, b->attention_scratch(w->compute, q, k, a));
     w->flops += attention_flops(q.rows, k.rows, a);
     if (live(w)) b->attention(w, scratch, out, q, k, v, a);
     workspace_release(w, mark);
@@ -367,7 +446,7 @@ void op_conv(struct workspace *w, struct feature_map out, struct feature_map in,
     const struct backend *b = w->compute->backend;
     if (!sound(w, conv_fits(out, in, v, o))) return;
     size_t mark = workspace_mark(w);
-    void *scratch = take(w, b->conv_scratch(w->compute, out, in, v, o));
+    void *scratch = workspace_take(w, b->conv_scratch(w->compute, out, in, v, o));
     w->flops += 2.0 * (double)out.t.rows * (double)(v->size * v->size) * (double)v->in_channels *
                 (double)v->out_channels;
     if (live(w)) b->conv(w, scratch, out, in, v, o);

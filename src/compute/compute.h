@@ -11,7 +11,8 @@
  *
  * Memory is planned by running the same network code twice: on a "dry" workspace operations only
  * count the memory that they would take, so the peak is known, exactly, before anything is
- * computed.  After that nothing in here allocates.
+ * computed.  After that nothing in here allocates, but for the few bytes that describe a layer which
+ * is packed into a workspace.
  *
  * Results depend on neither the number of threads nor on what else runs: work is cut into tiles by
  * shape alone, and every sum is added up in one fixed order.
@@ -36,7 +37,8 @@ struct compute_options {
     bool low_precision; /* bfloat16 products where the device has them; sums stay float32 */
     /* For tests and benchmarks: "generic", "avx2", "avx512", "avx512-bf16"; NULL: the best here. */
     const char *kernels;
-    bool plan_only; /* see compute_is_plan_only */
+    bool plan_only;        /* see compute_is_plan_only */
+    uint64_t memory_limit; /* bytes of packed weights and workspaces; 0: none */
 };
 
 enum status compute_create_cpu(struct compute **out, const struct compute_options *options,
@@ -62,6 +64,9 @@ struct matrix {
     enum dtype dtype;
     int64_t rows, cols;
     const void *data;
+    /* Told, by any thread, which of the numbers have been packed and are not read again, so that a
+     * mapped file's pages can go; may be NULL. */
+    void (*packed)(const void *data, size_t bytes);
 };
 
 /* A plan-only device takes NULL for all numbers. Packs `count` matrices of equal cols, one below
@@ -82,7 +87,7 @@ void conv_destroy(struct conv *v);
 void vector_destroy(struct vector *v);
 int64_t linear_out_features(const struct linear *l);
 int64_t linear_in_features(const struct linear *l);
-/* Of everything packed so far and not destroyed. */
+/* Of everything packed into the device's own memory so far and not destroyed. */
 uint64_t compute_weight_bytes(const struct compute *c);
 
 /* ---- workspaces ---- */
@@ -91,12 +96,18 @@ uint64_t compute_weight_bytes(const struct compute *c);
  * belong together, and sizes that no machine has, are told by workspace_check. */
 enum status workspace_create_dry(struct workspace **out, struct compute *c, struct error *err);
 /* One of `bytes`, as a dry run over the same work has told (workspace_peak).  STATUS_NO_MEMORY
- * when so much is not free: it is looked up first (base/memory.h) and touched here, since a
- * system that promises more than it has kills the process later.  `cancelled` may be NULL; it is
+ * when the device's memory limit leaves less, or so much is not free: it is looked up first
+ * (base/memory.h) and touched here, since a system that promises more than it has kills the
+ * process later.  `cancelled` may be NULL; it is
  * asked by workspace_check. */
 enum status workspace_create(struct workspace **out, struct compute *c, size_t bytes,
                              bool (*cancelled)(void *arg), void *arg, struct error *err);
-void workspace_destroy(struct workspace *w);
+/* A part of another workspace, of `bytes`, that one more thread may use; dry if that one is. It
+ * lives until it is destroyed, which comes before its memory is released there.  Errors as
+ * workspace_check, and STATUS_NO_MEMORY. */
+enum status workspace_create_part(struct workspace **out, struct workspace *of, size_t bytes,
+                                  struct error *err);
+void workspace_destroy(struct workspace *w); /* NULL is fine */
 size_t workspace_peak(const struct workspace *w);
 bool workspace_is_dry(const struct workspace *w);
 
@@ -112,6 +123,16 @@ double workspace_flops(const struct workspace *w);
 /* Memory is a stack: what was taken after a mark goes with it. */
 size_t workspace_mark(const struct workspace *w);
 void workspace_release(struct workspace *w, size_t mark);
+
+/* As compute_pack_linear and compute_pack_vector, but into the workspace's memory: for weights that
+ * are packed whenever their turn comes.  Destroyed before that memory is released.  In a dry
+ * workspace they have a size and no numbers, as on a plan-only device.  Errors as there, or what
+ * workspace_check says. */
+enum status workspace_pack_linear(struct workspace *w, struct linear **out,
+                                  const struct matrix *parts, size_t count, const float *bias,
+                                  bool exact, struct error *err);
+enum status workspace_pack_vector(struct workspace *w, struct vector **out, const float *data,
+                                  int64_t n, struct error *err);
 
 /* ---- tensors ---- */
 

@@ -70,7 +70,12 @@ static enum status parse_one(struct arg *out, int argc, char **argv, int *at,
                              const struct arg_spec *specs, size_t spec_count, struct error *err) {
     struct shown_value shown;
     const char *word = argv[(*at)++];
+    const struct arg_spec *words = spec_find(specs, spec_count, "");
     if (strcmp(word, "-h") == 0) word = "--help";
+    if (words && (word[0] != '-' || !word[1])) {
+        *out = (struct arg){words->flag, word};
+        return STATUS_OK;
+    }
     if (strncmp(word, "--", 2) != 0 || !word[2]) {
         value_show(&shown, word);
         return fail(err, STATUS_INVALID,

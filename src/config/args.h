@@ -14,7 +14,7 @@
 #include "firered/status.h"
 
 struct arg_spec {
-    const char *flag;  /* without the two dashes */
+    const char *flag;  /* without the two dashes; "": words that are no flags */
     const char *value; /* what it takes, as --help calls it; NULL: nothing */
 };
 

@@ -117,6 +117,11 @@ static const char *choice_name(const char *variable, int value) {
 }
 
 void config_log(const struct config *c, const struct log *log) {
+    char limit[24] = "none";
+    if (c->memory_limit == FIRERED_MEMORY_AUTO)
+        snprintf(limit, sizeof limit, "auto");
+    else if (c->memory_limit)
+        snprintf(limit, sizeof limit, "%llu", (unsigned long long)c->memory_limit);
     log_event(
         log, LOG_INFO, "configuration", LOG_STR("model_id", c->model_id ? c->model_id : "(unset)"),
         LOG_INT("max_concurrent_jobs", c->max_concurrent_jobs),
@@ -128,6 +133,7 @@ void config_log(const struct config *c, const struct log *log) {
         LOG_STR("api_key", c->api_key ? "set" : "none"),
         LOG_STR("device", choice_name("DEVICE", (int)c->device)),
         LOG_STR("dtype", choice_name("DTYPE", (int)c->dtype)), LOG_INT("threads", c->threads),
+        LOG_STR("memory_limit", limit),
         LOG_STR("seed_generator", choice_name("SEED_GENERATOR", (int)c->seed_generator)),
         LOG_STR("log_level", choice_name("LOG_LEVEL", (int)c->log_level)),
         LOG_STR("cors_origins", c->cors_origins ? c->cors_origins : "none"),

@@ -33,7 +33,8 @@ struct config {
     char *api_key; /* NULL: none is asked for */
     enum firered_device device;
     enum firered_dtype dtype;
-    int threads; /* 0: all cores */
+    int threads;           /* 0: all cores */
+    uint64_t memory_limit; /* bytes; 0: none; FIRERED_MEMORY_AUTO */
     enum firered_generator seed_generator;
     bool log_json;
     enum log_level log_level;

@@ -6,6 +6,8 @@
 
 #include "config/options.h"
 
+enum { OPTION_VALUE_ROOM = 64 };
+
 static const char *shown_default(const struct option *o) {
     return o->shown ? o->shown : o->value;
 }
@@ -27,20 +29,22 @@ static void describe_value(const struct option *o, char *out, size_t room) {
 }
 
 struct arg_spec *option_specs(unsigned command, size_t extra, size_t *count) {
-    /* The flags' text lives behind the specs in the same block, so that one free releases all. */
+    /* The flags' and values' text lives behind the specs in the same block, so that one free releases all. */
     size_t specs = 2 * option_count + extra;
-    struct arg_spec *out = calloc(1, specs * sizeof *out + option_count * OPTION_FLAG_ROOM);
+    size_t room = OPTION_FLAG_ROOM + OPTION_VALUE_ROOM;
+    struct arg_spec *out = calloc(1, specs * sizeof *out + option_count * room);
     if (!out) return NULL;
     char *text = (char *)(out + specs);
     *count = 0;
     for (size_t i = 0; i < option_count; i++) {
         const struct option *o = &option_table[i];
         if (!(o->commands & command)) continue;
-        const char *value = o->takes ? o->takes : "see --help";
+        char *value = text + OPTION_FLAG_ROOM;
         option_flag(o, text);
+        describe_value(o, value, OPTION_VALUE_ROOM);
         out[(*count)++] = (struct arg_spec){text, value};
         if (o->alias) out[(*count)++] = (struct arg_spec){o->alias, value};
-        text += OPTION_FLAG_ROOM;
+        text += room;
     }
     return out;
 }
@@ -66,14 +70,63 @@ enum status options_write_help(struct buffer *out, unsigned command) {
     for (size_t i = 0; i < option_count && s == STATUS_OK; i++) {
         const struct option *o = &option_table[i];
         if (!(o->commands & command)) continue;
-        char flag[OPTION_FLAG_ROOM], value[64];
+        char flag[OPTION_FLAG_ROOM], value[OPTION_VALUE_ROOM];
         option_flag(o, flag);
         describe_value(o, value, sizeof value);
         s = buffer_printf(out, "  --%s %s%s%s\n", flag, value, o->alias ? ", --" : "",
                           o->alias ? o->alias : "");
-        if (s == STATUS_OK) s = write_wrapped(out, o->help, "      ", 90);
+        if (s == STATUS_OK) s = write_wrapped(out, o->help, "      ", 74);
         if (s == STATUS_OK)
             s = buffer_printf(out, "      [%s, default: %s]\n", o->variable, shown_default(o));
+    }
+    return s;
+}
+
+enum status options_write_flags(struct buffer *out, unsigned command) {
+    enum { WIDTH = 79 };
+    size_t column = 0;
+    enum status s = STATUS_OK;
+    for (size_t i = 0; i < option_count && s == STATUS_OK; i++) {
+        const struct option *o = &option_table[i];
+        if (!(o->commands & command)) continue;
+        char flag[OPTION_FLAG_ROOM], value[OPTION_VALUE_ROOM];
+        option_flag(o, flag);
+        describe_value(o, value, sizeof value);
+        const char *name = o->alias ? o->alias : flag;
+        size_t length = strlen(name) + strlen(value) + 5; /* "  --name value" */
+        if (column > 0 && column + length > WIDTH) {
+            s = buffer_printf(out, "\n");
+            column = 0;
+        }
+        if (s == STATUS_OK) s = buffer_printf(out, "  --%s %s", name, value);
+        column += length;
+    }
+    return s == STATUS_OK ? buffer_printf(out, "\n") : s;
+}
+
+/* In roff `-` is a hyphen and `\-` what people type; a line must not begin with a dot. */
+static enum status write_roff(struct buffer *out, const char *text) {
+    enum status s = *text == '.' ? buffer_printf(out, "\\&") : STATUS_OK;
+    for (; *text && s == STATUS_OK; text++)
+        s = buffer_printf(out, *text == '-' ? "\\-" : *text == '\\' ? "\\e" : "%c", *text);
+    return s;
+}
+
+enum status options_write_man(struct buffer *out) {
+    enum status s = STATUS_OK;
+    for (size_t i = 0; i < option_count && s == STATUS_OK; i++) {
+        const struct option *o = &option_table[i];
+        char flag[OPTION_FLAG_ROOM], value[OPTION_VALUE_ROOM];
+        option_flag(o, flag);
+        describe_value(o, value, sizeof value);
+        s = buffer_printf(out, ".TP\n\\fB%s\\fP, \\fB\\-\\-", o->variable);
+        if (s == STATUS_OK) s = write_roff(out, flag);
+        if (s == STATUS_OK && o->alias) s = buffer_printf(out, "\\fP, \\fB\\-\\-%s", o->alias);
+        if (s == STATUS_OK) s = buffer_printf(out, "\\fP \\fI%s\\fP\n", value);
+        if (s == STATUS_OK) s = write_roff(out, o->help);
+        if (s == STATUS_OK) s = buffer_printf(out, " [");
+        if (s == STATUS_OK) s = write_roff(out, shown_default(o));
+        if (s == STATUS_OK) s = buffer_printf(out, "]\n");
     }
     return s;
 }
@@ -85,7 +138,7 @@ enum status options_write_env(struct buffer *out) {
                                        "environment wins over this file, a flag over both.\n");
     for (size_t i = 0; i < option_count && s == STATUS_OK; i++) {
         const struct option *o = &option_table[i];
-        char allowed[64];
+        char allowed[OPTION_VALUE_ROOM];
         describe_value(o, allowed, sizeof allowed);
         s = buffer_printf(out, "\n");
         if (s == STATUS_OK) s = write_wrapped(out, o->help, "# ", 98);
@@ -113,7 +166,7 @@ enum status options_write_readme(struct buffer *out) {
         buffer_printf(out, "| variable | flag | default | meaning |\n|---|---|---|---|\n");
     for (size_t i = 0; i < option_count && s == STATUS_OK; i++) {
         const struct option *o = &option_table[i];
-        char flag[OPTION_FLAG_ROOM], allowed[64];
+        char flag[OPTION_FLAG_ROOM], allowed[OPTION_VALUE_ROOM];
         option_flag(o, flag);
         describe_value(o, allowed, sizeof allowed);
         s = buffer_printf(out, "| `%s` | `--%s` | %s | ", o->variable, flag, shown_default(o));

@@ -20,6 +20,9 @@ static void describe_allowed(const struct option *o, char *out, size_t room) {
         snprintf(out, room, "a whole number from %.0f to %.0f", o->min, o->max);
         break;
     case OPTION_REAL: snprintf(out, room, "a number from %g to %.9g", o->min, o->max); break;
+    case OPTION_MEMORY:
+        snprintf(out, room, "a number of bytes, such as 800M or 12G, or auto");
+        break;
     case OPTION_CHOICE:
         for (const struct option_choice *c = o->choices; c->name && n < room; c++)
             n += (size_t)snprintf(out + n, room - n, "%s%s", n ? (c[1].name ? ", " : " or ") : "",
@@ -99,13 +102,6 @@ static bool is_origins(const char *value) {
     }
 }
 
-static bool is_url(const char *value) {
-    size_t scheme = strncmp(value, "https://", 8) == 0  ? 8
-                    : strncmp(value, "http://", 7) == 0 ? 7
-                                                        : 0;
-    return scheme && value[scheme] && value[scheme] != '/' && is_visible_ascii(value);
-}
-
 static bool is_string_of(enum option_kind kind, const char *value) {
     size_t length = strlen(value);
     switch (kind) {
@@ -114,7 +110,7 @@ static bool is_string_of(enum option_kind kind, const char *value) {
     case OPTION_SECRET: return length <= 4096 && is_visible_ascii(value);
     case OPTION_HOST: return is_host(value);
     case OPTION_ORIGINS: return length <= 65536 && is_origins(value);
-    case OPTION_URL: return length <= 4096 && is_url(value);
+    case OPTION_URL: return length <= 4096 && value_url(value);
     default: return false;
     }
 }
@@ -191,6 +187,12 @@ enum status option_set(struct config *c, const struct option *o, const char *val
     case OPTION_REAL:
         if (!value_real(value, o->min, o->max, &real)) return refuse(o, value, source, err);
         *(double *)field = real;
+        return STATUS_OK;
+    case OPTION_MEMORY:
+        if (strcmp(value, "auto") == 0)
+            *(uint64_t *)field = FIRERED_MEMORY_AUTO;
+        else if (!value_bytes(value, (uint64_t *)field))
+            return refuse(o, value, source, err);
         return STATUS_OK;
     case OPTION_CHOICE:
         return set_choice(field, o, value) ? STATUS_OK : refuse(o, value, source, err);

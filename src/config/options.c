@@ -57,16 +57,21 @@ const struct option option_table[] = {
     {"RESULT_MAX_MB", NULL, OPTION_INT, OPTION_SERVE, FIELD(result_max_mb), "256", .min = 1,
      .max = 1048576,
      .help = "memory for the results of jobs, in MiB; the oldest ones are given up first"},
-    {"API_KEY", NULL, OPTION_SECRET, OPTION_SERVE, FIELD(api_key), .shown = "none", .takes = "KEY",
-     .help =
-         "when set, requests need it as Authorization: Bearer KEY or X-API-Key: KEY (others on the "
-         "machine can see flags: better set the variable)"},
+    {"API_KEY", NULL, OPTION_SECRET, OPTION_SERVE | OPTION_EDIT, FIELD(api_key), .shown = "none",
+     .takes = "KEY",
+     .help = "when set, requests need it as Authorization: Bearer KEY or X-API-Key: KEY; what edit "
+             "--server "
+             "sends (others on the machine can see flags: better set the variable)"},
     {"DEVICE", NULL, OPTION_CHOICE, OPTION_DEVICE, FIELD(device), "auto", .choices = devices,
      .help = "where the networks run"},
     {"DTYPE", NULL, OPTION_CHOICE, OPTION_DEVICE, FIELD(dtype), "auto", .choices = dtypes,
      .help = "the arithmetic; auto: what the hardware does fastest"},
     {"THREADS", NULL, OPTION_INT, OPTION_DEVICE, FIELD(threads), .shown = "all cores", .min = 0,
      .max = 4096, .help = "cores to use; 0: all that the process may use"},
+    {"MEMORY_LIMIT", NULL, OPTION_MEMORY, OPTION_DEVICE, FIELD(memory_limit), .shown = "none",
+     .takes = "BYTES|auto",
+     .help = "most memory for weights and edits, such as 800M or 12G, or auto for what is free; "
+             "weights that do not fit are read from the files whenever needed"},
     {"SEED_GENERATOR", NULL, OPTION_CHOICE, OPTION_RUN, FIELD(seed_generator), "cpu",
      .choices = generators,
      .help = "whose random numbers a seed draws: torch's on the CPU, or torch's on CUDA (Philox)"},

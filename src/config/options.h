@@ -21,15 +21,17 @@ enum option_command {
     OPTION_INFO = 4,
     OPTION_HEALTH = 8,
     OPTION_EDIT_DEFAULTS = 16, /* variables that `edit` reads, but has shorter flags for */
-    OPTION_MODEL = OPTION_SERVE | OPTION_EDIT | OPTION_INFO, /* what finds the model */
-    OPTION_RUN = OPTION_SERVE | OPTION_EDIT,                 /* what says how it runs */
-    OPTION_DEVICE = OPTION_RUN | OPTION_INFO                 /* what says on what it runs */
+    OPTION_MEASURE = 32,       /* bench and eval */
+    OPTION_RUN = OPTION_SERVE | OPTION_EDIT | OPTION_MEASURE, /* what says how it runs */
+    OPTION_MODEL = OPTION_RUN | OPTION_INFO,                  /* what finds the model */
+    OPTION_DEVICE = OPTION_RUN | OPTION_INFO                  /* what says on what it runs */
 };
 
 enum option_kind {
     OPTION_INT,     /* int */
     OPTION_INT64,   /* int64_t */
     OPTION_REAL,    /* double */
+    OPTION_MEMORY,  /* uint64_t of bytes, or FIRERED_MEMORY_AUTO */
     OPTION_CHOICE,  /* an enum, or a bool */
     OPTION_LORAS,   /* struct firered_lora *loras, size_t lora_count */
     OPTION_PATH,    /* char *, no control characters; so all that follow */
@@ -78,7 +80,9 @@ enum status option_set(struct config *c, const struct option *o, const char *val
                        const char *source, struct error *err);
 
 /* What is generated.  STATUS_NO_MEMORY. */
-enum status options_write_help(struct buffer *out, unsigned command);
+enum status options_write_help(struct buffer *out, unsigned command);  /* all that is to say */
+enum status options_write_flags(struct buffer *out, unsigned command); /* only flags and values */
+enum status options_write_man(struct buffer *out); /* for docs/man/firered.1, between two markers */
 enum status options_write_env(struct buffer *out); /* .env.example */
 enum status options_write_readme(
     struct buffer *out); /* the table between the README's two markers */

@@ -29,6 +29,18 @@ bool value_uint64(const char *text, uint64_t *out) {
     return true;
 }
 
+bool value_bytes(const char *text, uint64_t *out) {
+    if (!is_digit(text[0])) return false;
+    char *end;
+    errno = 0;
+    unsigned long long n = strtoull(text, &end, 10);
+    int shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
+    if (shift) end++;
+    if (errno || *end || n == 0 || n > UINT64_MAX >> shift) return false;
+    *out = (uint64_t)n << shift;
+    return true;
+}
+
 bool value_real(const char *text, double min, double max, double *out) {
     /* strtod also reads hexadecimal, "inf" and "nan": only let through what a decimal number is
      * made of. */
@@ -63,6 +75,16 @@ enum status value_lora(const char *text, struct firered_lora *out, struct error 
 void loras_free(struct firered_lora *loras, size_t count) {
     for (size_t i = 0; i < count; i++) free((char *)loras[i].path);
     free(loras);
+}
+
+bool value_url(const char *text) {
+    size_t scheme = strncmp(text, "https://", 8) == 0  ? 8
+                    : strncmp(text, "http://", 7) == 0 ? 7
+                                                       : 0;
+    if (!scheme || !text[scheme] || text[scheme] == '/') return false;
+    for (const char *c = text; *c; c++)
+        if (*c <= 0x20 || *c >= 0x7f) return false;
+    return true;
 }
 
 void value_show(struct shown_value *out, const char *value) {

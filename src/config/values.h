@@ -16,8 +16,12 @@
 
 bool value_int(const char *text, int64_t min, int64_t max, int64_t *out);
 bool value_uint64(const char *text, uint64_t *out); /* 0 .. 2^64-1 */
+/* Bytes, from 1: digits, and perhaps K, M or G for 1024 and its powers. */
+bool value_bytes(const char *text, uint64_t *out);
 bool value_real(const char *text, double min, double max,
                 double *out); /* decimal, exponent allowed */
+
+bool value_url(const char *text); /* http:// or https://, a host, visible ASCII */
 
 /* `FILE[:SCALE]`.  A path may contain ':': what follows the last one is the scale only if it is a
  * number, from -100 to 100; so "a:1" is the file "a" at scale 1, and "C:adapter" is a file.

@@ -39,6 +39,11 @@ void edit_refuse(struct request *r, enum service_answer a) {
     }
 }
 
+static void refuse_form(struct request *r, const struct problem *problem) {
+    r->wrong_field = problem->field;
+    request_refuse(r, problem->code, problem->why.text);
+}
+
 static uint64_t most_body(const struct request *r) {
     return (uint64_t)r->server->config->max_upload_mb << 20;
 }
@@ -50,7 +55,7 @@ static void refuse_size(struct request *r) {
     request_refuse(r, HTTP_PAYLOAD_TOO_LARGE, detail);
 }
 
-void edit_begin(struct request *r) {
+void edit_begin(struct request *r, const struct edit_form_kind *kind) {
     const char *length = request_header(r, "Content-Length");
     uint64_t size;
     enum service_answer a = service_would_accept(r->server->service);
@@ -75,9 +80,9 @@ void edit_begin(struct request *r) {
     e->job.service = r->server->service;
     e->job.request_id = r->id;
     e->job.deadline = r->arrival + (int64_t)(r->server->config->timeout_seconds * 1e9);
-    if (!edit_form_create(&e->form, &edit_form_plain, r->server->service,
-                          request_header(r, "Content-Type"), &problem))
-        request_refuse(r, problem.code, problem.why.text);
+    if (!edit_form_create(&e->form, kind, r->server->service, request_header(r, "Content-Type"),
+                          &problem))
+        refuse_form(r, &problem);
     else if (a == SERVICE_QUEUE_FULL)
         edit_refuse(r, a);
 }
@@ -92,7 +97,7 @@ void edit_body(struct request *r, const char *bytes, size_t size) {
             r, HTTP_TIMEOUT,
             "the request took as long to arrive as the server allows for the whole edit");
     else if (!edit_form_feed(e->form, bytes, size, &problem))
-        request_refuse(r, problem.code, problem.why.text);
+        refuse_form(r, &problem);
     if (!r->reply.status) return;
     edit_form_destroy(e->form); /* the rest of the body is read over: let go of what came */
     e->form = NULL;
@@ -179,10 +184,14 @@ bool edit_end(struct request *r, bool (*submit)(struct request *r, struct edit_o
         return true;
     }
     if (!edit_form_finish(e->form, &e->job.order, &problem)) {
-        request_refuse(r, problem.code, problem.why.text);
+        refuse_form(r, &problem);
         return true;
     }
     return submit(r, &e->job.order);
+}
+
+const struct edit_wishes *edit_wishes(const struct request *r) {
+    return edit_form_wishes(r->edit->form);
 }
 
 void edit_free(struct request *r) {

@@ -8,10 +8,11 @@
 #ifndef HTTP_EDIT_ROUTE_H
 #define HTTP_EDIT_ROUTE_H
 
+#include "http/edit_form.h"
 #include "http/request.h"
 
 /* The head is there: what can be refused now is refused now. */
-void edit_begin(struct request *r);
+void edit_begin(struct request *r, const struct edit_form_kind *kind);
 
 /* Some of the body. */
 void edit_body(struct request *r, const char *bytes, size_t size);
@@ -31,6 +32,9 @@ enum http_error edit_error(enum edit_end end);
 /* The headers that a picture is answered with. */
 void edit_headers(struct request *r, const struct edit_order *order,
                   const struct edit_outcome *outcome);
+
+/* What else the form asked for; for a route's `submit`. */
+const struct edit_wishes *edit_wishes(const struct request *r);
 
 /* The request is over, however it ended.  NULL in r->edit is fine. */
 void edit_free(struct request *r);

@@ -77,7 +77,7 @@ static enum status begin(void *arg, const struct multipart_part *part, struct er
     while (f < count && strcmp(part->name, form_field_name(form, f)) != 0) f++;
     form->current = f < count ? f : CURRENT_UNKNOWN;
     if (f == count)
-        return form->kind->refuse_part ? form->kind->refuse_part(part->name, err) : STATUS_OK;
+        return form->kind->refuse_part ? form->kind->refuse_part(form, part->name, err) : STATUS_OK;
     form->wrong_field = form_field_name(form, f);
     if (part->filename)
         return fail(err, STATUS_INVALID, "%s must be a text field, not a file", part->name);
@@ -158,10 +158,7 @@ void edit_form_destroy(struct edit_form *form) {
     if (!form) return;
     multipart_destroy(form->multipart);
     for (int f = 0; f < MOST_FIELDS; f++) buffer_free(&form->values[f]);
-    for (size_t i = 0; i < FIRERED_MAX_PICTURES; i++) buffer_free(&form->order.files[i]);
-    service_release_bytes(form->service, form->order.held_bytes);
-    free(form->order.prompt);
-    free(form->order.negative_prompt);
+    edit_order_free(&form->order, form->service);
     free(form);
 }
 

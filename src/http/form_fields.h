@@ -33,7 +33,7 @@ struct edit_form_kind {
     int field_count;
     const char *image_too; /* a second name of the field image; NULL: none */
     /* What to say about a part that is none of its fields; NULL: such parts are read over. */
-    enum status (*refuse_part)(const char *name, struct error *err);
+    enum status (*refuse_part)(struct edit_form *form, const char *name, struct error *err);
     /* Checks all fields of a form that has ended, and fills form->order. */
     bool (*read)(struct edit_form *form, struct problem *problem);
 };

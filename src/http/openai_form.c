@@ -70,10 +70,12 @@ static const struct {
      "partial_images must be 0; with stream=true the progress is told in steps"},
 };
 
-static enum status refuse_part(const char *name, struct error *err) {
-    if (strcmp(name, "mask") == 0)
+static enum status refuse_part(struct edit_form *form, const char *name, struct error *err) {
+    if (strcmp(name, "mask") == 0) {
+        form->wrong_field = "mask";
         return fail(err, STATUS_INVALID,
                     "mask is not supported; say in the prompt what to change and what to keep");
+    }
     struct buffer unread = {.data = (char *)name, .size = strlen(name)};
     return fail(err, STATUS_INVALID,
                 "'%s' is no parameter of this server's image edits; leave it out (GET /docs lists "

@@ -9,7 +9,8 @@
 #include "http/request.h"
 
 /* `pattern` is a path in which one "{id}" may stand for one segment: 1 to ID_IN_PATH_ROOM - 1 bytes
- * that are no '/', which are written to `id`.  A pattern without it leaves `id` alone. */
+ * that are no '/', which are written to `id`; "{rest}" stands likewise for all that follows, whatever
+ * it is.  A pattern without them leaves `id` alone. */
 bool path_matches(const char *pattern, const char *path, char id[ID_IN_PATH_ROOM]);
 
 #endif

@@ -77,12 +77,6 @@ void reply_json(struct reply *r, int status, json_t *json) {
     reply_body(r, status, "application/json", &body);
 }
 
-json_t *json_seed(uint64_t seed) {
-    const uint64_t most = UINT64_C(1) << 53;
-    return seed <= most ? json_integer((json_int_t)seed)
-                        : json_sprintf("%llu", (unsigned long long)seed);
-}
-
 void reply_error_json(struct reply *r, enum http_error e, const char *request_id,
                       const char *detail, json_t *json) {
     const struct http_error_kind *kind = http_error_kind(e);

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #include "base/buffer.h"
+#include "base/json.h"
 #include "http/errors.h"
 #include "http/event_stream.h"
 
@@ -53,10 +54,6 @@ void reply_events(struct reply *r, struct event_stream *events);
 
 /* reply_body with JSON; releases `json`, NULL for "no memory". */
 void reply_json(struct reply *r, int status, json_t *json);
-
-/* A seed for JSON: a number, and a string of digits where it is over 2^53, which readers whose
- * numbers are doubles would round. */
-json_t *json_seed(uint64_t seed);
 
 /* {"error": CODE, "detail": detail, "request_id": id}, with Retry-After where the error has one.
  * Replaces whatever the reply held. */

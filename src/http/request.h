@@ -10,6 +10,7 @@
 
 #include <microhttpd.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "config/config.h"
@@ -28,11 +29,13 @@ struct server {
     struct event_streams *streams;
     struct MHD_Daemon *daemon;
     atomic_int requests; /* under way */
+    time_t started;
 };
 
 struct route;
-enum { ID_IN_PATH_ROOM = 40 };
+enum { ID_IN_PATH_ROOM = 256 };
 struct edit_request;
+struct image_edits;
 
 struct request {
     struct server *server;
@@ -48,8 +51,10 @@ struct request {
     bool gone;                        /* the client left: nothing to send, close the connection */
     int answered;                     /* the status that was sent, 0: none yet */
     size_t reply_bytes;
-    double answer_seconds;     /* from arrival to the answer */
-    struct edit_request *edit; /* a POST of an edit only */
+    double answer_seconds;      /* from arrival to the answer */
+    struct edit_request *edit;  /* a POST of an edit only */
+    struct image_edits *images; /* POST /v1/images/edits only */
+    const char *wrong_field;    /* of the form that is refused; NULL: none in particular */
 };
 
 /* A header of the request; NULL: it has none. */

@@ -17,6 +17,8 @@
 #include "http/edit_route.h"
 #include "http/form.h"
 #include "http/job_routes.h"
+#include "http/openai_reply.h"
+#include "http/openai_routes.h"
 #include "http/pages.h"
 #include "http/path.h"
 #include "http/web.h"
@@ -29,17 +31,23 @@ struct route {
     void (*get)(struct request *r); /* and HEAD; NULL: not taken, as below */
     bool (*post)(struct request *r, struct edit_order *order); /* of edit_route.h */
     void (*delete)(struct request *r);
+    const struct edit_form_kind *form; /* of a post */
+    bool openai;                       /* errors are in OpenAI's shape */
 };
 
 static const char allow_get[] = "GET, HEAD, OPTIONS", allow_post[] = "POST, OPTIONS",
                   allow_job[] = "GET, HEAD, DELETE, OPTIONS";
 
 static const struct route route_table[] = {
-    {"/edit", allow_post, .post = edit_submit},
-    {"/v1/jobs", allow_post, .post = job_submit},
+    {"/edit", allow_post, .post = edit_submit, .form = &edit_form_plain},
+    {"/v1/jobs", allow_post, .post = job_submit, .form = &edit_form_plain},
     {"/v1/jobs/{id}", allow_job, .get = job_show, .delete = job_delete},
     {"/v1/jobs/{id}/events", allow_get, .get = job_events},
     {"/v1/jobs/{id}/result", allow_get, .get = job_result},
+    {"/v1/images/edits", allow_post, .post = image_edits_submit, .form = &edit_form_openai,
+     .openai = true},
+    {"/v1/models", allow_get, .get = models_list, .openai = true},
+    {"/v1/models/{rest}", allow_get, .get = models_show, .openai = true},
     {"/health", allow_get, .open = true, .get = page_health},
     {"/ready", allow_get, .open = true, .get = page_ready},
     {"/metrics", allow_get, .get = page_metrics},
@@ -67,7 +75,10 @@ const char *request_header(const struct request *r, const char *name) {
 }
 
 void request_refuse(struct request *r, enum http_error e, const char *detail) {
-    reply_error(&r->reply, e, r->id, detail);
+    if (r->route->openai)
+        openai_reply_error(&r->reply, e, r->id, detail, r->wrong_field);
+    else
+        reply_error(&r->reply, e, r->id, detail);
     if (e == HTTP_METHOD_NOT_ALLOWED) reply_header(&r->reply, "Allow", "%s", r->route->allow);
 }
 
@@ -115,7 +126,7 @@ static void judge_head(struct request *r) {
         request_refuse(r, HTTP_UNAUTHORIZED,
                        "send the server's key as Authorization: Bearer KEY or X-API-Key: KEY");
     else if (is_method(r, "POST"))
-        edit_begin(r);
+        edit_begin(r, r->route->form);
 }
 
 /* Whether a refused request has a body that is not worth reading to its end. */
@@ -157,7 +168,8 @@ static enum MHD_Result answer(struct request *r) {
     r->reply_bytes = r->reply.body.size;
     /* A stream of events lasts as long as what it tells of. */
     double patience = r->server->limits.reply_seconds;
-    if (r->reply.events) patience += r->server->config->timeout_seconds;
+    if (r->reply.events)
+        patience += r->server->config->timeout_seconds * (r->images ? EDIT_MOST_COUNT : 1);
     client_allow(r->client, patience);
     /* Counted before the first byte leaves: a client that has its answer finds it in the metrics.
      */
@@ -234,7 +246,9 @@ enum MHD_Result routes_on_request(void *cls, struct MHD_Connection *connection, 
         *size = 0;
         return take_body(r, data, n);
     }
-    if (!r->reply.status && r->edit) {
+    if (!r->reply.status && r->images) {
+        if (!image_edits_end(r)) return MHD_YES;
+    } else if (!r->reply.status && r->edit) {
         if (!edit_end(r, r->route->post)) return MHD_YES;
     } else if (!r->reply.status) {
         (is_method(r, "DELETE") ? r->route->delete : r->route->get)(r);
@@ -269,6 +283,7 @@ void routes_on_completed(void *cls, struct MHD_Connection *connection, void **re
     log_request(r);
     client_allow(r->client,
                  server->limits.head_seconds); /* for the next request on this connection */
+    image_edits_free(r);
     edit_free(r);
     reply_free(&r->reply);
     free(r);

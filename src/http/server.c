@@ -196,9 +196,10 @@ enum status server_run_limited(const struct config *config, const char *model,
     pthread_sigmask(SIG_BLOCK, &stop, &before);
     signal(SIGPIPE, SIG_IGN);
 
-    struct run run = {.server = {.config = config, .log = log, .limits = *limits},
-                      .listener = -1,
-                      .port = config->port};
+    struct run run = {
+        .server = {.config = config, .log = log, .limits = *limits, .started = time(NULL)},
+        .listener = -1,
+        .port = config->port};
     run.signals = signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
     run.loaded = eventfd(0, EFD_CLOEXEC);
     enum status s =

@@ -14,12 +14,13 @@ struct layer {
 struct language {
     struct language_config c;
     const struct weight *embeddings; /* stays in its file: a prompt reads some hundred rows of it */
-    struct layer *layers;
+    struct blocks *layers;
     struct vector *norm;
 };
 
-static void load_layer(struct loader *l, struct layer *layer, const struct language_config *c,
-                       int i) {
+static void load_layer(struct loader *l, void *to, const void *config, int i) {
+    const struct language_config *c = config;
+    struct layer *layer = to;
     const char *qkv[] = {"layers.%d.self_attn.q_proj", "layers.%d.self_attn.k_proj",
                          "layers.%d.self_attn.v_proj"};
     const char *gate_up[] = {"layers.%d.mlp.gate_proj", "layers.%d.mlp.up_proj"};
@@ -35,20 +36,27 @@ static void load_layer(struct loader *l, struct layer *layer, const struct langu
     load_linear(l, &layer->down, n, c->intermediate, LOAD_NO_BIAS, "layers.%d.mlp.down_proj", i);
 }
 
-enum status language_load(struct language **out, const struct language_config *c, struct loader *l,
-                          struct error *err) {
+static void destroy_layer(void *layer) {
+    struct layer *l = layer;
+    vector_destroy(l->norm1);
+    vector_destroy(l->norm2);
+    linear_destroy(l->qkv);
+    linear_destroy(l->out);
+    linear_destroy(l->gate_up);
+    linear_destroy(l->down);
+}
+
+static const struct block_kind layer_kind = {"language layers", sizeof(struct layer), load_layer,
+                                             destroy_layer};
+
+enum status language_load(struct language **out, const struct language_config *c, int64_t keep,
+                          struct loader *l, struct error *err) {
     *out = NULL;
     struct language *m = calloc(1, sizeof *m);
-    struct layer *layers = calloc((size_t)c->layers, sizeof *layers);
-    if (!m || !layers) {
-        free(m);
-        free(layers);
-        return fail(err, STATUS_NO_MEMORY, "no memory to load the language model");
-    }
+    if (!m) return fail(err, STATUS_NO_MEMORY, "no memory to load the language model");
     m->c = *c;
-    m->layers = layers;
     load_table(l, &m->embeddings, c->vocabulary, c->hidden, "embed_tokens.weight");
-    for (int64_t i = 0; i < c->layers; i++) load_layer(l, &layers[i], c, (int)i);
+    blocks_load(&m->layers, &layer_kind, &m->c, c->layers, keep, l);
     load_vector(l, &m->norm, c->hidden, "norm.weight");
     *out = m;
     return l->status;
@@ -56,18 +64,13 @@ enum status language_load(struct language **out, const struct language_config *c
 
 void language_destroy(struct language *m) {
     if (!m) return;
-    for (int64_t i = 0; i < m->c.layers; i++) {
-        struct layer *l = &m->layers[i];
-        vector_destroy(l->norm1);
-        vector_destroy(l->norm2);
-        linear_destroy(l->qkv);
-        linear_destroy(l->out);
-        linear_destroy(l->gate_up);
-        linear_destroy(l->down);
-    }
+    blocks_destroy(m->layers);
     vector_destroy(m->norm);
-    free(m->layers);
     free(m);
+}
+
+const struct blocks *language_layers(const struct language *m) {
+    return m->layers;
 }
 
 enum status language_embed(const struct language *m, float *out, const int32_t *ids, int64_t count,
@@ -107,11 +110,10 @@ void language_cache_destroy(struct language_cache *c) {
     *c = (struct language_cache){0};
 }
 
-static void attend(const struct language *m, int64_t i, struct workspace *w, struct tensor x,
-                   struct tensor normed, struct tensor angles, int64_t first,
+static void attend(const struct language *m, const struct layer *l, int64_t i, struct workspace *w,
+                   struct tensor x, struct tensor normed, struct tensor angles, int64_t first,
                    struct language_cache *cache) {
     const struct language_config *c = &m->c;
-    const struct layer *l = &m->layers[i];
     const struct attention attention = {.heads = c->heads,
                                         .kv_heads = c->kv_heads,
                                         .head_dim = c->head_dim,
@@ -133,9 +135,8 @@ static void attend(const struct language *m, int64_t i, struct workspace *w, str
     workspace_release(w, mark);
 }
 
-static void feed_forward(const struct language *m, int64_t i, struct workspace *w, struct tensor x,
-                         struct tensor normed) {
-    const struct layer *l = &m->layers[i];
+static void feed_forward(const struct language *m, const struct layer *l, struct workspace *w,
+                         struct tensor x, struct tensor normed) {
     int64_t inner = m->c.intermediate;
     size_t mark = workspace_mark(w);
     struct tensor gate_up = tensor_take(w, x.rows, 2 * inner),
@@ -168,13 +169,18 @@ enum status language_forward(const struct language *m, struct workspace *w, stru
     struct tensor x = tensor_take(w, hidden.rows, m->c.hidden),
                   normed = tensor_take(w, hidden.rows, m->c.hidden);
     struct tensor angles = tensor_take(w, hidden.rows, m->c.head_dim);
+    struct block_walk *walk = NULL;
+    const void *layer;
     enum status s = upload_inputs(m, w, x, angles, embeds, positions, err);
+    if (s == STATUS_OK) s = block_walk_start(&walk, m->layers, w, err);
     for (int64_t i = 0; i < m->c.layers && s == STATUS_OK; i++) {
+        if ((s = block_walk_next(walk, &layer, err)) != STATUS_OK) break;
         trace_tensor(trace, w, x, "%s.hidden.%d", tag, (int)i);
-        attend(m, i, w, x, normed, angles, first, cache);
-        feed_forward(m, i, w, x, normed);
+        attend(m, layer, i, w, x, normed, angles, first, cache);
+        feed_forward(m, layer, w, x, normed);
         s = workspace_check(w, err);
     }
+    block_walk_end(walk);
     op_rms_norm(w, hidden, x, m->norm, (float)m->c.rms_eps);
     trace_tensor(trace, w, hidden, "%s.hidden.%d", tag, (int)m->c.layers);
     workspace_release(w, mark);

@@ -12,14 +12,17 @@
 #ifndef MODEL_LANGUAGE_H
 #define MODEL_LANGUAGE_H
 
+#include "model/blocks.h"
 #include "model/config.h"
 #include "model/loader.h"
 #include "model/trace.h"
 
 struct language;
 
-enum status language_load(struct language **out, const struct language_config *c, struct loader *l,
-                          struct error *err);
+/* keep: how many layers stay resident, if others do not (model/blocks.h). */
+enum status language_load(struct language **out, const struct language_config *c, int64_t keep,
+                          struct loader *l, struct error *err);
+const struct blocks *language_layers(const struct language *m);
 void language_destroy(struct language *m);
 
 /* Embeddings of token ids, on the host: out [count, hidden].  An id beyond the vocabulary is

@@ -88,11 +88,12 @@ static const struct weight *look_up(struct loader *l, const char *name) {
         else
             high = middle;
     }
-    if (!l->used[low]) {
+    if (l->used && !l->used[low]) {
         l->used[low] = true;
         l->tensors++;
         l->parameters += (uint64_t)w->count;
     }
+    if (l->ahead) weights_prefetch(l->weights, w);
     return w;
 }
 
@@ -122,44 +123,89 @@ static void done_with(struct loader *l, const struct weight *w) {
 }
 
 static bool failed(const struct loader *l) {
-    return l->status != STATUS_OK;
+    return l->status != STATUS_OK || (l->stop && atomic_load(l->stop));
 }
 
 /* Whether numbers are read, not only names and shapes. */
 static bool reads(const struct loader *l) {
-    return !failed(l) && !compute_is_plan_only(l->compute);
+    return !failed(l) && !compute_is_plan_only(l->compute) &&
+           !(l->into && workspace_is_dry(l->into));
 }
 
-static void *take(struct loader *l, size_t n, size_t size) {
-    void *memory = malloc(n * size + 1);
-    if (!memory)
+/* Memory for numbers on their way, until `give_back`.  NULL when the loader has failed, or reads
+ * nothing; then a dry scratch has counted it. */
+static float *take(struct loader *l, size_t n) {
+    if (failed(l)) return NULL;
+    float *memory = NULL;
+    if (l->scratch) {
+        memory = tensor_take(l->scratch, 1, (int64_t)n).data;
+        l->status = workspace_check(l->scratch, l->err);
+    } else if (reads(l) && !(memory = malloc(n * sizeof *memory + 1))) {
         l->status = fail(l->err, STATUS_NO_MEMORY, "no memory to load the %s", l->component);
+    }
     return memory;
 }
 
-/* The tensor's numbers as float32; the caller frees them.  NULL when the loader has failed or reads
- * nothing. */
+static void give_back(const struct loader *l, float *memory) {
+    if (!l->scratch) free(memory); /* else it goes with the whole layer's */
+}
+
+static size_t mark_scratch(const struct loader *l) {
+    return l->scratch ? workspace_mark(l->scratch) : 0;
+}
+
+static void release_scratch(const struct loader *l, size_t mark) {
+    if (l->scratch) workspace_release(l->scratch, mark);
+}
+
+/* The tensor's numbers as float32, see take.  The file's pages go as they are read. */
 static float *floats_of(struct loader *l, const struct weight *w) {
-    if (!reads(l)) return NULL;
-    float *f = take(l, (size_t)w->count, sizeof *f);
-    if (f) floats_from(f, w->data, w->dtype, (size_t)w->count);
+    enum { CHUNK = 1 << 20 };
+    float *f = take(l, (size_t)w->count);
+    size_t count = (size_t)w->count, item = dtype_size(w->dtype);
+    for (size_t from = 0; f && from < count; from += CHUNK) {
+        size_t n = count - from < CHUNK ? count - from : CHUNK;
+        const char *data = (const char *)w->data + from * item;
+        floats_from(f + from, data, w->dtype, n);
+        weights_release_bytes(data, n * item);
+    }
     return f;
+}
+
+/* ---- packing, here or into a workspace ---- */
+
+static void pack_linear(struct loader *l, struct linear **to, const struct matrix *parts,
+                        size_t count, const float *bias) {
+    if (failed(l)) return;
+    l->status = l->into ? workspace_pack_linear(l->into, to, parts, count, bias, l->exact, l->err)
+                        : compute_pack_linear(l->compute, to, parts, count, bias, l->exact, l->err);
+}
+
+static void pack_vector(struct loader *l, struct vector **to, const float *data, int64_t n) {
+    if (failed(l)) return;
+    l->status = l->into ? workspace_pack_vector(l->into, to, data, n, l->err)
+                        : compute_pack_vector(l->compute, to, data, n, l->err);
 }
 
 /* ---- linear layers ---- */
 
-/* If an adapter has something for this layer, its weight with that added, as float32; else
- * NULL.  Adapters name layers as the model does, without a prefix. */
-static float *merged(struct loader *l, const char *name, const struct weight *w) {
+/* The layer's weight as it is packed: as stored or, if an adapter has something for it, with that
+ * added, as float32; *merged is that memory then.  Adapters name layers as the model does, without a
+ * prefix. */
+static struct matrix weight_of(struct loader *l, const char *name, const struct weight *w,
+                               float **merged) {
+    struct matrix m = {w->dtype, w->shape[0], w->shape[1], w->data, weights_release_bytes};
     bool any = false;
-    for (size_t i = 0; i < l->lora_count && reads(l); i++) any = any || lora_has(l->loras[i], name);
-    float *weight = any ? floats_of(l, w) : NULL;
-    for (size_t i = 0; weight && i < l->lora_count && !failed(l); i++) {
+    for (size_t i = 0; i < l->lora_count; i++) any = any || lora_has(l->loras[i], name);
+    if (!any) return m;
+    *merged = floats_of(l, w);
+    for (size_t i = 0; i < l->lora_count && !failed(l); i++) {
         bool touched = false;
-        l->status =
-            lora_merge(l->loras[i], name, weight, w->shape[0], w->shape[1], &touched, l->err);
+        l->status = *merged
+                        ? lora_merge(l->loras[i], name, *merged, m.rows, m.cols, &touched, l->err)
+                        : lora_check(l->loras[i], name, m.rows, m.cols, l->err);
     }
-    return weight;
+    return (struct matrix){DTYPE_F32, m.rows, m.cols, *merged, NULL};
 }
 
 static void load_stack(struct loader *l, struct linear **to, char names[][LOADER_NAME_MAX],
@@ -178,23 +224,22 @@ static void load_stack(struct loader *l, struct linear **to, char names[][LOADER
     }
     if (failed(l)) return;
 
-    float *bias = has_bias == LOAD_BIAS && reads(l) ? take(l, (size_t)total, sizeof *bias) : NULL;
+    size_t mark = mark_scratch(l);
+    float *bias = has_bias == LOAD_BIAS ? take(l, (size_t)total) : NULL;
     int64_t at = 0;
     for (size_t i = 0; i < count && !failed(l); i++) {
-        merges[i] = merged(l, names[i], weights[i]);
-        parts[i] = (struct matrix){weights[i]->dtype, out[i], in, weights[i]->data};
-        if (merges[i]) parts[i] = (struct matrix){DTYPE_F32, out[i], in, merges[i]};
+        parts[i] = weight_of(l, names[i], weights[i], &merges[i]);
         if (bias) floats_from(bias + at, biases[i]->data, biases[i]->dtype, (size_t)out[i]);
         at += out[i];
     }
-    if (!failed(l))
-        l->status = compute_pack_linear(l->compute, to, parts, count, bias, l->exact, l->err);
+    pack_linear(l, to, parts, count, bias);
     for (size_t i = 0; i < count; i++) {
-        free(merges[i]);
+        give_back(l, merges[i]);
         done_with(l, weights[i]);
         done_with(l, biases[i]);
     }
-    free(bias);
+    give_back(l, bias);
+    release_scratch(l, mark);
 }
 
 void load_linear(struct loader *l, struct linear **to, int64_t out, int64_t in, enum load_bias bias,
@@ -231,9 +276,11 @@ void load_vector(struct loader *l, struct vector **to, int64_t n, const char *fo
     bool fits = w && w->rank >= 1 && w->shape[0] == n && w->count == n;
     if (!fits) w = need(l, name, &n, 1); /* says what is wrong */
     if (!w) return;
+    size_t mark = mark_scratch(l);
     float *data = floats_of(l, w);
-    if (!failed(l)) l->status = compute_pack_vector(l->compute, to, data, n, l->err);
-    free(data);
+    pack_vector(l, to, data, n);
+    give_back(l, data);
+    release_scratch(l, mark);
     done_with(l, w);
 }
 
@@ -252,7 +299,7 @@ static float *conv_weight(struct loader *l, const char *layer, int64_t out, int6
 
     size_t area = (size_t)size * (size_t)size;
     size_t slices = rank == 5 ? (size_t)time : 1, item = dtype_size(w->dtype);
-    float *weight = take(l, (size_t)(out * in) * area, sizeof *weight);
+    float *weight = take(l, (size_t)(out * in) * area);
     *bias = failed(l) ? NULL : floats_of(l, b);
     for (size_t i = 0; !failed(l) && i < (size_t)(out * in); i++)
         floats_from(weight + i * area,
@@ -283,8 +330,7 @@ void load_pointwise(struct loader *l, struct linear **to, int64_t out, int64_t i
     char name[LOADER_NAME_MAX];
     FORMAT_NAME(name, format);
     float *bias, *weight = conv_weight(l, name, out, in, 1, rank, 1, &bias);
-    struct matrix m = {DTYPE_F32, out, in, weight};
-    if (!failed(l)) l->status = compute_pack_linear(l->compute, to, &m, 1, bias, l->exact, l->err);
+    pack_linear(l, to, &(struct matrix){DTYPE_F32, out, in, weight, NULL}, 1, bias);
     free(weight);
     free(bias);
 }
@@ -302,8 +348,8 @@ void load_flattened(struct loader *l, struct linear **to, int64_t out, const int
     }
     const struct weight *w = need(l, name, shape, in_rank + 1);
     if (!w) return;
-    struct matrix m = {w->dtype, out, in, w->data};
-    l->status = compute_pack_linear(l->compute, to, &m, 1, NULL, l->exact, l->err);
+    pack_linear(l, to, &(struct matrix){w->dtype, out, in, w->data, weights_release_bytes}, 1,
+                NULL);
     done_with(l, w);
 }
 

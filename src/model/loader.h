@@ -7,13 +7,14 @@
  *
  * The loader looks the tensor up, checks its shape, merges adapters into it, packs it for the
  * device and lets the file's pages go.  After the first failure every further call does nothing, so
- * that the list needs no error handling of its own; loader_finish tells.  On a plan-only device
- * (compute.h) names and shapes are checked and no number is read: that is how a checkpoint is
- * inspected.
+ * that the list needs no error handling of its own; loader_finish tells.  On a plan-only device or
+ * into a dry workspace (compute.h) names and shapes are checked and no number is read: that is how
+ * a checkpoint is inspected.
  */
 #ifndef MODEL_LOADER_H
 #define MODEL_LOADER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,9 +39,15 @@ struct loader {
                      uint64_t bytes); /* after each tensor, with its stored bytes; may be NULL */
     void *progress_arg;
 
+    /* Blocks that are packed anew whenever their turn comes (model/blocks.h): where packed weights
+     * and what is needed on the way go; NULL for memory of their own. */
+    struct workspace *into, *scratch;
+    const atomic_bool *stop; /* becomes true when no more needs to be loaded; or NULL */
+    bool ahead;              /* with a dry `into`: ask the system to read the tensors ahead */
+
     /* What the loader keeps for itself; zero at first. */
     const char *prefix; /* put before every name */
-    bool *used;         /* per weight */
+    bool *used;         /* per weight; NULL when nobody asks */
     uint64_t parameters;
     size_t tensors;
     enum status status;

@@ -284,8 +284,8 @@ static float *load(const struct weights *weights, const struct weight *w) {
     return floats;
 }
 
-enum status lora_merge(struct lora *l, const char *name, float *weight, int64_t out_features,
-                       int64_t in_features, bool *touched, struct error *err) {
+enum status lora_check(struct lora *l, const char *name, int64_t out_features, int64_t in_features,
+                       struct error *err) {
     struct module *m = find(l, name);
     if (!m) return STATUS_OK;
     int64_t rank = m->down->shape[0];
@@ -299,11 +299,18 @@ enum status lora_merge(struct lora *l, const char *name, float *weight, int64_t 
                     "%s: \"%.160s\" is [%lld, %lld]; [%lld, %lld] expected for this model", l->file,
                     m->up->name, (long long)m->up->shape[0], (long long)rank,
                     (long long)out_features, (long long)rank);
+    atomic_store(&m->used, true);
+    return STATUS_OK;
+}
+
+enum status lora_merge(struct lora *l, const char *name, float *weight, int64_t out_features,
+                       int64_t in_features, bool *touched, struct error *err) {
+    const struct module *m = find(l, name);
+    enum status s = lora_check(l, name, out_features, in_features, err);
+    if (!m || s != STATUS_OK) return s;
     float *down = load(l->weights, m->down), *up = load(l->weights, m->up);
-    enum status s = STATUS_OK;
     if (down && up) {
-        add_delta(weight, up, down, m->scale, out_features, in_features, rank);
-        atomic_store(&m->used, true);
+        add_delta(weight, up, down, m->scale, out_features, in_features, m->down->shape[0]);
         *touched = true;
     } else {
         s = fail(err, STATUS_NO_MEMORY, "no memory to merge \"%.160s\" of %s", m->down->name,

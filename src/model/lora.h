@@ -51,12 +51,16 @@ void lora_close(struct lora *l); /* NULL is fine */
 /* Whether the adapter changes module `name`, e.g. "transformer_blocks.0.attn.to_q". */
 bool lora_has(const struct lora *l, const char *name);
 
+/* If the adapter has something for module `name`, marks it used and checks that it is for a weight
+ * [out_features, in_features].  STATUS_INVALID: the adapter's matrices have other sizes; the
+ * sentence names the file, the key, what was expected and what is there. */
+enum status lora_check(struct lora *l, const char *name, int64_t out_features, int64_t in_features,
+                       struct error *err);
+
 /* Adds this adapter's delta for module `name` to weight [out_features, in_features], float32
  * row-major, if it has one, and marks it used.  *touched becomes true when something was added, and
- * is left alone otherwise.  Called at most once per module, for different modules possibly at the
- * same time.  After a failure the weight is as it was. STATUS_INVALID: the adapter's matrices have
- * other sizes; the sentence names the file, the key, what was expected and what is there.
- * STATUS_NO_MEMORY. */
+ * is left alone otherwise.  Several threads may call it at the same time, each for a weight of its
+ * own.  After a failure the weight is as it was.  Errors as lora_check, and STATUS_NO_MEMORY. */
 enum status lora_merge(struct lora *l, const char *name, float *weight, int64_t out_features,
                        int64_t in_features, bool *touched, struct error *err);
 

@@ -74,6 +74,8 @@ uint64_t checkpoint_bytes(const struct checkpoint *c) {
 
 struct loading {
     const struct model_options *options;
+    const struct checkpoint *checkpoint;
+    const int64_t *keep;
     uint64_t done, total;
 };
 
@@ -101,13 +103,17 @@ static void take_counts(struct model *m, const struct loader *l) {
 
 /* Vision tower and language model share a folder.  Their names have one of two layouts. */
 static enum status load_text_encoder(struct model *m, struct loading *loading, struct error *err) {
-    struct loader l = loader_for(loading, "text_encoder", m->text_weights);
-    bool nested = weights_find(m->text_weights, "model.language_model.embed_tokens.weight") != NULL;
+    const struct weights *weights = loading->checkpoint->text_encoder;
+    struct loader l = loader_for(loading, "text_encoder", weights);
+    bool nested = weights_find(weights, "model.language_model.embed_tokens.weight") != NULL;
     enum status s = loader_start(&l, err);
     loader_set_prefix(&l, nested ? "model.visual." : "visual.");
-    if (s == STATUS_OK) s = vision_load(&m->vision, &m->config.vision, &l, err);
+    if (s == STATUS_OK)
+        s = vision_load(&m->vision, &m->config.vision, loading->keep[MODEL_VISION_LAYERS], &l, err);
     loader_set_prefix(&l, nested ? "model.language_model." : "model.");
-    if (s == STATUS_OK) s = language_load(&m->language, &m->config.language, &l, err);
+    if (s == STATUS_OK)
+        s = language_load(&m->language, &m->config.language, loading->keep[MODEL_LANGUAGE_LAYERS],
+                          &l, err);
     loader_set_prefix(&l, "");
     if (s == STATUS_OK)
         load_nothing(&l,
@@ -118,46 +124,52 @@ static enum status load_text_encoder(struct model *m, struct loading *loading, s
     return s == STATUS_OK ? finished : s;
 }
 
-static enum status load_transformer(struct model *m, const struct weights *weights,
-                                    struct loading *loading, struct lora *const *loras,
-                                    struct error *err) {
-    struct loader l = loader_for(loading, "transformer", weights);
-    l.loras = loras;
-    l.lora_count = loading->options->lora_count;
-    enum status s = transformer_load(&m->transformer, &m->config.transformer, &l, err);
+static enum status load_transformer(struct model *m, struct loading *loading, struct error *err) {
+    const int64_t keep[] = {[TRANSFORMER_BLOCKS] = loading->keep[MODEL_TRANSFORMER_BLOCKS],
+                            [TRANSFORMER_MODULATION] = loading->keep[MODEL_TRANSFORMER_MODULATION]};
+    struct loader l = loader_for(loading, "transformer", loading->checkpoint->transformer);
+    l.loras = m->loras;
+    l.lora_count = m->lora_count;
+    enum status s = transformer_load(&m->transformer, &m->config.transformer, keep, &l, err);
     take_counts(m, &l);
-    for (size_t i = 0; i < l.lora_count && s == STATUS_OK; i++)
-        s = lora_check_all_used(loras[i], err);
+    for (size_t i = 0; i < m->lora_count && s == STATUS_OK; i++)
+        s = lora_check_all_used(m->loras[i], err);
     return s;
 }
 
 /* The VAE is small and its arithmetic visible in the picture: always in float32. */
-static enum status load_vae(struct model *m, const struct weights *weights, struct loading *loading,
-                            struct error *err) {
-    struct loader l = loader_for(loading, "vae", weights);
+static enum status load_vae(struct model *m, struct loading *loading, struct error *err) {
+    struct loader l = loader_for(loading, "vae", loading->checkpoint->vae);
     l.exact = true;
     enum status s = vae_load(&m->vae, &m->config.vae, &l, err);
     take_counts(m, &l);
     return s;
 }
 
-enum status model_load(struct model *out, const struct model_config *config,
-                       struct checkpoint *checkpoint, const struct model_options *options,
-                       struct error *err) {
-    *out = (struct model){.config = *config};
-    struct loading loading = {.options = options, .total = checkpoint_bytes(checkpoint) + 1};
-    struct lora **loras = calloc(options->lora_count + 1, sizeof(struct lora *));
-    if (!loras) return fail(err, STATUS_NO_MEMORY, "no memory to load the adapters");
+static enum status open_loras(struct model *m, const struct model_options *o, struct error *err) {
+    m->loras = calloc(o->lora_count + 1, sizeof(struct lora *));
+    if (!m->loras) return fail(err, STATUS_NO_MEMORY, "no memory to load the adapters");
     enum status s = STATUS_OK;
-    for (size_t i = 0; i < options->lora_count && s == STATUS_OK; i++)
-        s = lora_open(&loras[i], options->loras[i].path, options->loras[i].scale, err);
-    out->text_weights = checkpoint->text_encoder;
-    checkpoint->text_encoder = NULL;
-    if (s == STATUS_OK) s = load_transformer(out, checkpoint->transformer, &loading, loras, err);
+    for (; m->lora_count < o->lora_count && s == STATUS_OK; m->lora_count++) {
+        const struct firered_lora *lora = &o->loras[m->lora_count];
+        s = lora_open(&m->loras[m->lora_count], lora->path, lora->scale, err);
+    }
+    return s;
+}
+
+enum status model_load(struct model *out, const struct model_config *config,
+                       const struct checkpoint *checkpoint, const struct model_options *options,
+                       struct error *err) {
+    static const int64_t keep_all[MODEL_STACKS] = {INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX};
+    *out = (struct model){.config = *config};
+    struct loading loading = {.options = options,
+                              .checkpoint = checkpoint,
+                              .keep = options->keep ? options->keep : keep_all,
+                              .total = checkpoint_bytes(checkpoint) + 1};
+    enum status s = open_loras(out, options, err);
+    if (s == STATUS_OK) s = load_transformer(out, &loading, err);
     if (s == STATUS_OK) s = load_text_encoder(out, &loading, err);
-    if (s == STATUS_OK) s = load_vae(out, checkpoint->vae, &loading, err);
-    for (size_t i = 0; i < options->lora_count; i++) lora_close(loras[i]);
-    free(loras);
+    if (s == STATUS_OK) s = load_vae(out, &loading, err);
     if (s != STATUS_OK) model_unload(out);
     return s;
 }
@@ -167,6 +179,18 @@ void model_unload(struct model *m) {
     vision_destroy(m->vision);
     language_destroy(m->language);
     vae_destroy(m->vae);
-    weights_close(m->text_weights);
+    for (size_t i = 0; i < m->lora_count; i++) lora_close(m->loras[i]);
+    free(m->loras);
     *m = (struct model){0};
+}
+
+struct blocks_size model_stack_size(const struct model *m, enum model_stack stack) {
+    switch (stack) {
+    case MODEL_TRANSFORMER_BLOCKS:
+        return blocks_size(transformer_stack(m->transformer, TRANSFORMER_BLOCKS));
+    case MODEL_TRANSFORMER_MODULATION:
+        return blocks_size(transformer_stack(m->transformer, TRANSFORMER_MODULATION));
+    case MODEL_LANGUAGE_LAYERS: return blocks_size(language_layers(m->language));
+    default: return blocks_size(vision_layers(m->vision));
+    }
 }

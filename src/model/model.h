@@ -22,13 +22,24 @@ struct model_config {
 /* Reads all config files, and checks that the networks fit each other. */
 enum status model_config_load(struct model_config *out, const char *folder, struct error *err);
 
+/* Stacks of blocks of which some may stream, in the order in which it is worth most to keep their
+ * blocks: the first is read in every step, the others once per edit. */
+enum model_stack {
+    MODEL_TRANSFORMER_BLOCKS,
+    MODEL_TRANSFORMER_MODULATION,
+    MODEL_LANGUAGE_LAYERS,
+    MODEL_VISION_LAYERS,
+    MODEL_STACKS
+};
+
 struct model {
     struct model_config config;
     struct transformer *transformer;
     struct vision *vision;
     struct language *language;
     struct vae *vae;
-    struct weights *text_weights; /* the token embeddings are read from it */
+    struct lora **loras; /* what streams is merged again and again */
+    size_t lora_count;
     uint64_t parameters;
     size_t tensors;
 };
@@ -46,18 +57,21 @@ uint64_t checkpoint_bytes(const struct checkpoint *c); /* as stored */
 struct model_options {
     struct compute
         *compute; /* on a plan-only one every tensor is looked up and checked, and none is read */
-    const struct firered_lora *loras; /* not together with a plan-only device */
+    const struct firered_lora *loras;
     size_t lora_count;
+    const int64_t *keep; /* [MODEL_STACKS] blocks that stay resident of each; NULL: all of them */
     const struct log *log;
     void (*loading)(void *arg, double share); /* may be NULL */
     void *loading_arg;
 };
 
-/* Loads the networks; `checkpoint` gives up the text encoder's weights to the model, the rest
- * stays the caller's. STATUS_INVALID names the tensor, key or adapter that is wrong. */
+/* Loads the networks.  `checkpoint` must outlive the model, which reads token embeddings and what
+ * streams from it. STATUS_INVALID names the tensor, key or adapter that is wrong. */
 enum status model_load(struct model *out, const struct model_config *config,
-                       struct checkpoint *checkpoint, const struct model_options *options,
+                       const struct checkpoint *checkpoint, const struct model_options *options,
                        struct error *err);
 void model_unload(struct model *m); /* leaves it empty */
+
+struct blocks_size model_stack_size(const struct model *m, enum model_stack stack);
 
 #endif

@@ -13,8 +13,6 @@ static const float NORM_EPS = 1e-6f;
 
 /* Picture and text stream have one of these each, in every block. */
 struct stream {
-    struct linear
-        *modulation; /* SiLU(temb) -> shift, scale, gate of attention, then of feed-forward */
     struct linear *qkv, *out;
     struct vector *norm_q, *norm_k;
     struct linear *up, *down;
@@ -24,19 +22,39 @@ struct block {
     struct stream image, text;
 };
 
+/* SiLU(temb) -> shift, scale, gate of attention, then of feed-forward: a block's, per stream. */
+struct block_modulation {
+    struct linear *image, *text;
+};
+
 struct transformer {
     struct transformer_config c;
     struct linear *time_in, *time_out;
     struct linear *image_in, *text_in;
     struct vector *text_norm;
     struct linear *norm_out, *proj_out;
-    struct block *blocks;
+    struct blocks *blocks, *modulation;
 };
 
 /* ---- weights ---- */
 
-static void load_block(struct loader *l, struct block *b, const struct transformer_config *c,
-                       int i) {
+static void load_modulation(struct loader *l, void *modulation, const void *config, int i) {
+    const struct transformer_config *c = config;
+    struct block_modulation *m = modulation;
+    int64_t n = c->width;
+    load_linear(l, &m->image, 6 * n, n, LOAD_BIAS, "transformer_blocks.%d.img_mod.1", i);
+    load_linear(l, &m->text, 6 * n, n, LOAD_BIAS, "transformer_blocks.%d.txt_mod.1", i);
+}
+
+static void destroy_modulation(void *modulation) {
+    struct block_modulation *m = modulation;
+    linear_destroy(m->image);
+    linear_destroy(m->text);
+}
+
+static void load_block(struct loader *l, void *block, const void *config, int i) {
+    const struct transformer_config *c = config;
+    struct block *b = block;
     const char *image[] = {"transformer_blocks.%d.attn.to_q", "transformer_blocks.%d.attn.to_k",
                            "transformer_blocks.%d.attn.to_v"};
     const char *text[] = {"transformer_blocks.%d.attn.add_q_proj",
@@ -44,7 +62,6 @@ static void load_block(struct loader *l, struct block *b, const struct transform
                           "transformer_blocks.%d.attn.add_v_proj"};
     int64_t n = c->width, thirds[] = {n, n, n}, d = c->head_dim;
 
-    load_linear(l, &b->image.modulation, 6 * n, n, LOAD_BIAS, "transformer_blocks.%d.img_mod.1", i);
     load_linear_stack(l, &b->image.qkv, image, thirds, 3, n, LOAD_BIAS, i);
     load_vector(l, &b->image.norm_q, d, "transformer_blocks.%d.attn.norm_q.weight", i);
     load_vector(l, &b->image.norm_k, d, "transformer_blocks.%d.attn.norm_k.weight", i);
@@ -54,7 +71,6 @@ static void load_block(struct loader *l, struct block *b, const struct transform
     load_linear(l, &b->image.down, n, FEED_FORWARD * n, LOAD_BIAS,
                 "transformer_blocks.%d.img_mlp.net.2", i);
 
-    load_linear(l, &b->text.modulation, 6 * n, n, LOAD_BIAS, "transformer_blocks.%d.txt_mod.1", i);
     load_linear_stack(l, &b->text.qkv, text, thirds, 3, n, LOAD_BIAS, i);
     load_vector(l, &b->text.norm_q, d, "transformer_blocks.%d.attn.norm_added_q.weight", i);
     load_vector(l, &b->text.norm_k, d, "transformer_blocks.%d.attn.norm_added_k.weight", i);
@@ -65,18 +81,33 @@ static void load_block(struct loader *l, struct block *b, const struct transform
                 "transformer_blocks.%d.txt_mlp.net.2", i);
 }
 
+static void destroy_stream(struct stream *s) {
+    linear_destroy(s->qkv);
+    linear_destroy(s->out);
+    linear_destroy(s->up);
+    linear_destroy(s->down);
+    vector_destroy(s->norm_q);
+    vector_destroy(s->norm_k);
+}
+
+static void destroy_block(void *block) {
+    struct block *b = block;
+    destroy_stream(&b->image);
+    destroy_stream(&b->text);
+}
+
+static const struct block_kind block_kind = {"transformer blocks", sizeof(struct block), load_block,
+                                             destroy_block};
+static const struct block_kind modulation_kind = {
+    "modulation layers", sizeof(struct block_modulation), load_modulation, destroy_modulation};
+
 enum status transformer_load(struct transformer **out, const struct transformer_config *c,
-                             struct loader *l, struct error *err) {
+                             const int64_t keep[TRANSFORMER_STACKS], struct loader *l,
+                             struct error *err) {
     *out = NULL;
     struct transformer *t = calloc(1, sizeof *t);
-    struct block *blocks = calloc((size_t)c->layers, sizeof *blocks);
-    if (!t || !blocks) {
-        free(t);
-        free(blocks);
-        return fail(err, STATUS_NO_MEMORY, "no memory to load the transformer");
-    }
+    if (!t) return fail(err, STATUS_NO_MEMORY, "no memory to load the transformer");
     t->c = *c;
-    t->blocks = blocks;
     loader_start(l, err);
     int64_t n = c->width;
     load_linear(l, &t->time_in, n, TIME_FEATURES, LOAD_BIAS,
@@ -85,7 +116,9 @@ enum status transformer_load(struct transformer **out, const struct transformer_
     load_vector(l, &t->text_norm, c->text_width, "txt_norm.weight");
     load_linear(l, &t->image_in, n, c->in_channels, LOAD_BIAS, "img_in");
     load_linear(l, &t->text_in, n, c->text_width, LOAD_BIAS, "txt_in");
-    for (int64_t i = 0; i < c->layers; i++) load_block(l, &blocks[i], c, (int)i);
+    blocks_load(&t->modulation, &modulation_kind, &t->c, c->layers, keep[TRANSFORMER_MODULATION],
+                l);
+    blocks_load(&t->blocks, &block_kind, &t->c, c->layers, keep[TRANSFORMER_BLOCKS], l);
     load_linear(l, &t->norm_out, 2 * n, n, LOAD_BIAS, "norm_out.linear");
     load_linear(l, &t->proj_out, c->out_channels, n, LOAD_BIAS, "proj_out");
     enum status s = loader_finish(l);
@@ -97,22 +130,10 @@ enum status transformer_load(struct transformer **out, const struct transformer_
     return STATUS_OK;
 }
 
-static void stream_destroy(struct stream *s) {
-    linear_destroy(s->modulation);
-    linear_destroy(s->qkv);
-    linear_destroy(s->out);
-    linear_destroy(s->up);
-    linear_destroy(s->down);
-    vector_destroy(s->norm_q);
-    vector_destroy(s->norm_k);
-}
-
 void transformer_destroy(struct transformer *t) {
     if (!t) return;
-    for (int64_t i = 0; i < t->c.layers; i++) {
-        stream_destroy(&t->blocks[i].image);
-        stream_destroy(&t->blocks[i].text);
-    }
+    blocks_destroy(t->blocks);
+    blocks_destroy(t->modulation);
     linear_destroy(t->time_in);
     linear_destroy(t->time_out);
     linear_destroy(t->image_in);
@@ -120,8 +141,11 @@ void transformer_destroy(struct transformer *t) {
     linear_destroy(t->norm_out);
     linear_destroy(t->proj_out);
     vector_destroy(t->text_norm);
-    free(t->blocks);
     free(t);
+}
+
+const struct blocks *transformer_stack(const struct transformer *t, enum transformer_stack s) {
+    return s == TRANSFORMER_BLOCKS ? t->blocks : t->modulation;
 }
 
 /* ---- what a timestep does ---- */
@@ -136,6 +160,22 @@ static void embed_timestep(float *out, float timestep) {
         out[i] = cosf(angle);
         out[half + i] = sinf(angle);
     }
+}
+
+static enum status modulate_layers(struct modulation *out, const struct transformer *t,
+                                   struct workspace *w, struct tensor temb, struct error *err) {
+    struct block_walk *walk;
+    const void *layer;
+    enum status s = block_walk_start(&walk, t->modulation, w, err);
+    for (int64_t i = 0; i < t->c.layers && s == STATUS_OK; i++) {
+        if ((s = block_walk_next(walk, &layer, err)) != STATUS_OK) break;
+        const struct block_modulation *m = layer;
+        op_linear(w, out->image[i], temb, m->image, NULL);
+        op_linear(w, out->text[i], temb, m->text, NULL);
+        s = workspace_check(w, err);
+    }
+    block_walk_end(walk);
+    return s;
 }
 
 enum status modulation_create(struct modulation *out, const struct transformer *t,
@@ -167,12 +207,7 @@ enum status modulation_create(struct modulation *out, const struct transformer *
     op_linear(w, hidden, time, t->time_in, &(struct epilogue){.activation = ACTIVATION_SILU});
     op_linear(w, temb, hidden, t->time_out, NULL);
     op_silu(w, temb, temb); /* all that reads it wants its SiLU */
-    enum status s = STATUS_OK;
-    for (int64_t i = 0; i < t->c.layers && s == STATUS_OK; i++) {
-        op_linear(w, out->image[i], temb, t->blocks[i].image.modulation, NULL);
-        op_linear(w, out->text[i], temb, t->blocks[i].text.modulation, NULL);
-        s = workspace_check(w, err);
-    }
+    enum status s = modulate_layers(out, t, w, temb, err);
     op_linear(w, out->out, temb, t->norm_out, NULL);
     workspace_release(w, mark);
     return s;
@@ -302,9 +337,8 @@ static void run_block(const struct pass *p, const struct part *only) {
 
 /* ---- the whole ---- */
 
-static void split_parts(struct pass *p, int64_t layer, const struct modulation *m, int64_t step,
-                        int64_t text, int64_t noise) {
-    const struct block *b = &p->t->blocks[layer];
+static void split_parts(struct pass *p, const struct block *b, int64_t layer,
+                        const struct modulation *m, int64_t step, int64_t text, int64_t noise) {
     int64_t pictures = p->hidden.rows - text;
     bool apart = p->t->c.zero_cond_t && pictures > noise;
     p->parts[0] = (struct part){0, text, &b->text, m->text[layer], step};
@@ -336,9 +370,12 @@ enum status transformer_forward(const struct transformer *t, struct workspace *w
     op_copy(w, tensor_rows(p.hidden, 0, text_rows), text->tokens);
     op_linear(w, tensor_rows(p.hidden, text_rows, latents.rows), latents, t->image_in, NULL);
 
-    enum status s = workspace_check(w, err);
+    struct block_walk *walk;
+    const void *block;
+    enum status s = block_walk_start(&walk, t->blocks, w, err);
     for (int64_t i = 0; i < t->c.layers && s == STATUS_OK; i++) {
-        split_parts(&p, i, m, step, text_rows, noise);
+        if ((s = block_walk_next(walk, &block, err)) != STATUS_OK) break;
+        split_parts(&p, block, i, m, step, text_rows, noise);
         bool last = i + 1 == t->c.layers && !trace;
         struct part only = noise_only(&p, text_rows, noise);
         run_block(&p, last ? &only : NULL);
@@ -348,6 +385,7 @@ enum status transformer_forward(const struct transformer *t, struct workspace *w
                      (int)step, (int)i);
         s = workspace_check(w, err);
     }
+    block_walk_end(walk);
     struct tensor out = tensor_rows(p.hidden, text_rows, noise);
     const float *scale = m->out.data ? m->out.data + step * m->out.stride : NULL;
     op_layer_norm_modulate(w, out, out, scale, scale ? scale + n : NULL, NORM_EPS);

@@ -15,6 +15,7 @@
 #ifndef MODEL_TRANSFORMER_H
 #define MODEL_TRANSFORMER_H
 
+#include "model/blocks.h"
 #include "model/config.h"
 #include "model/loader.h"
 #include "model/rotary.h"
@@ -22,9 +23,15 @@
 
 struct transformer;
 
-/* The caller owns *out.  compute may be NULL in the loader: then the weights are only checked. */
+/* Its weights lie in two stacks (model/blocks.h), because the modulation's are read once per edit
+ * and the blocks' once per step. */
+enum transformer_stack { TRANSFORMER_BLOCKS, TRANSFORMER_MODULATION, TRANSFORMER_STACKS };
+
+/* The caller owns *out.  keep: how many blocks of each stack stay resident, if others do not. */
 enum status transformer_load(struct transformer **out, const struct transformer_config *c,
-                             struct loader *l, struct error *err);
+                             const int64_t keep[TRANSFORMER_STACKS], struct loader *l,
+                             struct error *err);
+const struct blocks *transformer_stack(const struct transformer *t, enum transformer_stack s);
 void transformer_destroy(struct transformer *t);
 
 /* How the timesteps modulate the layers, in the workspace.  timesteps: [steps], from 0 to 1

@@ -15,7 +15,7 @@ struct layer {
 struct vision {
     struct vision_config c;
     struct linear *patch_embed;
-    struct layer *layers;
+    struct blocks *layers;
     struct vector *merger_norm;
     struct linear *merger_in, *merger_out;
 };
@@ -79,8 +79,9 @@ void vision_patches(float *out, const struct vision_config *c, const struct pict
 
 /* ---- weights ---- */
 
-static void load_layer(struct loader *l, struct layer *layer, const struct vision_config *c,
-                       int i) {
+static void load_layer(struct loader *l, void *to, const void *config, int i) {
+    const struct vision_config *c = config;
+    struct layer *layer = to;
     const char *gate_up[] = {"blocks.%d.mlp.gate_proj", "blocks.%d.mlp.up_proj"};
     int64_t n = c->hidden, inner[] = {c->intermediate, c->intermediate};
     load_vector(l, &layer->norm1, n, "blocks.%d.norm1.weight", i);
@@ -91,23 +92,30 @@ static void load_layer(struct loader *l, struct layer *layer, const struct visio
     load_linear(l, &layer->down, n, c->intermediate, LOAD_BIAS, "blocks.%d.mlp.down_proj", i);
 }
 
-enum status vision_load(struct vision **out, const struct vision_config *c, struct loader *l,
-                        struct error *err) {
+static void destroy_layer(void *layer) {
+    struct layer *l = layer;
+    vector_destroy(l->norm1);
+    vector_destroy(l->norm2);
+    linear_destroy(l->qkv);
+    linear_destroy(l->proj);
+    linear_destroy(l->gate_up);
+    linear_destroy(l->down);
+}
+
+static const struct block_kind layer_kind = {"vision layers", sizeof(struct layer), load_layer,
+                                             destroy_layer};
+
+enum status vision_load(struct vision **out, const struct vision_config *c, int64_t keep,
+                        struct loader *l, struct error *err) {
     *out = NULL;
     struct vision *v = calloc(1, sizeof *v);
-    struct layer *layers = calloc((size_t)c->layers, sizeof *layers);
-    if (!v || !layers) {
-        free(v);
-        free(layers);
-        return fail(err, STATUS_NO_MEMORY, "no memory to load the vision tower");
-    }
+    if (!v) return fail(err, STATUS_NO_MEMORY, "no memory to load the vision tower");
     v->c = *c;
-    v->layers = layers;
     int64_t merged = c->hidden * c->merge * c->merge;
     load_flattened(l, &v->patch_embed, c->hidden,
                    (const int64_t[]){c->channels, c->temporal_patch, c->patch, c->patch}, 4,
                    "patch_embed.proj.weight");
-    for (int64_t i = 0; i < c->layers; i++) load_layer(l, &layers[i], c, (int)i);
+    blocks_load(&v->layers, &layer_kind, &v->c, c->layers, keep, l);
     load_vector(l, &v->merger_norm, c->hidden, "merger.ln_q.weight");
     load_linear(l, &v->merger_in, merged, merged, LOAD_BIAS, "merger.mlp.0");
     load_linear(l, &v->merger_out, c->out_hidden, merged, LOAD_BIAS, "merger.mlp.2");
@@ -117,21 +125,16 @@ enum status vision_load(struct vision **out, const struct vision_config *c, stru
 
 void vision_destroy(struct vision *v) {
     if (!v) return;
-    for (int64_t i = 0; i < v->c.layers; i++) {
-        struct layer *l = &v->layers[i];
-        vector_destroy(l->norm1);
-        vector_destroy(l->norm2);
-        linear_destroy(l->qkv);
-        linear_destroy(l->proj);
-        linear_destroy(l->gate_up);
-        linear_destroy(l->down);
-    }
+    blocks_destroy(v->layers);
     linear_destroy(v->patch_embed);
     vector_destroy(v->merger_norm);
     linear_destroy(v->merger_in);
     linear_destroy(v->merger_out);
-    free(v->layers);
     free(v);
+}
+
+const struct blocks *vision_layers(const struct vision *v) {
+    return v->layers;
 }
 
 /* ---- window order ---- */
@@ -224,10 +227,9 @@ static enum status upload_inputs(const struct vision_config *c, struct workspace
     return STATUS_OK;
 }
 
-static void run_layer(const struct vision *v, int64_t i, struct workspace *w, struct tensor x,
-                      struct tensor angles, const struct arrangement *a) {
+static void run_layer(const struct vision *v, const struct layer *l, int64_t i, struct workspace *w,
+                      struct tensor x, struct tensor angles, const struct arrangement *a) {
     const struct vision_config *c = &v->c;
-    const struct layer *l = &v->layers[i];
     bool full = c->full_attention[i];
     const struct attention attention = {.heads = c->heads,
                                         .kv_heads = c->heads,
@@ -293,10 +295,15 @@ enum status vision_forward(const struct vision *v, struct workspace *w, float *e
     op_linear(w, x, pixels, v->patch_embed, NULL);
     workspace_release(w, inner);
 
+    struct block_walk *walk = NULL;
+    const void *layer;
+    if (s == STATUS_OK) s = block_walk_start(&walk, v->layers, w, err);
     for (int64_t i = 0; i < c->layers && s == STATUS_OK; i++) {
-        run_layer(v, i, w, x, angles, &a);
+        if ((s = block_walk_next(walk, &layer, err)) != STATUS_OK) break;
+        run_layer(v, layer, i, w, x, angles, &a);
         s = workspace_check(w, err);
     }
+    block_walk_end(walk);
     if (s == STATUS_OK) {
         struct tensor merged = tensor_take(w, patches / unit, c->hidden * unit);
         struct tensor tokens = tensor_take(w, patches / unit, c->out_hidden);

@@ -12,6 +12,7 @@
 #define MODEL_VISION_H
 
 #include "firered/picture.h"
+#include "model/blocks.h"
 #include "model/config.h"
 #include "model/loader.h"
 #include "model/rotary.h"
@@ -37,8 +38,10 @@ int64_t vision_tokens(const struct vision_config *c, const struct patch_grid *gr
  * grid cols, patch numbers], merge x merge neighbours together, as `pixel_values` has them. */
 void vision_patches(float *out, const struct vision_config *c, const struct picture *picture);
 
-enum status vision_load(struct vision **out, const struct vision_config *c, struct loader *l,
-                        struct error *err);
+/* keep: how many layers stay resident, if others do not (model/blocks.h). */
+enum status vision_load(struct vision **out, const struct vision_config *c, int64_t keep,
+                        struct loader *l, struct error *err);
+const struct blocks *vision_layers(const struct vision *v);
 void vision_destroy(struct vision *v);
 
 /* embeds [vision_tokens, out_hidden] on the host, in reading order, for pixel_values on the

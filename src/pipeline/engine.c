@@ -38,51 +38,76 @@ enum status engine_open_device(struct firered *e, const struct firered_options *
     struct compute_options options = {.threads = o->threads,
                                       .low_precision = e->dtype == FIRERED_DTYPE_BFLOAT16,
                                       .kernels = kernels && *kernels ? kernels : NULL,
-                                      .plan_only = plan_only};
+                                      .plan_only = plan_only,
+                                      .memory_limit = e->memory.limit};
     return compute_create_cpu(&e->compute, &options, err);
 }
 
-static enum status open_text_and_schedule(struct firered *e, const char *folder,
-                                          struct error *err) {
+enum status engine_read(struct firered *e, const struct firered_options *o,
+                        struct model_config *config, struct error *err) {
+    e->name = name_of(o->model);
+    if (!e->name) return fail(err, STATUS_NO_MEMORY, "no memory to open a model");
+    enum status s = model_config_load(config, o->model, err);
+    if (s == STATUS_OK) s = scheduler_config_load(&e->scheduler, o->model, err);
+    return s == STATUS_OK ? checkpoint_open(&e->checkpoint, o->model, err) : s;
+}
+
+static enum status open_tokenizer(struct firered *e, const char *folder, struct error *err) {
     char path[4096];
     if (snprintf(path, sizeof path, "%s/tokenizer", folder) >= (int)sizeof path)
         return fail(err, STATUS_INVALID, "the model folder's path is too long");
-    enum status s = scheduler_config_load(&e->scheduler, folder, err);
-    return s == STATUS_OK ? tokenizer_open(&e->tokenizer, path, err) : s;
+    return tokenizer_open(&e->tokenizer, path, err);
 }
 
-/* Weights take about as much memory packed as they do stored; better to say now that they cannot
- * fit than to be killed when half of them are loaded. */
-static enum status check_memory(const struct firered *e, const struct checkpoint *c,
-                                struct error *err) {
-    uint64_t need = checkpoint_bytes(c), available = memory_available();
+/* Better to say now that the weights cannot fit than to be killed when half of them are loaded. */
+static enum status check_memory(const struct firered *e, struct error *err) {
+    uint64_t need = e->memory.weights, available = memory_available();
     if (need <= available) return STATUS_OK;
     return fail(err, STATUS_NO_MEMORY,
                 "the weights of %s take %.1f GB of memory, but only %.1f GB are free; free some, "
-                "or choose a smaller model",
+                "choose a smaller model, or set MEMORY_LIMIT=auto, which reads from the files what "
+                "does not fit",
                 e->name, (double)need / 1e9, (double)available / 1e9);
+}
+
+static void log_memory(const struct firered *e, const struct log *log) {
+    struct buffer streams = {0};
+    const struct memory_plan *p = &e->memory;
+    if (memory_plan_describe(p, &streams) == STATUS_OK)
+        log_event(log, LOG_INFO, "memory plan", LOG_INT("weight_bytes", p->weights),
+                  LOG_INT("streamed_bytes", memory_plan_streamed(p)),
+                  LOG_STR("streams", streams.size ? streams.data : "nothing"),
+                  LOG_INT("edits", p->edits), LOG_INT("edit_bytes", p->working),
+                  LOG_INT("peak_bytes", memory_plan_peak(p)));
+    buffer_free(&streams);
+}
+
+static enum status load(struct firered *e, const struct firered_options *o,
+                        const struct model_config *config, struct error *err) {
+    enum status s = memory_plan_make(&e->memory, o, e, config, err);
+    if (s == STATUS_OK) s = check_memory(e, err);
+    if (s != STATUS_OK) return s;
+    log_memory(e, o->log);
+    s = engine_open_device(e, o, &e->checkpoint, false, err);
+    if (s != STATUS_OK) return s;
+    struct model_options options = {.compute = e->compute,
+                                    .loras = o->loras,
+                                    .lora_count = o->lora_count,
+                                    .keep = e->memory.keep,
+                                    .log = o->log,
+                                    .loading = o->loading,
+                                    .loading_arg = o->loading_arg};
+    return model_load(&e->model, config, &e->checkpoint, &options, err);
 }
 
 enum status firered_open(struct firered **out, const struct firered_options *o, struct error *err) {
     *out = NULL;
-    struct checkpoint checkpoint = {0};
     struct model_config config;
     struct firered *e = calloc(1, sizeof *e);
-    if (!e || !(e->name = name_of(o->model))) {
-        free(e);
-        return fail(err, STATUS_NO_MEMORY, "no memory to open a model");
-    }
-    enum status s = model_config_load(&config, o->model, err);
-    if (s == STATUS_OK) s = open_text_and_schedule(e, o->model, err);
-    if (s == STATUS_OK) s = checkpoint_open(&checkpoint, o->model, err);
-    if (s == STATUS_OK) s = check_memory(e, &checkpoint, err);
-    if (s == STATUS_OK) s = engine_open_device(e, o, &checkpoint, false, err);
-    if (s == STATUS_OK) {
-        struct model_options options = {e->compute, o->loras,   o->lora_count,
-                                        o->log,     o->loading, o->loading_arg};
-        s = model_load(&e->model, &config, &checkpoint, &options, err);
-    }
-    checkpoint_close(&checkpoint);
+    if (!e) return fail(err, STATUS_NO_MEMORY, "no memory to open a model");
+    enum status s = engine_read(e, o, &config, err);
+    if (s == STATUS_OK) s = open_tokenizer(e, o->model, err);
+    if (s == STATUS_OK) s = load(e, o, &config, err);
     if (s != STATUS_OK) {
         firered_close(e);
         return s;
@@ -96,6 +121,7 @@ void firered_close(struct firered *e) {
     model_unload(&e->model);
     tokenizer_close(e->tokenizer);
     compute_destroy(e->compute);
+    checkpoint_close(&e->checkpoint);
     free(e->name);
     free(e);
 }
@@ -117,6 +143,7 @@ void firered_describe(const struct firered *e, struct firered_info *out) {
         .distilled = c->distilled,
         .output_area = c->output_area,
         .weight_bytes = compute_weight_bytes(e->compute),
+        .streamed_bytes = memory_plan_streamed(&e->memory),
         .parameters = (int64_t)e->model.parameters,
         .example_count = c->example_count,
     };

@@ -7,18 +7,25 @@
 
 #include "firered.h"
 #include "model/model.h"
+#include "pipeline/memory_plan.h"
 #include "pipeline/scheduler.h"
 #include "text/tokenizer.h"
 
 struct firered {
     char *name; /* the model folder's own name */
     struct compute *compute;
-    struct model model;
+    struct checkpoint checkpoint;
+    struct model model; /* reads from the checkpoint as long as it lives */
+    struct memory_plan memory;
     struct tokenizer *tokenizer;
     struct scheduler_config scheduler;
     enum firered_dtype dtype; /* FLOAT32 or BFLOAT16, never AUTO */
     enum firered_generator generator;
 };
+
+/* Reads everything but tokenizer and weights: name, configs, schedule; opens the checkpoint. */
+enum status engine_read(struct firered *e, const struct firered_options *o,
+                        struct model_config *config, struct error *err);
 
 /* Settles the dtype and makes the device, from the options and how the checkpoint is stored. */
 enum status engine_open_device(struct firered *e, const struct firered_options *o,

@@ -3,6 +3,7 @@
  * device that only plans.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
@@ -74,66 +75,72 @@ static enum status check_tokenizer(struct buffer *b, const char *folder, struct 
     return s;
 }
 
-/* The largest edit that nobody had to ask for: one picture, the model's own output size, the
- * longest prompts. */
-static enum status report_run(struct buffer *b, const struct firered *e, struct error *err) {
+static enum status report_memory(struct buffer *b, const struct memory_plan *p) {
+    uint64_t streamed = memory_plan_streamed(p);
+    buffer_printf(b, "memory:      ");
+    print_size(b, p->weights);
+    buffer_printf(b, " weights, packed for this device\n             ");
+    print_size(b, p->working);
+    buffer_printf(b, " working memory, at most, to edit one picture of %dx%d\n             ",
+                  p->width, p->height);
+    print_size(b, memory_plan_peak(p));
+    buffer_printf(b, " in all");
+    if (p->limit != UINT64_MAX) {
+        buffer_printf(b, ", of a limit of ");
+        print_size(b, p->limit);
+    }
+    buffer_printf(b, "\n");
+    if (!streamed) return STATUS_OK;
+    buffer_printf(b, "streams:     ");
+    print_size(b, streamed);
+    buffer_printf(b, " more weights, packed from the files when needed:\n              ");
+    struct buffer stacks = {0};
+    enum status s = memory_plan_describe(p, &stacks);
+    if (s == STATUS_OK) s = buffer_printf(b, "%s\n", stacks.data);
+    buffer_free(&stacks);
+    return s;
+}
+
+static void report_run(struct buffer *b, const struct firered *e) {
     struct firered_info info;
     firered_describe(e, &info);
-    struct edit_size size = size_for_area(info.output_area, 1, 1);
-    struct picture picture = {.width = size.width, .height = size.height};
-    struct firered_edit edit = {.pictures = &picture, .picture_count = 1};
-    firered_edit_defaults(e, &edit);
-    struct plan plan;
-    size_t working = 0;
-    enum status s = plan_longest_edit(&plan, e, &edit, err);
-    if (s == STATUS_OK) s = edit_memory(e, &edit, &plan, &working, err);
     buffer_printf(b, "runs on:      %s (%s kernels), %s, %d threads\n", info.device, info.kernels,
                   info.dtype, info.threads);
     buffer_printf(b, "defaults:     %d steps, guidance scale %g%s\n", info.default_steps,
                   info.default_guidance_scale, info.distilled ? " (distilled: never guided)" : "");
-    buffer_printf(b, "memory:      ");
-    print_size(b, info.weight_bytes);
-    buffer_printf(b, " weights, packed for this device\n             ");
-    print_size(b, working);
-    buffer_printf(b, " working memory, at most, to edit one picture of %dx%d\n             ",
-                  plan.output.width, plan.output.height);
-    print_size(b, info.weight_bytes + working);
-    buffer_printf(b, " in all\n");
-    plan_free(&plan);
-    return s;
 }
 
-static enum status inspect(struct buffer *b, struct firered *e, struct checkpoint *checkpoint,
-                           const struct firered_options *o, struct error *err) {
+static enum status inspect(struct buffer *b, struct firered *e, const struct firered_options *o,
+                           struct error *err) {
     struct model_config config;
-    enum status s = model_config_load(&config, o->model, err);
-    if (s == STATUS_OK) s = scheduler_config_load(&e->scheduler, o->model, err);
-    if (s == STATUS_OK) s = checkpoint_open(checkpoint, o->model, err);
-    if (s == STATUS_OK) s = engine_open_device(e, o, checkpoint, true, err);
+    enum status s = engine_read(e, o, &config, err);
+    if (s == STATUS_OK) s = memory_plan_make(&e->memory, o, e, &config, err);
+    if (s == STATUS_OK) s = engine_open_device(e, o, &e->checkpoint, true, err);
     if (s != STATUS_OK) return s;
     buffer_printf(b, "model:        %s\n", o->model);
     report_networks(b, &config);
-    report_component(b, "transformer:", checkpoint->transformer);
-    report_component(b, "text_encoder:", checkpoint->text_encoder);
-    report_component(b, "vae:", checkpoint->vae);
-    s = model_load(&e->model, &config, checkpoint, &(struct model_options){.compute = e->compute},
-                   err);
+    report_component(b, "transformer:", e->checkpoint.transformer);
+    report_component(b, "text_encoder:", e->checkpoint.text_encoder);
+    report_component(b, "vae:", e->checkpoint.vae);
+    const struct model_options options = {.compute = e->compute, .keep = e->memory.keep};
+    s = model_load(&e->model, &config, &e->checkpoint, &options, err);
     if (s != STATUS_OK) return s;
     buffer_printf(b, "all %zu tensors found, with the shapes that the configs ask for\n",
                   e->model.tensors);
     s = check_tokenizer(b, o->model, err);
-    return s == STATUS_OK ? report_run(b, e, err) : s;
+    report_run(b, e);
+    return s == STATUS_OK ? report_memory(b, &e->memory) : s;
 }
 
 enum status firered_inspect(const struct firered_options *options, char **report,
                             struct error *err) {
     struct firered engine = {0};
-    struct checkpoint checkpoint = {0};
     struct buffer b = {0};
-    enum status s = inspect(&b, &engine, &checkpoint, options, err);
+    enum status s = inspect(&b, &engine, options, err);
     model_unload(&engine.model);
     compute_destroy(engine.compute);
-    checkpoint_close(&checkpoint);
+    checkpoint_close(&engine.checkpoint);
+    free(engine.name);
     if (s == STATUS_OK && !b.data) s = fail(err, STATUS_NO_MEMORY, "no memory for the report");
     if (s != STATUS_OK) buffer_free(&b);
     *report = b.data;

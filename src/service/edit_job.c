@@ -21,17 +21,21 @@ static struct edit_job *edit_job_of(struct job *job) {
     return (struct edit_job *)((char *)job - offsetof(struct edit_job, job));
 }
 
-static void free_files(struct edit_job *job) {
-    for (size_t i = 0; i < FIRERED_MAX_PICTURES; i++) buffer_free(&job->order.files[i]);
-    service_release_bytes(job->service, job->order.held_bytes);
-    job->order.held_bytes = 0;
+static void free_files(struct edit_order *order, struct service *service) {
+    for (size_t i = 0; i < FIRERED_MAX_PICTURES; i++) buffer_free(&order->files[i]);
+    service_release_bytes(service, order->held_bytes);
+    order->held_bytes = 0;
+}
+
+void edit_order_free(struct edit_order *order, struct service *service) {
+    free_files(order, service);
+    free(order->prompt);
+    free(order->negative_prompt);
+    *order = (struct edit_order){0};
 }
 
 void edit_job_free(struct edit_job *job) {
-    free_files(job);
-    free(job->order.prompt);
-    free(job->order.negative_prompt);
-    job->order.prompt = job->order.negative_prompt = NULL;
+    edit_order_free(&job->order, job->service);
     buffer_free(&job->outcome.file);
 }
 
@@ -117,7 +121,7 @@ static enum status read_pictures(struct edit_job *job, struct picture *pictures)
                            service_config(job->service)->max_image_pixels, &err);
         if (s != STATUS_OK) set_read_failure(job, s, i, &err);
     }
-    free_files(job);
+    free_files(&job->order, job->service);
     job->outcome.read_seconds = clock_seconds(from, clock_now());
     metrics_time(service_metrics(job->service), METRICS_READ, job->outcome.read_seconds);
     return s;
@@ -270,7 +274,7 @@ static void ended(struct job *base, enum job_end end) {
         set_end(job, EDIT_CANCELLED, "the client went away");
     else if (end == JOB_SHUT_DOWN)
         set_end(job, EDIT_SHUT_DOWN, "the server is shutting down; try again later");
-    free_files(job);
+    free_files(&job->order, job->service);
     metrics_edit(service_metrics(job->service), edit_end_name(job->outcome.end));
     job->done(job);
 }

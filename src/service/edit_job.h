@@ -31,6 +31,11 @@ struct edit_order {
     int quality; /* of encode.h; 0: the format's own */
 };
 
+struct service;
+
+/* Frees what the order holds and leaves it empty. */
+void edit_order_free(struct edit_order *order, struct service *service);
+
 enum edit_end {
     EDIT_DONE,
     EDIT_INVALID_FILE,    /* bytes that are no supported picture */
@@ -53,8 +58,6 @@ struct edit_outcome {
     double queue_seconds, read_seconds, encode_seconds, denoise_seconds, decode_seconds,
         write_seconds;
 };
-
-struct service;
 
 struct edit_job {
     struct service *service;

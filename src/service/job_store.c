@@ -44,7 +44,7 @@ struct kept_job {
     int holders;
     struct job_listener *listeners;
     struct firered_progress progress;
-    bool running, ended;
+    enum job_status status;
     int64_t denoise_from, last_progress, expiry; /* clock_now */
     double step_seconds;                         /* so far, on average */
 };
@@ -81,6 +81,10 @@ void job_release(struct kept_job *job) {
     pthread_mutex_lock(lock);
     release_locked(job);
     pthread_mutex_unlock(lock);
+}
+
+static bool has_ended(const struct kept_job *job) {
+    return job->status != JOB_QUEUED && job->status != JOB_RUNNING;
 }
 
 static void forget(struct kept_job *job) {
@@ -162,7 +166,7 @@ static void on_progress(struct edit_job *edit, const struct firered_progress *no
         job->denoise_from = job->last_progress;
     else if (now->stage == FIRERED_STAGE_DENOISE)
         job->step_seconds = clock_seconds(job->denoise_from, job->last_progress) / now->step;
-    job->running = true;
+    job->status = JOB_RUNNING;
     job->progress = *now;
     tell(job);
     pthread_mutex_unlock(&job->store->lock);
@@ -172,7 +176,7 @@ void job_store_moved(void *arg) {
     struct job_store *store = arg;
     pthread_mutex_lock(&store->lock);
     for (const struct kept_job *job = store->under_way.head; job; job = job->next)
-        if (!job->running) tell(job);
+        if (job->status == JOB_QUEUED) tell(job);
     pthread_mutex_unlock(&store->lock);
 }
 
@@ -212,7 +216,9 @@ static void on_done(struct edit_job *edit) {
     edit->order.prompt = edit->order.negative_prompt = NULL;
 
     pthread_mutex_lock(&store->lock);
-    job->ended = true;
+    job->status = edit->outcome.end == EDIT_DONE        ? JOB_DONE
+                  : edit->outcome.end == EDIT_CANCELLED ? JOB_DROPPED
+                                                        : JOB_FAILED;
     job->expiry = clock_now() + (int64_t)(store->ttl_seconds * 1e9);
     list_remove(job);
     list_append(&store->ended, job);
@@ -289,19 +295,10 @@ struct kept_job *job_store_find(struct job_store *store, const char *id) {
 
 void job_drop(struct kept_job *job) {
     pthread_mutex_lock(&job->store->lock);
-    bool ended = job->ended;
+    bool ended = has_ended(job);
     if (ended && job->list) forget(job);
     pthread_mutex_unlock(&job->store->lock);
     if (!ended) service_cancel(&job->edit);
-}
-
-static enum job_status status_of(const struct kept_job *job) {
-    if (!job->ended) return job->running ? JOB_RUNNING : JOB_QUEUED;
-    switch (job->edit.outcome.end) {
-    case EDIT_DONE: return JOB_DONE;
-    case EDIT_CANCELLED: return JOB_DROPPED;
-    default: return JOB_FAILED;
-    }
 }
 
 /* From this job's own steps so far; how long the end takes beside them, former edits know. */
@@ -318,7 +315,7 @@ void job_look(struct kept_job *job, struct job_view *view) {
     int64_t now = clock_now();
     pthread_mutex_lock(&job->store->lock);
     *view = (struct job_view){
-        .status = status_of(job),
+        .status = job->status,
         .stage = job->progress.stage,
         .step = job->progress.step,
         .steps = job->progress.steps,
@@ -328,7 +325,7 @@ void job_look(struct kept_job *job, struct job_view *view) {
         int position = job_position(&job->edit.job);
         view->position = position > 0 ? position : 1; /* 0: it is just being taken */
     }
-    if (job->ended && job->expiry > now) view->expires_in = clock_seconds(now, job->expiry);
+    if (has_ended(job) && job->expiry > now) view->expires_in = clock_seconds(now, job->expiry);
     pthread_mutex_unlock(&job->store->lock);
 }
 

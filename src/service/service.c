@@ -94,6 +94,8 @@ enum status service_load(struct service *s, struct error *err) {
         .dtype = c->dtype,
         .generator = c->seed_generator,
         .threads = c->threads,
+        .memory_limit = c->memory_limit,
+        .edits = c->max_concurrent_jobs,
         .loras = c->loras,
         .lora_count = c->lora_count,
         .log = s->log,

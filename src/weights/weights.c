@@ -213,6 +213,11 @@ void weights_release(const struct weights *w, const struct weight *t) {
     advise(t, first, bytes - after, MADV_DONTNEED);
 }
 
+void weights_release_bytes(const void *data, size_t bytes) {
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), into_page = (uintptr_t)data % page;
+    if (bytes) (void)madvise((char *)data - into_page, bytes + into_page, MADV_DONTNEED);
+}
+
 void weights_prefetch(const struct weights *w, const struct weight *t) {
     (void)w;
     ptrdiff_t page = sysconf(_SC_PAGESIZE),

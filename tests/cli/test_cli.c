@@ -13,7 +13,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "cli/child.h"
+#include "base/buffer.h"
+#include "support/child.h"
+#include "config/options.h"
 
 #include <cmocka.h> /* last: its macro fail() would hide ours */
 
@@ -79,9 +81,104 @@ static void test_helps(void **state) {
         assert_int_equal(c.status, 2);
         assert_has(c.err, "unknown flag --frobnicate: ");
         RUN(commands[i], "stray");
+        if (strcmp(commands[i], "info") == 0) continue; /* the name of a picture */
         assert_int_equal(c.status, 2);
         assert_has(c.err, "unexpected argument 'stray': ");
     }
+}
+
+/* A terminal has 80 columns and 24 lines, and the prompt takes the last one. */
+static void test_helps_fit_a_screen(void **state) {
+    (void)state;
+    static const char *const words[] = {"", "serve", "edit", "info", "health", "bench", "eval"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        int lines = 0;
+        if (*words[i])
+            RUN(words[i], "--help");
+        else
+            RUN("--help");
+        for (const char *line = c.out; *line; lines++) {
+            size_t width = strcspn(line, "\n");
+            if (width > 80) fail_msg("%s: %.*s", words[i], (int)width, line);
+            line += width + 1;
+        }
+        if (lines > 23) fail_msg("%s --help has %d lines", words[i], lines);
+    }
+    RUN("help", "edit");
+    assert_has(c.out, "usage: firered edit");
+    RUN("help", "settings");
+    assert_has(c.out, "MAX_QUEUE");
+    RUN("help", "draw");
+    assert_int_equal(c.status, 2);
+}
+
+static void complete(const char *words, int at) {
+    char script[512];
+    snprintf(script, sizeof script,
+             "source " SOURCE_ROOT "/completions/firered.bash; COMP_WORDS=(" FAKE_PROGRAM " %s); "
+             "COMP_CWORD=%d; _firered; printf '%%s\n' \"${COMPREPLY[@]}\"",
+             words, at);
+    child_start(&c, "/bin/bash", (const char *const[]){"-c", script, NULL});
+    child_wait(&c);
+    assert_int_equal(c.status, 0);
+}
+
+static void test_completion(void **state) {
+    (void)state;
+    for (size_t i = 0; i < option_count; i++) {
+        char line[OPTION_FLAG_ROOM + 4], flag[OPTION_FLAG_ROOM];
+        if (i == 0) complete("serve --", 2);
+        option_flag(&option_table[i], flag);
+        snprintf(line, sizeof line, "--%s\n", flag);
+        if (option_table[i].commands & OPTION_SERVE) assert_has(c.out, line);
+    }
+    complete("edit --gui", 2);
+    assert_string_equal(c.out, "--guidance-scale\n");
+    complete("edit --dtype f", 3);
+    assert_string_equal(c.out, "float32\n");
+    complete("e", 1);
+    assert_string_equal(c.out, "edit\neval\n");
+    complete("help se", 2);
+    assert_string_equal(c.out, "serve\nsettings\n");
+    assert_int_equal(system("touch out/picture.png"), 0);
+    complete("edit --image out/p", 3);
+    assert_string_equal(c.out, "out/picture.png\n");
+    complete("info out/p", 2);
+    assert_string_equal(c.out, "out/picture.png\n");
+    complete("edit --prompt x", 3);
+    assert_string_equal(c.out, "\n");
+}
+
+/* Every flag of every command is in the manual. */
+static void test_manual(void **state) {
+    (void)state;
+    static const char *const commands[] = {"serve", "edit", "info", "health", "bench", "eval"};
+    static char manual[65536];
+    text_from_file(SOURCE_ROOT "/docs/man/firered.1", manual, sizeof manual);
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        RUN("flags", commands[i]);
+        assert_int_equal(c.status, 0);
+        assert_has(c.out, "--help");
+        for (char *rest = NULL, *line = strtok_r(c.out, "\n", &rest); line;
+             line = strtok_r(NULL, "\n", &rest)) {
+            struct buffer roff = {0};
+            line[strcspn(line, " ")] = '\0';
+            if (strcmp(line, "--help") == 0 || line[0] != '-') continue;
+            for (const char *p = line; *p; p++)
+                assert_int_equal(buffer_printf(&roff, *p == '-' ? "\\-" : "%c", *p), STATUS_OK);
+            assert_has(manual, roff.data);
+            buffer_free(&roff);
+        }
+    }
+    if (system("command -v man > /dev/null") != 0) {
+        print_message("no man here: the manual's form is not checked\n");
+        return;
+    }
+    assert_int_equal(system("LC_ALL=C.UTF-8 MANWIDTH=80 man --warnings -l " SOURCE_ROOT
+                            "/docs/man/firered.1 > /dev/null 2> out/warnings"),
+                     0);
+    text_from_file("out/warnings", manual, sizeof manual);
+    assert_string_equal(manual, "");
 }
 
 static void test_serve(void **state) {
@@ -165,6 +262,32 @@ static void test_info(void **state) {
     assert_int_equal(c.status, 2);
 }
 
+static void test_info_of_a_picture(void **state) {
+    (void)state;
+    RUN("edit", "--model", "m", "--image", TEST_DATA "/decode/rgb.png", "--prompt",
+        "night\n\x1b[31m", "--seed", "18446744073709551615", "--output", "out/a.png");
+    assert_int_equal(c.status, 0);
+    RUN("info", "out/a.png");
+    assert_int_equal(c.status, 0);
+    assert_has(c.out, "out/a.png: PNG, 64x64\n");
+    assert_has(c.out, "prompt          night  [31m\n"); /* nothing that a terminal obeys */
+    assert_has(c.out, "negative_prompt \x20\n");
+    assert_has(c.out, "seed            18446744073709551615\n");
+    RUN("info", "out/a.png", "--json");
+    assert_int_equal(c.status, 0);
+    assert_has(c.out, "\"format\": \"PNG\", \"width\": 64, \"height\": 64, \"texts\": {");
+    assert_has(c.out, "\"prompt\": \"night\\n\\u001B[31m\"");
+    RUN("info", TEST_DATA "/decode/q80-s2.jpg");
+    assert_int_equal(c.status, 0);
+    assert_has(c.out, "q80-s2.jpg: JPEG, 53x37\nIt does not tell how it was made.\n");
+    RUN("info", "none.png");
+    assert_refused(1, "firered info: cannot open none.png: No such file or directory\n");
+    RUN("info", "m", "--json", "extra");
+    assert_int_equal(c.status, 2);
+    RUN("info", "--model", "m", "--json");
+    assert_string_equal(c.out, "{\"model\": \"m\", \"report\": [\"a fake report\"]}\n");
+}
+
 /* A server that answers one request with `reply`; returns the process, and its port. */
 static pid_t serve_once(const char *reply, int *port) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -192,7 +315,7 @@ static void check_health(const char *reply, int status) {
     int port;
     struct child server = {.pid = serve_once(reply, &port)};
     snprintf(text, sizeof text, "%d", port);
-    RUN("health", "--port", text);
+    RUN("health", "--json", "--port", text);
     assert_int_equal(c.status, status);
     child_wait(&server);
     assert_int_equal(server.status, 0);
@@ -203,8 +326,17 @@ static void test_health(void **state) {
     check_health("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 0);
     check_health("HTTP/1.1 503 Service Unavailable\r\n\r\n", 1);
     check_health("HTTP", 1);
+    RUN("health", "--ready", "--port", "1");
+    assert_int_equal(c.status, 1);
+    check_health("HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{\"status\":\"ok\"}", 0);
+    assert_string_equal(c.out, "{\"status\":\"ok\"}\n");
+    setenv("http_proxy", "http://127.0.0.1:2", 1); /* is not asked: the service is near */
     RUN("health", "--host", "127.0.0.1", "--port", "1");
-    assert_refused(1, "firered health: no service at 127.0.0.1 port 1: Connection refused\n");
+    unsetenv("http_proxy");
+    assert_int_equal(c.status, 1);
+    assert_has(c.err, "firered health: no answer from http://127.0.0.1:1: ");
+    RUN("health", "--host", "::", "--port", "1");
+    assert_has(c.err, "firered health: no answer from http://[::1]:1: ");
 }
 
 static void test_env_file(void **state) {
@@ -220,9 +352,19 @@ static void test_env_file(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup(name, scene_reset)
     const struct CMUnitTest tests[] = {
-        TEST(test_front),         TEST(test_helps),      TEST(test_serve),
-        TEST(test_serve_refuses), TEST(test_model_rule), TEST(test_default_model_in_cache),
-        TEST(test_info),          TEST(test_health),     TEST(test_env_file),
+        TEST(test_front),
+        TEST(test_helps),
+        TEST(test_helps_fit_a_screen),
+        TEST(test_completion),
+        TEST(test_manual),
+        TEST(test_info_of_a_picture),
+        TEST(test_serve),
+        TEST(test_serve_refuses),
+        TEST(test_model_rule),
+        TEST(test_default_model_in_cache),
+        TEST(test_info),
+        TEST(test_health),
+        TEST(test_env_file),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, scene_enter, scene_leave);

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
-#include "cli/child.h"
+#include "support/child.h"
 #include "image/decode.h"
 #include "image/png_text.h"
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/child.h"
+#include "support/child.h"
 
 static struct child c;
 

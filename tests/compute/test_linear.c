@@ -53,8 +53,11 @@ static void check_case(struct compute *c, struct linear_case *t) {
     struct error err;
     for (int i = 0; i < t->parts; i++) {
         int64_t from = t->out * i / t->parts, to = t->out * (i + 1) / t->parts;
-        parts[i] = (struct matrix){t->dtype, to - from, t->depth,
-                                   stored + (size_t)(from * t->depth) * dtype_size(t->dtype)};
+        parts[i] =
+            (struct matrix){.dtype = t->dtype,
+                            .rows = to - from,
+                            .cols = t->depth,
+                            .data = stored + (size_t)(from * t->depth) * dtype_size(t->dtype)};
     }
     enum status s = compute_pack_linear(c, &t->l, parts, (size_t)t->parts, t->bias ? bias : NULL,
                                         t->exact, &err);
@@ -157,7 +160,10 @@ static void rows_alone(struct compute *c) {
     float *all = random_floats((size_t)ROWS * OUT, 1), *few = random_floats((size_t)ROWS * OUT, 1);
     void *bf16 = stored_as(DTYPE_BF16, weight, (size_t)OUT * DEPTH);
     for (int kind = 0; kind < 3; kind++) {
-        struct matrix m = {kind ? DTYPE_BF16 : DTYPE_F32, OUT, DEPTH, kind ? bf16 : weight};
+        struct matrix m = {.dtype = kind ? DTYPE_BF16 : DTYPE_F32,
+                           .rows = OUT,
+                           .cols = DEPTH,
+                           .data = kind ? bf16 : weight};
         struct linear_case t = {.rows = ROWS,
                                 .depth = DEPTH,
                                 .out = OUT,
@@ -205,7 +211,10 @@ static void not_finite(struct compute *c) {
     void *bf16 = stored_as(DTYPE_BF16, weight, (size_t)B_OUT * B_DEPTH);
     for (int n = 0; n < 2 * 4 * 4; n++) {
         struct broken_case t = {.activation = (enum activation)(n / 2 % 4)};
-        struct matrix m = {n & 8 ? DTYPE_BF16 : DTYPE_F32, B_OUT, B_DEPTH, n & 8 ? bf16 : weight};
+        struct matrix m = {.dtype = n & 8 ? DTYPE_BF16 : DTYPE_F32,
+                           .rows = B_OUT,
+                           .cols = B_DEPTH,
+                           .data = n & 8 ? bf16 : weight};
         assert_int_equal(compute_pack_linear(c, &t.l, &m, 1, NULL, n & 16, NULL), STATUS_OK);
         float *x = random_floats((size_t)B_ROWS * B_DEPTH, 1);
         float y[B_ROWS * B_OUT];

@@ -95,8 +95,12 @@ static void work(struct workspace *w, void *arg) {
 static void pack(struct compute *c, struct run *r) {
     const struct mixture *m = r->m;
     void *bf16 = stored_as(DTYPE_BF16, m->weight, (size_t)WIDE * 2 * DEEP);
-    struct matrix f32 = {DTYPE_F32, WIDE, DEEP, m->weight}, half = {DTYPE_BF16, WIDE, DEEP, bf16},
-                  three = {DTYPE_BF16, (HEADS + 2 * KV_HEADS) * DIM, DEEP, bf16};
+    struct matrix f32 = {.dtype = DTYPE_F32, .rows = WIDE, .cols = DEEP, .data = m->weight},
+                  half = {.dtype = DTYPE_BF16, .rows = WIDE, .cols = DEEP, .data = bf16},
+                  three = {.dtype = DTYPE_BF16,
+                           .rows = (HEADS + 2 * KV_HEADS) * DIM,
+                           .cols = DEEP,
+                           .data = bf16};
     assert_int_equal(compute_pack_linear(c, &r->exact, &f32, 1, NULL, true, NULL), STATUS_OK);
     assert_int_equal(compute_pack_linear(c, &r->fast, &half, 1, m->norm, false, NULL), STATUS_OK);
     assert_int_equal(compute_pack_linear(c, &r->qkv, &three, 1, NULL, true, NULL), STATUS_OK);

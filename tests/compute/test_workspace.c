@@ -43,9 +43,11 @@ static struct workspace *real(struct compute *c, size_t bytes) {
 static struct linear *linear_of(struct compute *c, int64_t out, int64_t in) {
     float *weight = random_floats((size_t)(out * in), 1);
     struct linear *l;
-    assert_int_equal(compute_pack_linear(c, &l, &(struct matrix){DTYPE_F32, out, in, weight}, 1,
-                                         NULL, true, NULL),
-                     STATUS_OK);
+    assert_int_equal(
+        compute_pack_linear(
+            c, &l, &(struct matrix){.dtype = DTYPE_F32, .rows = out, .cols = in, .data = weight}, 1,
+            NULL, true, NULL),
+        STATUS_OK);
     free(weight);
     return l;
 }
@@ -246,8 +248,9 @@ static void test_refused_weights(void **state) {
     struct linear *l;
     struct conv *v;
     struct error err = {{0}};
-    struct matrix unequal[] = {{DTYPE_F32, 2, 3, x}, {DTYPE_F32, 3, 2, x}},
-                  empty = {DTYPE_F32, 3, 0, x};
+    struct matrix unequal[] = {{.rows = 2, .cols = 3, .data = x},
+                               {.rows = 3, .cols = 2, .data = x}},
+                  empty = {.rows = 3, .cols = 0, .data = x};
     assert_int_equal(compute_pack_linear(c, &l, unequal, 2, NULL, false, &err), STATUS_INVALID);
     assert_null(l);
     assert_int_equal(compute_pack_linear(c, &l, &empty, 1, NULL, false, &err), STATUS_INVALID);

@@ -138,6 +138,11 @@ static const struct good good_values[] = {
     {"DTYPE", "bfloat16", FIRERED_DTYPE_BFLOAT16, 0, NULL},
     {"THREADS", "0", 0, 0, NULL},
     {"THREADS", "96", 96, 0, NULL},
+    {"MEMORY_LIMIT", "1", 1, 0, NULL},
+    {"MEMORY_LIMIT", "3K", 3072, 0, NULL},
+    {"MEMORY_LIMIT", "800M", 838860800, 0, NULL},
+    {"MEMORY_LIMIT", "12G", 12884901888, 0, NULL},
+    {"MEMORY_LIMIT", "auto", (int64_t)FIRERED_MEMORY_AUTO, 0, NULL},
     {"SEED_GENERATOR", "cuda", FIRERED_GENERATOR_CUDA, 0, NULL},
     {"LOG_LEVEL", "debug", LOG_DEBUG, 0, NULL},
     {"LOG_LEVEL", "error", LOG_ERROR, 0, NULL},
@@ -163,6 +168,7 @@ static void check_field(const struct config *c, const struct good *g) {
     case OPTION_INT:
     case OPTION_CHOICE: assert_int_equal(*(const int *)field, g->whole); break;
     case OPTION_INT64: assert_int_equal(*(const int64_t *)field, g->whole); break;
+    case OPTION_MEMORY: assert_int_equal(*(const uint64_t *)field, g->whole); break;
     case OPTION_REAL: assert_true(*(const double *)field == g->real); break;
     default: assert_string_equal(*(char *const *)field, g->value);
     }
@@ -269,6 +275,38 @@ static void test_bad_values(void **state) {
         {"DTYPE", "fp16", "DTYPE=fp16 (from the environment): must be auto, float32 or bfloat16"},
         {"THREADS", "-2",
          "THREADS=-2 (from the environment): must be a whole number from 0 to 4096"},
+        {"MEMORY_LIMIT", "0",
+         "MEMORY_LIMIT=0 (from the environment): must be a number of bytes, such as 800M or 12G, "
+         "or "
+         "auto"},
+        {"MEMORY_LIMIT", "-1",
+         "MEMORY_LIMIT=-1 (from the environment): must be a number of bytes, such as 800M or 12G, "
+         "or "
+         "auto"},
+        {"MEMORY_LIMIT", "12g",
+         "MEMORY_LIMIT=12g (from the environment): must be a number of bytes, such as 800M or 12G, "
+         "or "
+         "auto"},
+        {"MEMORY_LIMIT", "12GB",
+         "MEMORY_LIMIT=12GB (from the environment): must be a number of bytes, such as 800M or "
+         "12G, or "
+         "auto"},
+        {"MEMORY_LIMIT", "1.5G",
+         "MEMORY_LIMIT=1.5G (from the environment): must be a number of bytes, such as 800M or "
+         "12G, or "
+         "auto"},
+        {"MEMORY_LIMIT", "G",
+         "MEMORY_LIMIT=G (from the environment): must be a number of bytes, such as 800M or 12G, "
+         "or "
+         "auto"},
+        {"MEMORY_LIMIT", "17179869184G",
+         "MEMORY_LIMIT=17179869184G (from the environment): must be a number of bytes, such as "
+         "800M or 12G, or "
+         "auto"},
+        {"MEMORY_LIMIT", "99999999999999999999",
+         "MEMORY_LIMIT=99999999999999999999 (from the environment): must be a number of bytes, "
+         "such as 800M or 12G, or "
+         "auto"},
         {"SEED_GENERATOR", "auto",
          "SEED_GENERATOR=auto (from the environment): must be cpu or cuda"},
         {"LOG_FORMAT", "xml", "LOG_FORMAT=xml (from the environment): must be text or json"},
@@ -409,7 +447,7 @@ static void test_flags(void **state) {
     assert_int_equal(LOAD(&c, &err, "--frobnicate"), STATUS_INVALID);
     assert_string_equal(err.text, "unknown flag --frobnicate: firered serve --help lists all");
     assert_int_equal(LOAD(&c, &err, "--port"), STATUS_INVALID);
-    assert_string_equal(err.text, "--port needs a value: see --help");
+    assert_string_equal(err.text, "--port needs a value: N");
     assert_int_equal(LOAD(&c, &err, "--api-key", "--port"), STATUS_INVALID);
     assert_string_equal(
         err.text,
@@ -531,10 +569,9 @@ static void test_env_example(void **state) {
     buffer_free(&new);
 }
 
-static void test_readme(void **state) {
-    (void)state;
-    const char *path = SOURCE_ROOT "/README.md";
-    const char *begin = "<!-- settings: begin -->\n", *end = "<!-- settings: end -->";
+/* What stands between two markers of a file is what `write` writes. */
+static void check_between(const char *path, const char *begin, const char *end,
+                          enum status (*write)(struct buffer *out)) {
     struct buffer old = {0}, new = {0};
     struct error err;
     if (buffer_read_file(&old, path, 1 << 20, &err) != STATUS_OK) fail_msg("%s", err.text);
@@ -542,11 +579,23 @@ static void test_readme(void **state) {
     assert_true(from && to && from < to);
     from += strlen(begin);
     assert_int_equal(buffer_append(&new, old.data, (size_t)(from - old.data), NULL), STATUS_OK);
-    assert_int_equal(options_write_readme(&new), STATUS_OK);
+    assert_int_equal(write(&new), STATUS_OK);
     assert_int_equal(buffer_append(&new, to, strlen(to), NULL), STATUS_OK);
     compare_or_update(path, old.data, new.data);
     buffer_free(&old);
     buffer_free(&new);
+}
+
+static void test_readme(void **state) {
+    (void)state;
+    check_between(SOURCE_ROOT "/README.md", "<!-- settings: begin -->\n", "<!-- settings: end -->",
+                  options_write_readme);
+}
+
+static void test_manual(void **state) {
+    (void)state;
+    check_between(SOURCE_ROOT "/docs/man/firered.1", ".\\\" settings: begin\n",
+                  ".\\\" settings: end", options_write_man);
 }
 
 static void test_help(void **state) {
@@ -562,7 +611,7 @@ static void test_help(void **state) {
     }
     for (const char *line = help.data; *line;) {
         size_t length = strcspn(line, "\n");
-        assert_true(length <= 100);
+        assert_true(length <= 80);
         line += length + 1;
     }
     buffer_free(&help);
@@ -576,7 +625,7 @@ int main(void) {
         TEST(test_together),   TEST(test_loras),          TEST(test_log_format),
         TEST(test_flags),      TEST(test_other_commands), TEST(test_secrets_are_not_logged),
         TEST(test_values),     TEST(test_env_example),    TEST(test_readme),
-        TEST(test_help),
+        TEST(test_manual),     TEST(test_help),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, enter_folder, leave_folder);

@@ -3,13 +3,16 @@
  * what the test says.
  *
  * Words in the prompt steer one edit:
- *     step-ms=N      every step takes N milliseconds (it asks `cancelled` about once per
- * millisecond) hold=NAME      the first step ends when the file $FAKE_DIR/NAME exists, or the edit
- * is cancelled ignore-cancel=N  asks `cancelled` only after N milliseconds, as an engine in a long
- * step does fail=KIND      invalid, no-memory, not-finite, internal, io, path (a message with a
- * path in it) The environment steers the model: FAKE_LOAD_MS, FAKE_LOAD_HOLD=NAME, FAKE_LOAD_FAIL,
+ *     step-ms=N        every step takes N milliseconds (it asks `cancelled` about once in each)
+ *     hold=NAME        the first step ends when the file $FAKE_DIR/NAME exists, or the edit is
+ *                      cancelled
+ *     hold-encode=NAME, hold-decode=NAME   the same for these stages
+ *     ignore-cancel=N  asks `cancelled` only after N milliseconds, as an engine in a long step does
+ *     fail=KIND        invalid, no-memory, not-finite, internal, io, path (a message with a path)
+ *
+ * The environment steers the model: FAKE_LOAD_MS, FAKE_LOAD_HOLD=NAME, FAKE_LOAD_FAIL,
  * FAKE_WARM_FAIL (a KIND), FAKE_DISTILLED, FAKE_STEPS, FAKE_GUIDANCE (what its edit_config.json
- * says)
+ * says).
  *
  * The edited picture has the last one's size (or what was asked for) in multiples of 16, or exactly
  * the last one's where that is asked for, and every byte of it is made from the seed, the steps, the prompt and the pictures: the same request gives the same bytes.
@@ -159,20 +162,33 @@ static bool cancelled(const struct firered_edit *edit) {
     return edit->cancelled && edit->cancelled(edit->arg);
 }
 
+static void tell(const struct firered_edit *edit, enum firered_stage stage, int step) {
+    struct firered_progress progress = {stage, step, edit->steps};
+    if (edit->progress) edit->progress(edit->arg, &progress);
+}
+
+/* Until the file is there that the word behind `name` in the prompt names. */
+static void hold(const struct firered_edit *edit, const char *name) {
+    char value[64];
+    if (!word(edit->prompt, name, value, sizeof value)) return;
+    while (!is_released(value) && !cancelled(edit)) sleep_ms(1);
+}
+
 static enum status steps(const struct firered_edit *edit, struct error *err) {
     char value[64];
     int ms = word(edit->prompt, "step-ms=", value, sizeof value) ? atoi(value) : 0;
-    struct firered_progress progress = {FIRERED_STAGE_DENOISE, 0, edit->steps};
-    if (edit->progress) edit->progress(edit->arg, &progress);
+    tell(edit, FIRERED_STAGE_ENCODE, 0);
+    hold(edit, "hold-encode=");
+    tell(edit, FIRERED_STAGE_DENOISE, 0);
     if (word(edit->prompt, "ignore-cancel=", value, sizeof value)) sleep_ms(atoi(value));
     for (int step = 0; step < edit->steps; step++) {
-        if (step == 0 && word(edit->prompt, "hold=", value, sizeof value))
-            while (!is_released(value) && !cancelled(edit)) sleep_ms(1);
+        if (step == 0) hold(edit, "hold=");
         for (int i = 0; i < ms && !cancelled(edit); i++) sleep_ms(1);
         if (cancelled(edit)) return fail(err, STATUS_CANCELLED, "the edit was cancelled");
-        progress.step = step + 1;
-        if (edit->progress) edit->progress(edit->arg, &progress);
+        tell(edit, FIRERED_STAGE_DENOISE, step + 1);
     }
+    tell(edit, FIRERED_STAGE_DECODE, edit->steps);
+    hold(edit, "hold-decode=");
     return STATUS_OK;
 }
 

@@ -1,5 +1,5 @@
-/* Numbers, text, header parameters and ids from arbitrary bytes: no crash, and what is taken is in
- * range. */
+/* Numbers, text, header parameters, paths and ids from arbitrary bytes: no crash, and what is taken
+ * is in range. */
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 #include "http/auth.h"
 #include "http/form.h"
 #include "http/params.h"
+#include "http/path.h"
 #include "http/request_id.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -26,6 +27,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     text[size] = '\0';
     if (params_get(text, "name", value, sizeof value) == PARAMS_FOUND &&
         strlen(value) >= sizeof value)
+        abort();
+    char in_path[ID_IN_PATH_ROOM] = "";
+    if (path_matches("/v1/jobs/{id}/events", text, in_path) &&
+        (!*in_path || strchr(in_path, '/') || strlen(in_path) >= sizeof in_path))
         abort();
     request_id_choose(id, text);
     if (!request_id_is_sane(id)) abort();

@@ -1,7 +1,6 @@
 #include "http/harness.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -19,6 +18,7 @@
 
 #include "firered/picture.h"
 #include "image/encode.h"
+#include "support/files.h"
 
 void sleep_ms(int ms) {
     nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000L}, NULL);
@@ -92,8 +92,7 @@ static void spawn(struct server_process *s, const char *const *environment) {
     int log[2];
     *s = (struct server_process){0};
     pthread_mutex_init(&s->lock, NULL);
-    snprintf(s->dir, sizeof s->dir, "/tmp/firered-test-XXXXXX");
-    assert_non_null(mkdtemp(s->dir));
+    s->dir = temporary_folder();
     assert_int_equal(pipe2(log, O_CLOEXEC), 0);
     s->pid = fork();
     assert_true(s->pid >= 0);
@@ -148,11 +147,7 @@ void server_start_ready(struct server_process *s, const char *const *environment
 static void clean(struct server_process *s) {
     pthread_join(s->reader, NULL);
     close(s->log_fd);
-    DIR *dir = opendir(s->dir);
-    for (struct dirent *e; dir && (e = readdir(dir));)
-        if (e->d_name[0] != '.') unlinkat(dirfd(dir), e->d_name, 0);
-    if (dir) closedir(dir);
-    rmdir(s->dir);
+    remove_folder(s->dir);
 }
 
 static int wait_end(struct server_process *s) {

@@ -34,7 +34,7 @@ const char *server_model(void);
 struct server_process {
     pid_t pid;
     int port;
-    char dir[64]; /* FAKE_DIR, where released files appear */
+    char *dir; /* FAKE_DIR, where released files appear */
     int log_fd;
     pthread_t reader;
     pthread_mutex_t lock;

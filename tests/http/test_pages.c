@@ -221,8 +221,11 @@ static void test_openapi(void **state) {
                                             {"/v1/jobs/{id}", "get"},
                                             {"/v1/jobs/{id}", "delete"},
                                             {"/v1/jobs/{id}/events", "get"},
-                                            {"/v1/jobs/{id}/result", "get"}};
-    assert_int_equal(json_object_size(paths), PAGES + 6);
+                                            {"/v1/jobs/{id}/result", "get"},
+                                            {"/v1/images/edits", "post"},
+                                            {"/v1/models", "get"},
+                                            {"/v1/models/{model}", "get"}};
+    assert_int_equal(json_object_size(paths), PAGES + 9);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         assert_non_null(json_object_get(json_object_get(paths, others[i][0]), others[i][1]));
     for (int i = 0; i < PAGES; i++)

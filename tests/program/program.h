@@ -2,7 +2,7 @@
  * program.h - what the tests of the whole program share: command lines, recorded cases, and copies
  * of a model to damage.
  *
- * Tests run in a scene (cli/child.h): a folder of their own, of which `out` is empty before each.
+ * Tests run in a scene (support/child.h): a folder of their own, of which `out` is empty before each.
  */
 #ifndef PROGRAM_PROGRAM_H
 #define PROGRAM_PROGRAM_H
@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
-#include "cli/child.h"
+#include "support/child.h"
 #include "image/quality.h"
 #include "pipeline/reference_case.h"
 

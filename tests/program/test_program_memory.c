@@ -1,9 +1,10 @@
 /*
- * Memory: a model's weights are resident once, the file's pages go while they are packed, and an
- * edit takes what it planned.
+ * Memory: a model's weights are resident once, the file's pages go while they are packed, an edit
+ * takes what it planned, and a limit is kept by what streams.
  */
 #include "program/program.h"
 
+#include <math.h>
 #include <unistd.h>
 
 #include "firered.h"
@@ -61,6 +62,42 @@ static void check(const char *model, const char *dtype, int64_t stored, int side
     assert_true(child.seconds < 60);
 }
 
+/* The same edit with ever less memory, down to what `firered` says that it needs: the same picture,
+ * within the limit. */
+static void check_limits(const char *model, const char *dtype, int64_t stored) {
+    static struct command_line line;
+    static struct child child;
+    for (int percent = 100; percent >= 40; percent -= 20) {
+        int64_t limit = stored * percent / 100;
+        line_start_small_edit(&line, model);
+        line_add(&line, "--dtype", "%s", dtype);
+        line_add(&line, "--width", "256");
+        line_add(&line, "--height", "256");
+        line_add(&line, "--steps", "2");
+        line_add(&line, "--output", "out/%s-%d.png", dtype, percent);
+        if (percent < 100) line_add(&line, "--memory-limit", "%lld", (long long)limit);
+        line_run_well(&line, &child);
+        print_message("%s, %s, limit %.1f MB: %.1f MB resident at most, %.2f s\n", model, dtype,
+                      percent < 100 ? (double)limit / 1e6 : INFINITY,
+                      (double)child.peak_bytes / 1e6, child.seconds);
+        if (percent == 100) continue;
+        char whole[64], edited[64];
+        snprintf(whole, sizeof whole, "out/%s-100.png", dtype);
+        snprintf(edited, sizeof edited, "out/%s-%d.png", dtype, percent);
+        assert_true(same_files(whole, edited));
+        assert_true(child.peak_bytes <= limit + ALLOWANCE);
+        assert_true(child.peak_bytes >= limit * 6 / 10); /* what there is, is used */
+    }
+}
+
+static void test_limits(void **state) {
+    (void)state;
+    int64_t stored = big_model_write("out/m", &(struct big_model){8, 12, true});
+    check_limits("out/m", "bfloat16", stored);
+    stored = big_model_write("out/n", &(struct big_model){8, 6, false});
+    check_limits("out/n", "float32", stored);
+}
+
 static void test_tiny(void **state) {
     (void)state;
     check(TINY_MODEL, "float32", 12 << 20, 128);
@@ -91,7 +128,8 @@ int main(void) {
         return 0;
     }
 #define TEST(name) cmocka_unit_test_setup(name, scene_reset)
-    const struct CMUnitTest tests[] = {TEST(test_tiny), TEST(test_float32), TEST(test_bfloat16)};
+    const struct CMUnitTest tests[] = {TEST(test_tiny), TEST(test_float32), TEST(test_bfloat16),
+                                       TEST(test_limits)};
 #undef TEST
     return cmocka_run_group_tests(tests, scene_enter, scene_leave);
 }

@@ -77,6 +77,39 @@ static void test_order(void **state) {
     jobs_destroy(jobs);
 }
 
+static void count_move(void *arg) {
+    atomic_fetch_add((atomic_int *)arg, 1);
+}
+
+/* Everybody moves up when one before him runs, gives up or times out, and that is told. */
+static void test_positions(void **state) {
+    (void)state;
+    enum { N = 4 };
+    struct task tasks[N];
+    atomic_int moves = 0;
+    struct jobs *jobs = create(1, N);
+    jobs_on_move(jobs, count_move, &moves);
+    for (int i = 0; i < N; i++) {
+        tasks[i] = task_of(60);
+        assert_int_equal(jobs_submit(jobs, &tasks[i].job), JOBS_ACCEPTED);
+        if (i == 0) wait_for(&tasks[0].running);
+        assert_int_equal(job_position(&tasks[i].job), i);
+    }
+    assert_int_equal(atomic_load(&moves), 1);
+    job_cancel(&tasks[1].job);
+    assert_int_equal(atomic_load(&moves), 2);
+    assert_int_equal(job_position(&tasks[1].job), 0);
+    assert_int_equal(job_position(&tasks[2].job), 1);
+    assert_int_equal(job_position(&tasks[3].job), 2);
+    atomic_store(&tasks[0].go, true);
+    wait_for(&tasks[2].running);
+    assert_int_equal(atomic_load(&moves), 3);
+    assert_int_equal(job_position(&tasks[2].job), 0);
+    assert_int_equal(job_position(&tasks[3].job), 1);
+    for (int i = 0; i < N; i++) atomic_store(&tasks[i].go, true);
+    jobs_destroy(jobs);
+}
+
 static void test_limit(void **state) {
     (void)state;
     struct task tasks[6];
@@ -229,9 +262,10 @@ static void test_many_threads(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order),  cmocka_unit_test(test_limit),
-        cmocka_unit_test(test_cancel), cmocka_unit_test(test_deadlines),
-        cmocka_unit_test(test_close),  cmocka_unit_test(test_many_threads),
+        cmocka_unit_test(test_order),        cmocka_unit_test(test_positions),
+        cmocka_unit_test(test_limit),        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_deadlines),    cmocka_unit_test(test_close),
+        cmocka_unit_test(test_many_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

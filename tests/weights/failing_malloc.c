@@ -1,6 +1,7 @@
 #include "weights/failing_malloc.h"
 
 #include <jansson.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 /* The names are the linker's: --wrap=malloc sends every call of malloc to __wrap_malloc. */
@@ -11,12 +12,15 @@ void *__wrap_malloc(size_t n);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *p, size_t n);
 
-static long left;
-static bool failed, with_jansson;
+/* Several threads may allocate.  Below 0, the failure is behind us. */
+static atomic_long left;
+static atomic_bool failed;
+static bool with_jansson;
 
 static bool fails(void) {
-    if (left == 0 || --left > 0) return false;
-    return failed = true;
+    if (atomic_load(&left) == 0 || atomic_fetch_sub(&left, 1) != 1) return false;
+    atomic_store(&failed, true);
+    return true;
 }
 
 void *__wrap_malloc(size_t n) {

@@ -127,7 +127,8 @@ static void bench_linear(struct compute *c, int64_t rows, int64_t depth, int64_t
     float *weight = numbers(n);
     uint16_t *half = must(malloc(n * sizeof *half));
     for (size_t i = 0; i < n; i++) half[i] = bf16_from_float(weight[i]);
-    struct matrix f32 = {DTYPE_F32, out, depth, weight}, bf16 = {DTYPE_BF16, out, depth, half};
+    struct matrix f32 = {.dtype = DTYPE_F32, .rows = out, .cols = depth, .data = weight},
+                  bf16 = {.dtype = DTYPE_BF16, .rows = out, .cols = depth, .data = half};
     bool products = strcmp(compute_kernels(c), "avx512-bf16") == 0;
     for (int kind = 0; kind < (products ? 3 : 2); kind++) {
         static const char *const names[] = {"linear, float32", "linear, bfloat16 weights",

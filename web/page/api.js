@@ -48,6 +48,9 @@ export async function request(path, options = {}) {
 /** @returns {Promise<any>} what is served, and within which limits */
 export const getInfo = async () => (await request("/info", { cache: "no-store" })).json();
 
+/** What is sent in this time after a cancel is let through: it may all have left already, unknown to us, and be a job. */
+const GRACE_MS = 1000;
+
 /** One try of createJob: fetch cannot tell how much of a body has left, so it is the older interface. */
 function post(path, form, onSent, signal) {
   return new Promise((resolve, reject) => {
@@ -67,7 +70,7 @@ function post(path, form, onSent, signal) {
     };
     xhr.onerror = () => reject(new Unreachable());
     xhr.onabort = () => reject(new DOMException("cancelled", "AbortError"));
-    signal.addEventListener("abort", () => all || xhr.abort(), { once: true });
+    signal.addEventListener("abort", () => setTimeout(() => all || xhr.abort(), GRACE_MS), { once: true });
     xhr.send(form);
   });
 }

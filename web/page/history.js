@@ -142,8 +142,8 @@ const UNDER_WAY = "firered.job";
 
 /** @param {Object} job what JSON can hold @param {Blob} before its last input */
 export async function rememberJob(job, before) {
-  sessionStorage.setItem(UNDER_WAY, JSON.stringify(job));
   if (database) await done(store("jobs").put(before, job.id)).catch(() => {});
+  sessionStorage.setItem(UNDER_WAY, JSON.stringify(job));
 }
 
 /** @returns {Promise<?{job: Object, before: ?Blob}>} */

@@ -13,20 +13,11 @@ const FIRST_WAIT_MS = 500, MOST_WAIT_MS = 5000;
  *     | {phase: "step", step: number, of: number, seconds_left: ?number} | {phase: "lost"}} Standing
  */
 
-/**
- * Sends an edit and asks for nothing but its place.
- * @param {function(Standing)} tell
- * @param {AbortSignal} signal cancels it
- */
-export async function startJob(form, tell, signal) {
-  const job = await createJob(form, (share) => tell({ phase: "sending", share }), signal);
-  if (signal.aborted) await cancelJob(job);
-  signal.throwIfAborted();
-  return job;
-}
+/** Sends an edit. @param {function(Standing)} tell @param {AbortSignal} signal stops the sending */
+export const startJob = (form, tell, signal) => createJob(form, (share) => tell({ phase: "sending", share }), signal);
 
-/** Takes an edit out of the queue, or stops it; nothing is left of it. */
-export async function cancelJob(job) {
+/** Takes an edit out of the queue, stops it, or has the server forget its picture. */
+export async function dropJob(job) {
   await request(job.urls.self, { method: "DELETE" }).catch(() => {}); // it is over, or times out by itself
 }
 
@@ -39,17 +30,17 @@ export async function cancelJob(job) {
 export async function followJob(job, tell, signal) {
   let facts = null, wait = FIRST_WAIT_MS;
   for (;;) {
+    signal.throwIfAborted();
     try {
       facts ??= await lastEvent(job, tell, signal, () => (wait = FIRST_WAIT_MS));
       if (facts) return { facts, blob: await (await request(facts.result, { signal })).blob() };
     } catch (error) {
       signal.throwIfAborted();
       if (error.status === 404) throw forgotten(error);
-      if (error.code) throw error; // our server's word; anything else may pass
+      if (error instanceof ApiError && error.code) throw error; // our server's word; the rest may pass
     }
     tell({ phase: "lost" });
     await sleep(wait, signal);
-    signal.throwIfAborted();
     wait = Math.min(wait * 2, MOST_WAIT_MS);
   }
 }

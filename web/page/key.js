@@ -36,13 +36,19 @@ function ask(text) {
       const given = dialog.returnValue === "given" && key !== "";
       if (given) sessionStorage.setItem(STORED, key);
       input.value = "";
-      show($("change-key"), true);
+      showKeyButton();
       resolve(given);
     }, { once: true });
   });
 }
 
-show($("change-key"), sessionStorage.getItem(STORED) !== null);
+/** A server with a key has a button for it; its documents cannot be opened by a link, which carries none. */
+function showKeyButton() {
+  show($("change-key"), true);
+  show($("docs"), false);
+}
+
+if (sessionStorage.getItem(STORED) !== null) showKeyButton();
 $("change-key").addEventListener("click", () => {
   sessionStorage.removeItem(STORED);
   askKey("");

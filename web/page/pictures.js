@@ -7,7 +7,7 @@ import { $, announce, complain, el, show } from "./dom.js";
 
 /** @type {Picture[]} */
 let pictures = [];
-let limits = { count: 3, bytes: 32 << 20 };
+let limits = { count: 3, bytes: 32 * 2 ** 20 };
 let changed = () => {};
 let adding = Promise.resolve();
 
@@ -72,9 +72,9 @@ async function add(files) {
     const total = pictures.reduce((sum, picture) => sum + picture.file.size, file.size);
     if (which > limits.count) wrong = `An edit takes at most ${limits.count} pictures.`;
     else if (!(await isPicture(file)))
-      wrong = `${file.name}: image ${which} is in no supported format: send PNG, JPEG or WebP`;
+      wrong = `image ${which} is in no supported format: send PNG, JPEG or WebP (${file.name})`;
     else if (total > limits.bytes)
-      wrong = `${file.name}: the server takes at most ${Math.floor(limits.bytes / (1 << 20))} MB.`;
+      wrong = `The server takes at most ${Math.floor(limits.bytes / 2 ** 20)} MB at once (${file.name}).`;
     else pictures.push({ file, name: file.name, url: URL.createObjectURL(file) });
   }
   complainPictures(wrong);

@@ -182,7 +182,7 @@ function factRows({ facts, settings, seconds, time, model, requestId }) {
     Size: `${facts.width} × ${facts.height}`,
     Took: seconds < 10 ? `${seconds.toFixed(1)} s` : `${Math.round(seconds)} s`,
     Model: model,
-    Made: new Date(time).toLocaleString(),
+    Made: new Date(time).toLocaleString([], { dateStyle: "medium", timeStyle: "short" }),
     Request: requestId,
   };
   return Object.entries(rows).filter(([, value]) => value !== undefined && value !== "")

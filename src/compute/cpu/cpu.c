@@ -129,6 +129,7 @@ enum status compute_create_cpu(struct compute **out, const struct compute_option
     cpu->base.kernels = kernels->name;
     cpu->base.threads = pool_threads(cpu->pool);
     cpu->base.plan_only = options->plan_only;
+    cpu->base.memory_limit = options->memory_limit ? options->memory_limit : UINT64_MAX;
     *out = &cpu->base;
     return STATUS_OK;
 }

@@ -57,8 +57,9 @@ static inline int64_t least(int64_t a, int64_t b) {
 void *cpu_allocate(struct compute *c, size_t bytes);
 void cpu_release(struct compute *c, void *memory, size_t bytes);
 
-enum status cpu_pack_linear(struct compute *c, struct linear **out, const struct matrix *parts,
-                            size_t count, const float *bias, bool exact, struct error *err);
+enum status cpu_pack_linear(struct compute *c, struct workspace *into, struct linear **out,
+                            const struct matrix *parts, size_t count, const float *bias, bool exact,
+                            struct error *err);
 enum status cpu_pack_conv(struct compute *c, struct conv **out, const float *weight,
                           const float *bias, int64_t out_channels, int64_t in_channels, int size,
                           struct error *err);

@@ -75,6 +75,17 @@ static void write_square(const struct packing *p, int64_t panel, const union squ
             for (int64_t i = 0; i < group; i++) *out++ = in->bf16[j][k + i];
 }
 
+/* Tells of every part which of its rows are among [first, first + cols). */
+static void tell_packed(const struct packing *p, int64_t first) {
+    for (size_t i = 0; i < p->count; first -= p->parts[i++].rows) {
+        const struct matrix *m = &p->parts[i];
+        int64_t from = first > 0 ? first : 0, to = least(first + p->cols, m->rows);
+        size_t row = (size_t)m->cols * dtype_size(m->dtype);
+        if (m->packed && from < to)
+            m->packed((const char *)m->data + (size_t)from * row, (size_t)(to - from) * row);
+    }
+}
+
 static void pack_panel(void *arg, size_t panel, int worker) {
     (void)worker;
     const struct packing *p = arg;
@@ -84,6 +95,7 @@ static void pack_panel(void *arg, size_t panel, int worker) {
         read_square(&square, p, (int64_t)panel * p->cols, from, n);
         write_square(p, (int64_t)panel, &square, from, n);
     }
+    tell_packed(p, (int64_t)panel * p->cols);
 }
 
 static enum product_kind kind_for(const struct kernels *k, const struct matrix *parts, size_t count,
@@ -98,8 +110,9 @@ static size_t packed_bytes(const struct cpu_linear *l, int cols) {
     return (size_t)(l->panels * l->depth * cols) * (l->kind == PRODUCT_F32 ? 4 : 2);
 }
 
-enum status cpu_pack_linear(struct compute *c, struct linear **out, const struct matrix *parts,
-                            size_t count, const float *bias, bool exact, struct error *err) {
+enum status cpu_pack_linear(struct compute *c, struct workspace *into, struct linear **out,
+                            const struct matrix *parts, size_t count, const float *bias, bool exact,
+                            struct error *err) {
     *out = NULL;
     struct cpu *cpu = cpu_of(c);
     int cols = cpu->kernels->cols;
@@ -107,6 +120,7 @@ enum status cpu_pack_linear(struct compute *c, struct linear **out, const struct
     if (!l) return fail(err, STATUS_NO_MEMORY, "no memory for a layer");
     l->base.compute = c;
     l->base.in_features = parts[0].cols;
+    l->base.in_workspace = into != NULL;
     for (size_t i = 0; i < count; i++) l->base.out_features += parts[i].rows;
     l->kind = kind_for(cpu->kernels, parts, count, exact);
     l->panels = (l->base.out_features + cols - 1) / cols;
@@ -116,14 +130,21 @@ enum status cpu_pack_linear(struct compute *c, struct linear **out, const struct
     size_t bytes = packed_bytes(l, cols), bias_bytes = (size_t)(l->panels * cols) * sizeof(float);
     l->base.bytes = bytes + bias_bytes;
     *out = &l->base;
-    if (c->plan_only) return STATUS_OK;
-    l->packed = cpu_allocate(c, bytes);
-    l->bias = calloc(1, bias_bytes);
+    if (into) {
+        l->packed = workspace_take(into, bytes);
+        l->bias = workspace_take(into, bias_bytes);
+    }
+    if (c->plan_only || (into && into->dry)) return STATUS_OK;
+    if (!into) {
+        l->packed = cpu_allocate(c, bytes);
+        l->bias = cpu_allocate(c, bias_bytes);
+    }
     if (!l->packed || !l->bias) {
         *out = NULL;
         cpu_linear_destroy(&l->base);
         return fail(err, STATUS_NO_MEMORY, "no memory for a layer's %zu bytes of weights", bytes);
     }
+    memset(l->bias, 0, bias_bytes);
     if (bias) memcpy(l->bias, bias, (size_t)l->base.out_features * sizeof *bias);
     struct packing p = {parts, count, l, cols};
     pool_run(cpu->pool, (size_t)l->panels, pack_panel, &p);
@@ -132,8 +153,11 @@ enum status cpu_pack_linear(struct compute *c, struct linear **out, const struct
 
 void cpu_linear_destroy(struct linear *base) {
     struct cpu_linear *l = (struct cpu_linear *)base;
-    cpu_release(base->compute, l->packed, packed_bytes(l, cpu_of(base->compute)->kernels->cols));
-    free(l->bias);
+    int cols = cpu_of(base->compute)->kernels->cols;
+    if (!base->in_workspace) {
+        cpu_release(base->compute, l->packed, packed_bytes(l, cols));
+        cpu_release(base->compute, l->bias, (size_t)(l->panels * cols) * sizeof(float));
+    }
     free(l);
 }
 
@@ -142,11 +166,33 @@ static size_t conv_bytes(const struct cpu_conv *v, int cols) {
            (size_t)v->base.in_channels * (size_t)cols * sizeof(float);
 }
 
+struct conv_packing {
+    const struct cpu_conv *conv;
+    const float *weight;
+    int64_t cols;
+};
+
+/* Reads the taps of a channel side by side, as they are stored, and writes each to its own place. */
+static void pack_conv_panel(void *arg, size_t panel, int worker) {
+    (void)worker;
+    const struct conv_packing *p = arg;
+    const struct cpu_conv *v = p->conv;
+    int64_t taps = (int64_t)v->base.size * v->base.size, in = v->base.in_channels;
+    int64_t first = (int64_t)panel * p->cols, tap_size = v->panels * in * p->cols;
+    for (int64_t k = 0; k < in; k++)
+        for (int64_t j = 0; j < p->cols; j++) {
+            bool there = first + j < v->base.out_channels;
+            const float *from = there ? p->weight + ((first + j) * in + k) * taps : NULL;
+            float *to = v->packed + (first * in + k * p->cols + j);
+            for (int64_t tap = 0; tap < taps; tap++, to += tap_size) *to = there ? from[tap] : 0.0f;
+        }
+}
+
 enum status cpu_pack_conv(struct compute *c, struct conv **out, const float *weight,
                           const float *bias, int64_t out_channels, int64_t in_channels, int size,
                           struct error *err) {
     *out = NULL;
-    int64_t cols = cpu_of(c)->kernels->cols, taps = (int64_t)size * size;
+    int64_t cols = cpu_of(c)->kernels->cols;
     struct cpu_conv *v = calloc(1, sizeof *v);
     if (!v) return fail(err, STATUS_NO_MEMORY, "no memory for a convolution");
     v->base = (struct conv){c, out_channels, in_channels, size, 0};
@@ -165,12 +211,8 @@ enum status cpu_pack_conv(struct compute *c, struct conv **out, const float *wei
                     bytes);
     }
     if (bias) memcpy(v->bias, bias, (size_t)out_channels * sizeof *bias);
-    float *to = v->packed;
-    for (int64_t tap = 0; tap < taps; tap++)
-        for (int64_t panel = 0; panel < v->panels; panel++)
-            for (int64_t k = 0; k < in_channels; k++)
-                for (int64_t j = panel * cols; j < (panel + 1) * cols; j++)
-                    *to++ = j < out_channels ? weight[(j * in_channels + k) * taps + tap] : 0.0f;
+    struct conv_packing p = {v, weight, cols};
+    pool_run(cpu_of(c)->pool, (size_t)v->panels, pack_conv_panel, &p);
     return STATUS_OK;
 }
 

@@ -1,8 +1,7 @@
-#include "cli/child.h"
+#include "support/child.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <pty.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "config/options.h"
+#include "support/files.h"
 
 enum { MOST_WORDS = 40 };
 
@@ -102,7 +102,7 @@ bool wait_for_text(const char *path, const char *text, double seconds) {
     return false;
 }
 
-static char scene[] = "/tmp/firered-cli-XXXXXX";
+static char *scene;
 
 static int make_models(void) {
     static const char *const folders[] = {"m", "slow", "broken", "models", "models/demo"};
@@ -114,16 +114,10 @@ static int make_models(void) {
 
 int scene_enter(void **state) {
     (void)state;
-    if (!mkdtemp(scene) || chdir(scene) != 0 || make_models() != 0) return -1;
+    scene = temporary_folder();
+    if (chdir(scene) != 0 || make_models() != 0) return -1;
     setenv("HF_HOME", scene, 1);
     return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *where) {
-    (void)st;
-    (void)kind;
-    (void)where;
-    return remove(path);
 }
 
 int scene_reset(void **state) {
@@ -131,7 +125,7 @@ int scene_reset(void **state) {
     for (size_t i = 0; i < option_count; i++)
         if (strcmp(option_table[i].variable, "HF_HOME") != 0) unsetenv(option_table[i].variable);
     unsetenv("HF_HUB_CACHE");
-    nftw("out", remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    if (access("out", F_OK) == 0) remove_folder(strdup("out"));
     unlink("report");
     unlink(".env");
     setenv("FAKE_REPORT", "report", 1);
@@ -141,5 +135,6 @@ int scene_reset(void **state) {
 int scene_leave(void **state) {
     (void)state;
     if (chdir("/") != 0) return -1;
-    return nftw(scene, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    remove_folder(scene);
+    return 0;
 }

@@ -2,8 +2,8 @@
  * child.h - runs the program as its users do: a process with arguments, an environment, and an
  * exit status.
  */
-#ifndef TESTS_CLI_CHILD_H
-#define TESTS_CLI_CHILD_H
+#ifndef SUPPORT_CHILD_H
+#define SUPPORT_CHILD_H
 
 #include <stdbool.h>
 #include <stdint.h>

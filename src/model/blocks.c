@@ -1,0 +1,302 @@
+/*
+ * A streamed block has an outline that lives as long as the model: its layers with their sizes,
+ * but without numbers, made by loading it into a dry workspace.  Two dry workspaces, for what is
+ * packed and for what is needed on the way, are used for all outlines one after another; so their
+ * peaks are the sizes of a room and of the scratch that every walk needs.
+ *
+ * The reader and the network share two counters under one mutex: how many streamed blocks were
+ * packed so far, and how many the network is through with.  Block k of the streamed ones goes to
+ * room k % ROOMS.
+ */
+#include "model/blocks.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROOMS = 2 };
+
+struct blocks {
+    const struct block_kind *kind;
+    const void *config;
+    int64_t count;
+    char *block;       /* [count], kind->size bytes each: resident blocks and outlines */
+    int64_t *streamed; /* [streamed_count], ascending: the indices of those without numbers */
+    int64_t streamed_count;
+    struct loader loader;  /* how they are read again */
+    size_t room, scratch;  /* bytes */
+    uint64_t largest, sum; /* of the streamed blocks' packed weights */
+};
+
+struct room {
+    struct workspace *memory;
+    void *block; /* kind->size bytes */
+};
+
+struct block_walk {
+    const struct blocks *b;
+    struct workspace *w;
+    size_t mark;
+    int64_t next;  /* the block to hand out */
+    int64_t taken; /* streamed blocks handed out, the current one among them */
+    bool holds;    /* the current one is streamed */
+    bool reads;    /* there is a reader: something streams, and this is no dry run */
+    struct room rooms[ROOMS];
+    struct workspace *scratch;
+
+    pthread_t reader;
+    pthread_mutex_t mutex; /* for all that follows */
+    pthread_cond_t changed;
+    int64_t packed, done; /* streamed blocks */
+    atomic_bool ending;
+    enum status status; /* the reader's first error */
+    struct error error;
+};
+
+static void *block_at(const struct blocks *b, int64_t i) {
+    return b->block + (size_t)i * b->kind->size;
+}
+
+/* Whether block i is one of `keep` spread over `count`, from the first on: while it computes, the
+ * reader packs the next. */
+static bool is_kept(int64_t i, int64_t keep, int64_t count) {
+    return i * keep % count < keep;
+}
+
+/* ---- loading ---- */
+
+static struct blocks *create(const struct block_kind *kind, int64_t count) {
+    struct blocks *b = calloc(1, sizeof *b);
+    if (!b) return NULL;
+    b->kind = kind;
+    b->block = calloc((size_t)count, kind->size);
+    b->streamed = calloc((size_t)count, sizeof *b->streamed);
+    if (b->block && b->streamed) {
+        b->count = count;
+        return b;
+    }
+    blocks_destroy(b);
+    return NULL;
+}
+
+/* The outlines of all blocks that do not stay.  The loader packs into the dry workspaces. */
+static void load_outlines(struct blocks *b, int64_t keep, struct loader *l) {
+    for (int64_t i = 0; i < b->count && l->status == STATUS_OK; i++) {
+        if (is_kept(i, keep, b->count)) continue;
+        b->kind->load(l, block_at(b, i), b->config, (int)i);
+        b->streamed[b->streamed_count++] = i;
+        uint64_t bytes = workspace_mark(l->into);
+        b->sum += bytes;
+        if (bytes > b->largest) b->largest = bytes;
+        workspace_release(l->into, 0);
+    }
+    b->room = workspace_peak(l->into);
+    b->scratch = workspace_peak(l->scratch);
+}
+
+static void load_streamed(struct blocks *b, int64_t keep, struct loader *l) {
+    struct workspace *into = NULL, *scratch = NULL;
+    l->status = workspace_create_dry(&into, l->compute, l->err);
+    if (l->status == STATUS_OK) l->status = workspace_create_dry(&scratch, l->compute, l->err);
+    if (l->status == STATUS_OK) {
+        l->into = into;
+        l->scratch = scratch;
+        load_outlines(b, keep, l);
+        l->into = l->scratch = NULL;
+    }
+    workspace_destroy(into);
+    workspace_destroy(scratch);
+}
+
+void blocks_load(struct blocks **out, const struct block_kind *kind, const void *config,
+                 int64_t count, int64_t keep, struct loader *l) {
+    *out = NULL;
+    if (l->status != STATUS_OK) return;
+    struct blocks *b = create(kind, count);
+    if (!b) {
+        l->status = fail(l->err, STATUS_NO_MEMORY, "no memory to load the %s", l->component);
+        return;
+    }
+    b->config = config;
+    if (keep > count) keep = count;
+    if (keep < count) load_streamed(b, keep, l);
+    for (int64_t i = 0; i < count && l->status == STATUS_OK; i++)
+        if (is_kept(i, keep, count)) kind->load(l, block_at(b, i), config, (int)i);
+    if (l->status != STATUS_OK) {
+        blocks_destroy(b);
+        return;
+    }
+    b->loader = (struct loader){.component = l->component,
+                                .weights = l->weights,
+                                .compute = l->compute,
+                                .exact = l->exact,
+                                .loras = l->loras,
+                                .lora_count = l->lora_count,
+                                .prefix = l->prefix};
+    *out = b;
+}
+
+void blocks_destroy(struct blocks *b) {
+    if (!b) return;
+    for (int64_t i = 0; i < b->count; i++) b->kind->destroy(block_at(b, i));
+    free(b->block);
+    free(b->streamed);
+    free(b);
+}
+
+struct blocks_size blocks_size(const struct blocks *b) {
+    return (struct blocks_size){b->kind->name, b->count, b->streamed_count, b->largest, b->sum};
+}
+
+/* ---- the reader ---- */
+
+/* Has the system read the k-th streamed block's tensors while another one is packed. */
+static enum status read_ahead(struct block_walk *walk, int64_t k, struct loader l) {
+    const struct blocks *b = walk->b;
+    void *outline = calloc(1, b->kind->size);
+    if (!outline) return fail(l.err, STATUS_NO_MEMORY, "no memory to read the %s", l.component);
+    enum status s = workspace_create_dry(&l.into, l.compute, l.err);
+    if (s == STATUS_OK) s = workspace_create_dry(&l.scratch, l.compute, l.err);
+    if (s == STATUS_OK) {
+        l.ahead = true;
+        b->kind->load(&l, outline, b->config, (int)b->streamed[k]);
+        s = l.status;
+    }
+    b->kind->destroy(outline);
+    workspace_destroy(l.into);
+    workspace_destroy(l.scratch);
+    free(outline);
+    return s;
+}
+
+static enum status pack(struct block_walk *walk, int64_t k, struct error *err) {
+    const struct blocks *b = walk->b;
+    struct room *room = &walk->rooms[k % ROOMS];
+    struct loader l = b->loader;
+    l.err = err;
+    l.stop = &walk->ending;
+    enum status s = k == 0 ? read_ahead(walk, 0, l) : STATUS_OK;
+    if (s == STATUS_OK && k + 1 < b->streamed_count) s = read_ahead(walk, k + 1, l);
+    if (s != STATUS_OK) return s;
+    l.into = room->memory;
+    l.scratch = walk->scratch;
+    b->kind->load(&l, room->block, b->config, (int)b->streamed[k]);
+    return l.status;
+}
+
+static void *read_blocks(void *arg) {
+    struct block_walk *walk = arg;
+    for (int64_t k = 0; k < walk->b->streamed_count; k++) {
+        struct error err = {{0}};
+        pthread_mutex_lock(&walk->mutex);
+        while (!walk->ending && walk->packed - walk->done >= ROOMS)
+            pthread_cond_wait(&walk->changed, &walk->mutex);
+        bool ending = walk->ending;
+        pthread_mutex_unlock(&walk->mutex);
+        if (ending) break;
+
+        enum status s = pack(walk, k, &err);
+        pthread_mutex_lock(&walk->mutex);
+        walk->status = s;
+        walk->error = err;
+        if (s == STATUS_OK) walk->packed++;
+        pthread_cond_broadcast(&walk->changed);
+        pthread_mutex_unlock(&walk->mutex);
+        if (s != STATUS_OK) break;
+    }
+    return NULL;
+}
+
+/* ---- walking ---- */
+
+static enum status take_rooms(struct block_walk *walk, struct error *err) {
+    const struct blocks *b = walk->b;
+    enum status s = STATUS_OK;
+    for (int i = 0; i < ROOMS && s == STATUS_OK; i++) {
+        s = workspace_create_part(&walk->rooms[i].memory, walk->w, b->room, err);
+        walk->rooms[i].block = calloc(1, b->kind->size);
+        if (s == STATUS_OK && !walk->rooms[i].block)
+            s = fail(err, STATUS_NO_MEMORY, "no memory to read the %s", b->kind->name);
+    }
+    return s == STATUS_OK ? workspace_create_part(&walk->scratch, walk->w, b->scratch, err) : s;
+}
+
+enum status block_walk_start(struct block_walk **out, const struct blocks *b, struct workspace *w,
+                             struct error *err) {
+    *out = NULL;
+    struct block_walk *walk = calloc(1, sizeof *walk);
+    if (!walk) return fail(err, STATUS_NO_MEMORY, "no memory to read the %s", b->kind->name);
+    walk->b = b;
+    walk->w = w;
+    walk->mark = workspace_mark(w);
+    pthread_mutex_init(&walk->mutex, NULL);
+    pthread_cond_init(&walk->changed, NULL);
+    enum status s = b->streamed_count ? take_rooms(walk, err) : STATUS_OK;
+    if (s == STATUS_OK && b->streamed_count && !workspace_is_dry(w)) {
+        walk->reads = pthread_create(&walk->reader, NULL, read_blocks, walk) == 0;
+        if (!walk->reads)
+            s = fail(err, STATUS_NO_MEMORY, "no thread can be had to read the %s", b->kind->name);
+    }
+    if (s != STATUS_OK) {
+        block_walk_end(walk);
+        return s;
+    }
+    *out = walk;
+    return STATUS_OK;
+}
+
+/* The network is through with the block that it holds, if that is in a room. */
+static void give_back(struct block_walk *walk) {
+    if (!walk->holds) return;
+    struct room *room = &walk->rooms[(walk->taken - 1) % ROOMS];
+    walk->b->kind->destroy(room->block);
+    memset(room->block, 0, walk->b->kind->size);
+    workspace_release(room->memory, 0);
+    walk->holds = false;
+    pthread_mutex_lock(&walk->mutex);
+    walk->done++;
+    pthread_cond_broadcast(&walk->changed);
+    pthread_mutex_unlock(&walk->mutex);
+}
+
+enum status block_walk_next(struct block_walk *walk, const void **block, struct error *err) {
+    const struct blocks *b = walk->b;
+    int64_t i = walk->next++;
+    give_back(walk);
+    *block = block_at(b, i);
+    if (!walk->reads || walk->taken == b->streamed_count || b->streamed[walk->taken] != i)
+        return STATUS_OK;
+
+    pthread_mutex_lock(&walk->mutex);
+    while (walk->packed <= walk->taken && walk->status == STATUS_OK)
+        pthread_cond_wait(&walk->changed, &walk->mutex);
+    bool there = walk->packed > walk->taken;
+    enum status s = there ? STATUS_OK : walk->status;
+    if (!there && err) *err = walk->error;
+    pthread_mutex_unlock(&walk->mutex);
+    if (s != STATUS_OK) return s;
+    *block = walk->rooms[walk->taken++ % ROOMS].block;
+    walk->holds = true;
+    return STATUS_OK;
+}
+
+void block_walk_end(struct block_walk *walk) {
+    if (!walk) return;
+    if (walk->reads) {
+        pthread_mutex_lock(&walk->mutex);
+        atomic_store(&walk->ending, true);
+        pthread_cond_broadcast(&walk->changed);
+        pthread_mutex_unlock(&walk->mutex);
+        pthread_join(walk->reader, NULL);
+    }
+    for (int i = 0; i < ROOMS; i++) {
+        if (walk->rooms[i].block) walk->b->kind->destroy(walk->rooms[i].block);
+        free(walk->rooms[i].block);
+        workspace_destroy(walk->rooms[i].memory);
+    }
+    workspace_destroy(walk->scratch);
+    workspace_release(walk->w, walk->mark);
+    pthread_cond_destroy(&walk->changed);
+    pthread_mutex_destroy(&walk->mutex);
+    free(walk);
+}

@@ -1,0 +1,70 @@
+/* The forms of POST /edit and POST /v1/images/edits from arbitrary bodies, cut anywhere: no crash,
+ * and what is taken is in range.  The first byte says how the body is cut. */
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "http/edit_form.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* With the stand-in engine. */
+static struct service *service(void) {
+    static const struct config config = {.max_concurrent_jobs = 1,
+                                         .max_queue = 1,
+                                         .max_upload_mb = 1,
+                                         .max_image_pixels = 1 << 20,
+                                         .max_steps = 100,
+                                         .default_guidance = -1,
+                                         .result_ttl_seconds = 1,
+                                         .result_max_mb = 1};
+    static struct service *s;
+    if (!s && (service_create(&s, &config, "fake", "fake-model", NULL, NULL) != STATUS_OK ||
+               service_load(s, NULL) != STATUS_OK))
+        abort();
+    return s;
+}
+
+static void check(const struct edit_order *o, const struct edit_wishes *wishes) {
+    if (o->file_count < 1 || o->file_count > FIRERED_MAX_PICTURES) abort();
+    if (!o->prompt || !*o->prompt || !o->negative_prompt) abort();
+    if (o->steps < 1 || o->steps > 100) abort();
+    if (!isfinite(o->guidance_scale) || o->guidance_scale < 0 ||
+        o->guidance_scale > edit_most_guidance)
+        abort();
+    if (!o->width != !o->height || (o->width && o->input_size)) abort();
+    if (o->width && (o->width < EDIT_LEAST_SIDE || o->width > EDIT_MOST_SIDE ||
+                     o->height < EDIT_LEAST_SIDE || o->height > EDIT_MOST_SIDE))
+        abort();
+    if (o->quality < 0 || o->quality > 100) abort();
+    if (wishes->count < 1 || wishes->count > EDIT_MOST_COUNT) abort();
+}
+
+static void read_form(const struct edit_form_kind *kind, const char *body, size_t size,
+                      size_t piece) {
+    struct edit_form *form;
+    struct edit_order order = {0};
+    struct problem problem = {.why = {""}};
+    bool good =
+        edit_form_create(&form, kind, service(), "multipart/form-data; boundary=b", &problem);
+    if (!good) abort();
+    for (size_t at = 0; at < size && good; at += piece)
+        good = edit_form_feed(form, body + at, size - at < piece ? size - at : piece, &problem);
+    good = good && edit_form_finish(form, &order, &problem);
+    if (good)
+        check(&order, edit_form_wishes(form));
+    else if (!problem.why.text[0])
+        abort();
+    edit_order_free(&order, service());
+    edit_form_destroy(form);
+    if (service_held_bytes(service()) != 0) abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    if (size < 1) return 0;
+    size_t piece = data[0] ? data[0] : size;
+    read_form(&edit_form_plain, (const char *)data + 1, size - 1, piece);
+    read_form(&edit_form_openai, (const char *)data + 1, size - 1, piece);
+    return 0;
+}

@@ -1,0 +1,51 @@
+#include "web/inspect.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Every control and picture has a name for who cannot see it, as the browser tells it. */
+static void check_names(struct browser *b, const char *where) {
+    static const char *const roles[] = {
+        "button",   "link",  "textbox",     "spinbutton", "slider",
+        "combobox", "image", "progressbar", "dialog",     "DisclosureTriangle"};
+    json_t *tree = page_call(b, "Accessibility.getFullAXTree", NULL), *node;
+    size_t i, named = 0;
+    json_array_foreach(json_object_get(tree, "nodes"), i, node) {
+        const char *role =
+            json_string_value(json_object_get(json_object_get(node, "role"), "value"));
+        const char *name =
+            json_string_value(json_object_get(json_object_get(node, "name"), "value"));
+        if (!role || json_is_true(json_object_get(node, "ignored"))) continue;
+        for (size_t r = 0; r < sizeof roles / sizeof *roles; r++) {
+            if (strcmp(role, roles[r]) != 0) continue;
+            if (!name || !*name) {
+                char *text = json_dumps(node, 0);
+                fail_msg("%s: a %s without a name: %s", where, role, text);
+            }
+            named++;
+        }
+    }
+    assert_true(named > 3);
+    json_decref(tree);
+}
+
+static char *rules(void) {
+    static char text[8192];
+    FILE *f = fopen(CHECKS, "r");
+    assert_non_null(f);
+    size_t n = fread(text, 1, sizeof text - 1, f);
+    fclose(f);
+    assert_true(n < sizeof text - 1);
+    text[n] = '\0';
+    return text;
+}
+
+void page_inspect(struct browser *b, const char *name) {
+    json_t *wrong = page_eval(b, rules()), *one;
+    size_t i;
+    page_screenshot(b, name);
+    json_array_foreach(wrong, i, one) print_error("%s: %s\n", name, json_string_value(one));
+    assert_int_equal(json_array_size(wrong), 0);
+    json_decref(wrong);
+    check_names(b, name);
+}
