@@ -230,7 +230,10 @@ struct conv_options {
     const struct tensor *residual; /* added to the result, or NULL; may be out itself */
 };
 
-/* out's height and width say how much is computed. */
+/* out's height and width say how much is computed.  A 3x3 kernel with stride 1 works in tiles of
+ * CONV_TILE x CONV_TILE pixels, counted from out's corner, and a sum's last bits depend on its
+ * place in the tile: who computes a map in bands starts each at a multiple of CONV_TILE rows. */
+enum { CONV_TILE = 4 };
 void op_conv(struct workspace *w, struct feature_map out, struct feature_map in,
              const struct conv *v, const struct conv_options *o);
 

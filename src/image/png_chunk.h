@@ -1,5 +1,6 @@
 /*
- * png_chunk.h - the pieces that a PNG file is made of: a length, four letters, so many bytes, a CRC.
+ * png_chunk.h - the pieces that a PNG file is made of: a length, four letters, so many bytes, a
+ * CRC.
  *
  * For walking over a file that is untrusted:
  *

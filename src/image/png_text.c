@@ -1,6 +1,6 @@
 /*
- * A chunk is first taken apart in place (key, and where its value is and how it is written), then its
- * value is turned into UTF-8 in a buffer that never grows beyond what the limits leave.
+ * A chunk is first taken apart in place (key, and where its value is and how it is written), then
+ * its value is turned into UTF-8 in a buffer that never grows beyond what the limits leave.
  */
 #include "image/png_text.h"
 

@@ -32,8 +32,8 @@ struct png_texts {
     size_t left_out;
 };
 
-/* The caller releases *out; when it fails, *out is empty.  The strings are valid UTF-8, but may hold
- * control characters: whoever shows them on a terminal leaves those out.
+/* The caller releases *out; when it fails, *out is empty.  The strings are valid UTF-8, but may
+ * hold control characters: whoever shows them on a terminal leaves those out.
  * STATUS_UNSUPPORTED: no PNG file.  STATUS_INVALID: it ends before it should.  STATUS_NO_MEMORY. */
 enum status png_texts_read(struct png_texts *out, const void *bytes, size_t size,
                            struct error *err);

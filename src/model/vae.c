@@ -4,41 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MAX_RES_BLOCKS = 65 };
+#include "model/vae_internal.h"
 
-struct res_block {
-    int64_t in, out;
-    struct vector *norm1, *norm2;
-    struct conv *conv1, *conv2;
-    struct linear *shortcut; /* NULL where in == out */
-};
-
-struct attention_block {
-    struct vector *norm;
-    struct linear *qkv, *proj;
-};
-
-struct level {
-    struct res_block blocks[MAX_RES_BLOCKS];
-    int64_t count;
-    struct conv *resample; /* NULL in the last level */
-};
-
-/* One direction: encoder or decoder. */
-struct half {
-    struct conv *conv_in, *conv_out;
-    struct level levels[VAE_MAX_LEVELS];
-    struct res_block middle[2];
-    struct attention_block attention;
-    struct vector *norm_out;
-    int64_t middle_channels, out_channels; /* of the middle, and before conv_out */
-};
-
-struct vae {
-    struct vae_config c;
-    struct half encoder, decoder;
-    struct linear *quant, *post_quant;
-};
+/* Pixels of the picture in a band.  Fewer take less memory; but in a small map a band then has
+ * so few rows that transforming the weights (conv_winograd.c) and starting the threads begin to
+ * count. */
+enum { BAND_PIXELS = 1 << 17 };
 
 /* ---- weights ---- */
 
@@ -169,136 +140,152 @@ void vae_destroy(struct vae *v) {
     free(v);
 }
 
-/* ---- a pass ---- */
-
-/* The map being worked on, and the three buffers it wanders through.  x lies in buffers[at]. */
-struct pass {
-    struct workspace *w;
-    struct tensor buffers[3]; /* of one row */
-    int at;
-    struct feature_map x;
-};
-
-static struct feature_map map_in(const struct pass *p, int buffer, int64_t height, int64_t width,
-                                 int64_t channels) {
-    struct tensor t = {p->buffers[buffer].data, height * width, channels, channels};
-    return (struct feature_map){t, height, width};
+void vae_set_band(struct vae *v, int64_t rows) {
+    v->band_rows = rows;
 }
 
-static int other(const struct pass *p, int steps) {
+/* ---- a pass ---- */
+
+void pass_start(struct pass *p, struct workspace *w, int64_t numbers) {
+    *p = (struct pass){.w = w};
+    for (int i = 0; i < 3; i++) p->buffers[i] = tensor_take(w, 1, numbers);
+}
+
+int pass_other(const struct pass *p, int steps) {
     return (p->at + steps) % 3;
 }
 
-static void conv3(struct pass *p, struct feature_map out, struct feature_map in,
+struct feature_map pass_map(const struct pass *p, int buffer, int64_t skip, int64_t height,
+                            int64_t width, int64_t channels) {
+    float *data = p->buffers[buffer].data;
+    struct tensor t = {data ? data + skip : NULL, height * width, channels, channels};
+    return (struct feature_map){t, height, width};
+}
+
+static void conv3(struct workspace *w, struct feature_map out, struct feature_map in,
                   const struct conv *v, const struct tensor *residual) {
-    op_conv(p->w, out, in, v,
+    op_conv(w, out, in, v,
             &(struct conv_options){.stride = 1, .pad_top = 1, .pad_left = 1, .residual = residual});
 }
 
-/* x + conv(silu(norm(conv(silu(norm(x)))))), where a change of channels goes through the
- * shortcut. */
-static void run_res_block(struct pass *p, const struct res_block *b) {
-    int64_t h = p->x.height, w = p->x.width;
-    struct feature_map normed = map_in(p, other(p, 1), h, w, b->in),
-                       inner = map_in(p, other(p, 2), h, w, b->out);
-    op_channel_norm(p->w, normed.t, p->x.t, b->norm1, true);
-    conv3(p, inner, normed, b->conv1, NULL);
-    op_channel_norm(p->w, inner.t, inner.t, b->norm2, true);
-    if (b->shortcut) {
-        p->at = other(p, 1); /* normed is no longer needed */
-        struct feature_map out = map_in(p, p->at, h, w, b->out);
-        op_linear(p->w, out.t, p->x.t, b->shortcut, NULL);
-        p->x = out;
-    }
-    conv3(p, p->x, inner, b->conv2, &p->x.t);
+/* x + conv(silu(norm(conv(silu(norm(x)))))) on a whole map, in place. */
+static void run_middle_block(struct workspace *w, struct feature_map x, struct feature_map normed,
+                             const struct res_block *b) {
+    size_t mark = workspace_mark(w);
+    struct feature_map inner = feature_map_take(w, x.height, x.width, b->out);
+    op_channel_norm(w, normed.t, x.t, b->norm1, true);
+    conv3(w, inner, normed, b->conv1, NULL);
+    op_channel_norm(w, inner.t, inner.t, b->norm2, true);
+    conv3(w, x, inner, b->conv2, &x.t);
+    workspace_release(w, mark);
 }
 
-static void run_attention(struct pass *p, const struct attention_block *a) {
-    int64_t n = p->x.t.cols;
-    size_t mark = workspace_mark(p->w);
-    struct tensor normed = map_in(p, other(p, 1), p->x.height, p->x.width, n).t;
-    struct tensor qkv = tensor_take(p->w, normed.rows, 3 * n);
+static void run_attention(struct workspace *w, struct feature_map x, struct feature_map normed,
+                          const struct attention_block *a) {
+    int64_t n = x.t.cols;
+    size_t mark = workspace_mark(w);
+    struct tensor qkv = tensor_take(w, x.t.rows, 3 * n);
     const struct attention attention = {
         .heads = 1, .kv_heads = 1, .head_dim = n, .scale = 1.0f / sqrtf((float)n)};
-    op_channel_norm(p->w, normed, p->x.t, a->norm, false);
-    op_linear(p->w, qkv, normed, a->qkv, NULL);
-    op_attention(p->w, normed, tensor_cols(qkv, 0, n), tensor_cols(qkv, n, n),
+    op_channel_norm(w, normed.t, x.t, a->norm, false);
+    op_linear(w, qkv, normed.t, a->qkv, NULL);
+    op_attention(w, normed.t, tensor_cols(qkv, 0, n), tensor_cols(qkv, n, n),
                  tensor_cols(qkv, 2 * n, n), &attention);
-    op_linear(p->w, p->x.t, normed, a->proj, &(struct epilogue){.residual = &p->x.t});
-    workspace_release(p->w, mark);
+    op_linear(w, x.t, normed.t, a->proj, &(struct epilogue){.residual = &x.t});
+    workspace_release(w, mark);
 }
 
-static void run_middle(struct pass *p, const struct half *h) {
-    run_res_block(p, &h->middle[0]);
-    run_attention(p, &h->attention);
-    run_res_block(p, &h->middle[1]);
-}
-
-static void resample(struct pass *p, const struct conv *v, int64_t height, int64_t width,
-                     int64_t channels, const struct conv_options *o) {
-    p->at = other(p, 1);
-    struct feature_map out = map_in(p, p->at, height, width, channels);
-    op_conv(p->w, out, p->x, v, o);
-    p->x = out;
-}
-
-static int64_t larger(int64_t a, int64_t b) {
-    return a > b ? a : b;
-}
-
-/* The most numbers that a map of a half has, for a picture of that many pixels at full size.
- * Level 0 of the encoder and the last of the decoder are at full size. */
-static int64_t largest_map(const struct half *h, const struct vae_config *c, int64_t pixels,
-                           bool encoder) {
-    int64_t latents = pixels >> 2 * (c->levels - 1);
-    int64_t most = larger(pixels * c->picture_channels, latents * larger(c->z, h->middle_channels));
-    for (int i = 0; i < c->levels; i++) {
-        const struct level *level = &h->levels[i];
-        int shrink = encoder ? i : c->levels - 1 - i;
-        for (int64_t k = 0; k < level->count; k++) {
-            int64_t channels = larger(level->blocks[k].in, level->blocks[k].out);
-            most = larger(most, (pixels >> 2 * shrink) * channels);
-        }
+/* The middle sees the whole map at once. */
+static enum status run_middle(struct workspace *w, struct feature_map x, const struct half *h,
+                              struct error *err) {
+    size_t mark = workspace_mark(w);
+    struct feature_map normed = feature_map_take(w, x.height, x.width, x.t.cols);
+    run_middle_block(w, x, normed, &h->middle[0]);
+    enum status s = workspace_check(w, err);
+    if (s == STATUS_OK) {
+        run_attention(w, x, normed, &h->attention);
+        run_middle_block(w, x, normed, &h->middle[1]);
+        s = workspace_check(w, err);
     }
-    return most;
+    workspace_release(w, mark);
+    return s;
 }
 
-static void start_pass(struct pass *p, struct workspace *w, int64_t numbers) {
-    *p = (struct pass){.w = w};
-    for (int i = 0; i < 3; i++) p->buffers[i] = tensor_take(w, 1, numbers);
+/* Rows of the picture in a band: such that a band of the smallest map is whole tiles too. */
+static int64_t band_rows(const struct vae *v, int64_t width) {
+    int64_t whole = (int64_t)CONV_TILE * vae_scale(&v->c), rows = BAND_PIXELS / width;
+    return v->band_rows ? v->band_rows : rows < whole ? whole : rows / whole * whole;
+}
+
+/* Between a chain, the picture on the host and the map in the middle. */
+struct ends {
+    const float *picture;
+    float *painted;
+    struct feature_map middle;
+};
+
+static struct tensor middle_rows(const struct ends *e, int64_t from, struct feature_map band) {
+    return tensor_rows(e->middle.t, from * e->middle.width, band.t.rows);
+}
+
+static void read_picture(void *arg, struct workspace *w, struct feature_map to, int64_t from) {
+    const struct ends *e = arg;
+    if (!workspace_is_dry(w)) tensor_upload(w, to.t, e->picture + from * to.width * to.t.cols);
+}
+
+static void write_picture(void *arg, struct workspace *w, struct feature_map rows, int64_t from) {
+    const struct ends *e = arg;
+    if (!workspace_is_dry(w))
+        tensor_download(w, e->painted + from * rows.width * rows.t.cols, rows.t);
+}
+
+static void read_middle(void *arg, struct workspace *w, struct feature_map to, int64_t from) {
+    op_copy(w, to.t, middle_rows(arg, from, to));
+}
+
+static void write_middle(void *arg, struct workspace *w, struct feature_map rows, int64_t from) {
+    op_copy(w, middle_rows(arg, from, rows), rows.t);
+}
+
+static enum status encoder_layers(struct chain **out, const struct vae *v, int64_t height,
+                                  int64_t width, struct error *err) {
+    const struct half *h = &v->encoder;
+    enum status s = chain_create(out, err);
+    if (s != STATUS_OK) return s;
+    chain_input(*out, height, width, v->c.picture_channels);
+    chain_add_conv(*out, NULL, h->conv_in, v->c.base);
+    for (int i = 0; i < v->c.levels; i++) {
+        const struct level *level = &h->levels[i];
+        for (int64_t k = 0; k < level->count; k++) chain_add_block(*out, &level->blocks[k]);
+        if (level->resample) chain_add_downsample(*out, level->resample, v->c.base * v->c.mult[i]);
+    }
+    return s;
 }
 
 enum status vae_encode(const struct vae *v, struct workspace *w, float *mean, const float *picture,
                        int64_t height, int64_t width, struct error *err) {
     const struct half *h = &v->encoder;
+    int64_t scale = vae_scale(&v->c);
     size_t mark = workspace_mark(w);
-    struct pass p;
-    start_pass(&p, w, largest_map(h, &v->c, height * width, true));
-    struct feature_map input = map_in(&p, 1, height, width, v->c.picture_channels);
-    tensor_upload(w, input.t, picture);
-    p.x = map_in(&p, 0, height, width, v->c.base);
-    conv3(&p, p.x, input, h->conv_in, NULL);
-    enum status s = workspace_check(w, err);
-    for (int i = 0; i < v->c.levels && s == STATUS_OK; i++) {
-        const struct level *level = &h->levels[i];
-        for (int64_t k = 0; k < level->count && s == STATUS_OK; k++) {
-            run_res_block(&p, &level->blocks[k]);
-            s = workspace_check(w, err);
-        }
-        if (level->resample) /* zeros beyond the right and lower edge only */
-            resample(&p, level->resample, p.x.height / 2, p.x.width / 2, p.x.t.cols,
-                     &(struct conv_options){.stride = 2});
-    }
+    struct ends ends = {.picture = picture};
+    struct feature_map x = ends.middle =
+        feature_map_take(w, height / scale, width / scale, h->middle_channels);
+    struct chain *layers;
+    enum status s = encoder_layers(&layers, v, height, width, err);
+    if (s == STATUS_OK)
+        s = chain_run(layers, w, band_rows(v, width), false,
+                      &(struct chain_ends){read_picture, write_middle, &ends}, err);
+    if (s == STATUS_OK) s = run_middle(w, x, h, err);
     if (s == STATUS_OK) {
-        run_middle(&p, h);
-        op_channel_norm(w, p.x.t, p.x.t, h->norm_out, true);
-        struct feature_map moments = feature_map_take(w, p.x.height, p.x.width, 2 * v->c.z);
+        struct feature_map moments = feature_map_take(w, x.height, x.width, 2 * v->c.z);
         struct tensor quantised = tensor_take(w, moments.t.rows, 2 * v->c.z);
-        conv3(&p, moments, p.x, h->conv_out, NULL);
+        op_channel_norm(w, x.t, x.t, h->norm_out, true);
+        conv3(w, moments, x, h->conv_out, NULL);
         op_linear(w, quantised, moments.t, v->quant, NULL);
         tensor_download(w, mean, tensor_cols(quantised, 0, v->c.z));
         s = workspace_check(w, err);
     }
+    chain_destroy(layers);
     workspace_release(w, mark);
     return s;
 }
@@ -308,41 +295,51 @@ static void clamp(float *x, int64_t n) {
         x[i] = x[i] < -1.0f ? -1.0f : x[i] > 1.0f ? 1.0f : x[i]; /* NaN stays */
 }
 
-enum status vae_decode(const struct vae *v, struct workspace *w, float *picture,
-                       const float *latents, int64_t height, int64_t width, struct error *err) {
+static enum status decoder_layers(struct chain **out, const struct vae *v, int64_t height,
+                                  int64_t width, struct error *err) {
     const struct half *h = &v->decoder;
-    int64_t pixels = height * width * vae_scale(&v->c) * vae_scale(&v->c);
+    enum status s = chain_create(out, err);
+    if (s != STATUS_OK) return s;
+    chain_input(*out, height, width, h->middle_channels);
+    for (int i = 0; i < v->c.levels; i++) {
+        const struct level *level = &h->levels[i];
+        for (int64_t k = 0; k < level->count; k++) chain_add_block(*out, &level->blocks[k]);
+        if (level->resample)
+            chain_add_upsample(*out, level->resample, level->blocks[level->count - 1].out / 2);
+    }
+    chain_add_conv(*out, h->norm_out, h->conv_out, v->c.picture_channels);
+    return s;
+}
+
+/* From latents to the map in the middle. */
+static enum status decode_middle(const struct vae *v, struct workspace *w, struct feature_map x,
+                                 const float *latents, struct error *err) {
     size_t mark = workspace_mark(w);
-    struct pass p;
-    start_pass(&p, w, largest_map(h, &v->c, pixels, false));
-    struct feature_map z = map_in(&p, 1, height, width, v->c.z),
-                       unquantised = map_in(&p, 2, height, width, v->c.z);
+    struct feature_map z = feature_map_take(w, x.height, x.width, v->c.z),
+                       unquantised = feature_map_take(w, x.height, x.width, v->c.z);
     tensor_upload(w, z.t, latents);
     op_linear(w, unquantised.t, z.t, v->post_quant, NULL);
-    p.x = map_in(&p, 0, height, width, h->middle_channels);
-    conv3(&p, p.x, unquantised, h->conv_in, NULL);
-    run_middle(&p, h);
-    enum status s = workspace_check(w, err);
-    for (int i = 0; i < v->c.levels && s == STATUS_OK; i++) {
-        const struct level *level = &h->levels[i];
-        for (int64_t k = 0; k < level->count && s == STATUS_OK; k++) {
-            run_res_block(&p, &level->blocks[k]);
-            s = workspace_check(w, err);
-        }
-        if (level->resample)
-            resample(
-                &p, level->resample, p.x.height * 2, p.x.width * 2, p.x.t.cols / 2,
-                &(struct conv_options){.stride = 1, .pad_top = 1, .pad_left = 1, .upsample = true});
-    }
-    if (s == STATUS_OK) {
-        op_channel_norm(w, p.x.t, p.x.t, h->norm_out, true);
-        struct feature_map out =
-            map_in(&p, other(&p, 1), p.x.height, p.x.width, v->c.picture_channels);
-        conv3(&p, out, p.x, h->conv_out, NULL);
-        tensor_download(w, picture, out.t);
-        s = workspace_check(w, err);
-    }
-    if (s == STATUS_OK && !workspace_is_dry(w)) clamp(picture, pixels * v->c.picture_channels);
+    conv3(w, x, unquantised, v->decoder.conv_in, NULL);
+    workspace_release(w, mark);
+    return run_middle(w, x, &v->decoder, err);
+}
+
+enum status vae_decode(const struct vae *v, struct workspace *w, float *picture,
+                       const float *latents, int64_t height, int64_t width, struct error *err) {
+    int64_t scale = vae_scale(&v->c);
+    size_t mark = workspace_mark(w);
+    struct ends ends = {.painted = picture};
+    struct feature_map x = ends.middle =
+        feature_map_take(w, height, width, v->decoder.middle_channels);
+    struct chain *layers;
+    enum status s = decoder_layers(&layers, v, height, width, err);
+    if (s == STATUS_OK) s = decode_middle(v, w, x, latents, err);
+    if (s == STATUS_OK)
+        s = chain_run(layers, w, band_rows(v, width * scale), true,
+                      &(struct chain_ends){read_middle, write_picture, &ends}, err);
+    if (s == STATUS_OK && !workspace_is_dry(w))
+        clamp(picture, height * width * scale * scale * v->c.picture_channels);
+    chain_destroy(layers);
     workspace_release(w, mark);
     return s;
 }

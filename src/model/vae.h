@@ -5,8 +5,9 @@
  * of its 3-D kernels meets data, the others meet the padding; so each is an ordinary 2-D
  * convolution, exactly, and its convolutions over time do not run at all.
  *
- * Feature maps have their channels side by side.  Three buffers of the largest map serve the whole
- * of a pass.
+ * Feature maps have their channels side by side.  The large ones, on the picture's side of the
+ * middle, never exist as a whole: the layers there run in bands of rows (vae_internal.h), with the
+ * same result to the byte.
  *
  * Source: diffusers, autoencoder_kl_qwenimage.py.
  */
@@ -22,6 +23,10 @@ struct vae;
 enum status vae_load(struct vae **out, const struct vae_config *c, struct loader *l,
                      struct error *err);
 void vae_destroy(struct vae *v);
+
+/* How many rows of the picture are worked on at a time; 0, as at first: chosen by its width.  For
+ * tests: results do not depend on it, memory and time do. */
+void vae_set_band(struct vae *v, int64_t rows);
 
 /* The posterior's mean [height/8 * width/8, z], not yet normalised by the config's mean and std,
  * of a picture [height * width, 3] in -1..1; both on the host, NULL in a dry workspace.  Sides

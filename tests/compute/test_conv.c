@@ -109,8 +109,8 @@ static void blocks(struct compute *c) {
     check_case(c, &t);
 }
 
-/* What is not finite spoils every sum that it is part of, and nothing farther away than the tiles of
- * 4x4 that read it. */
+/* What is not finite spoils every sum that it is part of, and nothing farther away than the
+ * tiles of 4x4 that read it. */
 static void not_finite(struct compute *c) {
     enum { H = 13, W = 14, C = 3 };
     for (int n = 0; n < 2; n++) {

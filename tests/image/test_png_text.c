@@ -1,5 +1,5 @@
-/* png_texts_read: what picture_encode_with wrote, what others write, and what is damaged or hostile.
- */
+/* png_texts_read: what picture_encode_with wrote, what others write, and what is damaged or
+ * hostile. */
 #include "support/unit_test.h"
 
 #include <stdio.h>

@@ -3,27 +3,27 @@
  * with 36 multiplications for each pair of channels instead of 144.
  *
  * The patch of input, the kernel and the tile of output are polynomials in two variables; both
- * factors are evaluated at 6x6 points (kernels.h: winograd_input, winograd_weights), multiplied point
- * by point, and the product is interpolated (winograd_output).  Summing over the input channels comes
- * between, so that each point is an ordinary matrix product: tiles times channels.  The weights are
- * transformed anew in every call: that is one part in some hundred of the work, and kept they would
- * take four times the memory.
+ * factors are evaluated at 6x6 points (kernels.h: winograd_input, winograd_weights), multiplied
+ * point by point, and the product is interpolated (winograd_output).  Summing over the input
+ * channels comes between, so that each point is an ordinary matrix product: tiles times channels.
+ * The weights are transformed anew in every call: that is one part in some hundred of the work, and
+ * kept they would take four times the memory.
  *
  * A task is TILES tiles with all channels.  Which pixels share a tile is counted from `out`'s first
  * row and column, and that decides how a pixel's sum is rounded.
  *
- * Reading the input as if every pixel were a 2x2 block, a patch has equal pairs of rows and columns,
- * and the polynomial a factor that is zero at the point -1: 11 of the 36 products are of zeros, and
- * left out.
+ * Reading the input as if every pixel were a 2x2 block, a patch has equal pairs of rows and
+ * columns, and the polynomial a factor that is zero at the point -1: 11 of the 36 products are of
+ * zeros, and left out.
  *
  * Source: A. Lavin, S. Gray, Fast Algorithms for Convolutional Neural Networks, 2015.
  */
 #include "compute/cpu/conv.h"
 
 enum {
-    TILES = 32, /* measured: docs/performance.md */
-    TILE = 4,   /* a side of what a tile yields */
-    PATCH = 6,  /* and of what it reads */
+    TILES = 32,       /* measured: docs/performance.md */
+    TILE = CONV_TILE, /* a side of what a tile yields */
+    PATCH = 6,        /* and of what it reads */
     POINTS = PATCH * PATCH,
     SPREAD = 16, /* keeps the same place of different points off the same cache sets */
     WEIGHTS_AT_ONCE = 1 << 13,
