@@ -19,7 +19,7 @@
  * share the weights and the cores.  Nothing here prints, exits or keeps global state.
  *
  * The environment variable FIRERED_KERNELS chooses the CPU's kernels, for tests and benchmarks:
- * generic, avx2, avx512 or avx512-bf16; unset, the best that the processor has and the dtype
+ * generic, avx2, avx512, avx512-vnni or avx512-bf16; unset, the best that the processor has and the dtype
  * allows.  (avx512-bf16 multiplies in bfloat16 whatever the dtype says.)
  */
 #ifndef FIRERED_H
@@ -39,8 +39,15 @@ enum firered_device { FIRERED_DEVICE_AUTO, FIRERED_DEVICE_CPU, FIRERED_DEVICE_CU
 
 /* What the arithmetic and the noise are.  AUTO: as the checkpoint is stored, bfloat16 for 16-bit
  * weights and float32 for 32-bit ones.  BFLOAT16 draws the noise as torch does in bfloat16, and
- * multiplies in bfloat16 where the processor can. */
-enum firered_dtype { FIRERED_DTYPE_AUTO, FIRERED_DTYPE_FLOAT32, FIRERED_DTYPE_BFLOAT16 };
+ * multiplies in bfloat16 where the processor can.  INT8 is BFLOAT16 with the transformer's blocks
+ * in 8 bits: the fastest, in the least memory, and not to be told from BFLOAT16 by eye. */
+enum firered_dtype {
+    FIRERED_DTYPE_AUTO,
+    FIRERED_DTYPE_FLOAT32,
+    FIRERED_DTYPE_BFLOAT16,
+    FIRERED_DTYPE_INT8
+};
+const char *firered_dtype_name(enum firered_dtype t); /* "float32", ... */
 
 /* Whose random numbers the noise is made of: torch.Generator("cpu") or torch.Generator("cuda"). */
 enum firered_generator { FIRERED_GENERATOR_CPU, FIRERED_GENERATOR_CUDA };
@@ -80,8 +87,8 @@ struct firered_options {
 struct firered_info {
     const char *model;   /* the folder's name */
     const char *device;  /* "cpu" */
-    const char *dtype;   /* "float32" or "bfloat16" */
-    const char *kernels; /* "avx512-bf16", "avx512", "avx2", "generic" */
+    const char *dtype;   /* "float32", "bfloat16" or "int8" */
+    const char *kernels; /* "avx512-bf16", "avx512-vnni", "avx512", "avx2", "generic" */
     int threads;
     int default_steps;             /* of edit_config.json, else 28 */
     double default_guidance_scale; /* of edit_config.json, else 7.0; 1.0 where distilled */
@@ -132,9 +139,20 @@ enum firered_phase {
     FIRERED_PHASES
 };
 
+enum firered_operation {
+    FIRERED_OPERATION_LINEAR,
+    FIRERED_OPERATION_ATTENTION,
+    FIRERED_OPERATION_CONV,
+    FIRERED_OPERATION_NORM,
+    FIRERED_OPERATION_ROTARY,
+    FIRERED_OPERATION_ELEMENTWISE,
+    FIRERED_OPERATIONS
+};
+
 struct firered_cost {
     double seconds;
     double flops; /* of products: two for each multiplication that was needed */
+    double bytes; /* of activations and weights, each read or written once by each operation */
 };
 
 struct firered_result {
@@ -142,6 +160,7 @@ struct firered_result {
     int steps;              /* what was used */
     double guidance_scale;
     struct firered_cost phases[FIRERED_PHASES];
+    struct firered_cost operations[FIRERED_PHASES][FIRERED_OPERATIONS]; /* of each phase */
     double encode_seconds, denoise_seconds,
         decode_seconds; /* ENCODE: preparing, and the first three phases */
 };

@@ -26,7 +26,7 @@ struct backend {
     /* into: a workspace for the numbers, or NULL for memory of the linear's own. */
     enum status (*pack_linear)(struct compute *c, struct workspace *into, struct linear **out,
                                const struct matrix *parts, size_t count, const float *bias,
-                               bool exact, struct error *err);
+                               enum precision coarsest, struct error *err);
     enum status (*pack_conv)(struct compute *c, struct conv **out, const float *weight,
                              const float *bias, int64_t out_channels, int64_t in_channels, int size,
                              struct error *err);
@@ -65,6 +65,7 @@ struct compute {
     const struct backend *backend;
     const char *kernels;
     int threads;
+    enum precision precision;
     bool plan_only;        /* what is packed has sizes, but no numbers */
     uint64_t memory_limit; /* of the two below together; UINT64_MAX for none */
     atomic_uint_least64_t weight_bytes, workspace_bytes;
@@ -97,7 +98,7 @@ struct workspace {
     size_t size, used, peak;
     bool dry;
     bool part; /* of another one, whose memory it is */
-    double flops;
+    struct operation_cost costs[OPERATIONS];
     bool (*cancelled)(void *arg);
     void *arg;
     enum status failed; /* the first error, told by workspace_check; nothing is computed after it */

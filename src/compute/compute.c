@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "compute/backend.h"
 
@@ -44,7 +45,7 @@ uint64_t compute_weight_bytes(const struct compute *c) {
 
 static enum status pack_linear(struct compute *c, struct workspace *into, struct linear **out,
                                const struct matrix *parts, size_t count, const float *bias,
-                               bool exact, struct error *err) {
+                               enum precision coarsest, struct error *err) {
     *out = NULL;
     for (size_t i = 0; i < count; i++)
         if (parts[i].rows < 1 || parts[i].cols < 1 || parts[i].cols != parts[0].cols)
@@ -52,22 +53,23 @@ static enum status pack_linear(struct compute *c, struct workspace *into, struct
                 err, STATUS_INVALID, "cannot pack a [%lld, %lld] matrix with one of %lld columns",
                 (long long)parts[i].rows, (long long)parts[i].cols, (long long)parts[0].cols);
     if (count == 0) return fail(err, STATUS_INVALID, "a layer without weights");
-    return c->backend->pack_linear(c, into, out, parts, count, bias, exact, err);
+    return c->backend->pack_linear(c, into, out, parts, count, bias, coarsest, err);
 }
 
 enum status compute_pack_linear(struct compute *c, struct linear **out, const struct matrix *parts,
-                                size_t count, const float *bias, bool exact, struct error *err) {
-    enum status s = pack_linear(c, NULL, out, parts, count, bias, exact, err);
+                                size_t count, const float *bias, enum precision coarsest,
+                                struct error *err) {
+    enum status s = pack_linear(c, NULL, out, parts, count, bias, coarsest, err);
     if (s == STATUS_OK) atomic_fetch_add(&c->weight_bytes, (*out)->bytes);
     return s;
 }
 
 enum status workspace_pack_linear(struct workspace *w, struct linear **out,
                                   const struct matrix *parts, size_t count, const float *bias,
-                                  bool exact, struct error *err) {
+                                  enum precision coarsest, struct error *err) {
     *out = NULL;
     enum status s = workspace_check(w, err);
-    if (s == STATUS_OK) s = pack_linear(w->compute, w, out, parts, count, bias, exact, err);
+    if (s == STATUS_OK) s = pack_linear(w->compute, w, out, parts, count, bias, coarsest, err);
     if (s == STATUS_OK) s = workspace_check(w, err);
     if (s == STATUS_OK) return s;
     linear_destroy(*out);
@@ -243,8 +245,14 @@ enum status workspace_check(struct workspace *w, struct error *err) {
     return STATUS_OK;
 }
 
+const struct operation_cost *workspace_costs(const struct workspace *w) {
+    return w->costs;
+}
+
 double workspace_flops(const struct workspace *w) {
-    return w->flops;
+    double flops = 0;
+    for (int i = 0; i < OPERATIONS; i++) flops += w->costs[i].flops;
+    return flops;
 }
 
 static void give_up(struct workspace *w, enum status failed, const char *why) {
@@ -335,6 +343,27 @@ static bool same_shape(struct tensor a, struct tensor b) {
     return a.rows == b.rows && a.cols == b.cols;
 }
 
+static double seconds_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static double bytes_of(struct tensor t) {
+    return (double)t.rows * (double)t.cols * sizeof(float);
+}
+
+/* Counts an operation, and does `work` unless the workspace is dry. */
+#define RUN(w, operation, more_flops, more_bytes, work)                                            \
+    do {                                                                                           \
+        struct operation_cost *cost = &(w)->costs[operation];                                      \
+        double started = seconds_now();                                                            \
+        if (live(w)) work;                                                                         \
+        cost->seconds += live(w) ? seconds_now() - started : 0;                                    \
+        cost->flops += (more_flops);                                                               \
+        cost->bytes += (more_bytes);                                                               \
+    } while (0)
+
 void op_linear(struct workspace *w, struct tensor out, struct tensor in, const struct linear *l,
                const struct epilogue *e) {
     static const struct epilogue none;
@@ -345,40 +374,48 @@ void op_linear(struct workspace *w, struct tensor out, struct tensor in, const s
         return;
     size_t mark = workspace_mark(w);
     void *scratch = workspace_take(w, b->linear_scratch(w->compute, out, in, l));
-    w->flops += 2.0 * (double)in.rows * (double)l->in_features * (double)l->out_features;
-    if (live(w)) b->linear(w, scratch, out, in, l, e);
+    RUN(w, OPERATION_LINEAR,
+        2.0 * (double)in.rows * (double)l->in_features * (double)l->out_features,
+        bytes_of(in) + (e->residual ? 2 : 1) * bytes_of(out) + (double)l->bytes,
+        b->linear(w, scratch, out, in, l, e));
     workspace_release(w, mark);
 }
 
 void op_rms_norm(struct workspace *w, struct tensor out, struct tensor in,
                  const struct vector *weight, float eps) {
-    if (sound(w, same_shape(out, in) && weight->n == in.cols) && live(w))
-        w->compute->backend->rms_norm(w, out, in, weight->data, eps);
+    if (sound(w, same_shape(out, in) && weight->n == in.cols))
+        RUN(w, OPERATION_NORM, 0, 2 * bytes_of(in),
+            w->compute->backend->rms_norm(w, out, in, weight->data, eps));
 }
 
 void op_layer_norm_modulate(struct workspace *w, struct tensor out, struct tensor in,
                             const float *scale, const float *shift, float eps) {
-    if (sound(w, same_shape(out, in)) && live(w))
-        w->compute->backend->layer_norm_modulate(w, out, in, scale, shift, eps);
+    if (sound(w, same_shape(out, in)))
+        RUN(w, OPERATION_NORM, 0, 2 * bytes_of(in),
+            w->compute->backend->layer_norm_modulate(w, out, in, scale, shift, eps));
 }
 
 void op_channel_norm(struct workspace *w, struct tensor out, struct tensor in,
                      const struct vector *gamma, bool silu) {
-    if (sound(w, same_shape(out, in) && gamma->n == in.cols) && live(w))
-        w->compute->backend->channel_norm(w, out, in, gamma->data, silu);
+    if (sound(w, same_shape(out, in) && gamma->n == in.cols))
+        RUN(w, OPERATION_NORM, 0, 2 * bytes_of(in),
+            w->compute->backend->channel_norm(w, out, in, gamma->data, silu));
 }
 
 void op_copy(struct workspace *w, struct tensor out, struct tensor in) {
-    if (sound(w, same_shape(out, in)) && live(w)) w->compute->backend->copy(w, out, in);
+    if (sound(w, same_shape(out, in)))
+        RUN(w, OPERATION_ELEMENTWISE, 0, 2 * bytes_of(in), w->compute->backend->copy(w, out, in));
 }
 
 void op_silu(struct workspace *w, struct tensor out, struct tensor in) {
-    if (sound(w, same_shape(out, in)) && live(w)) w->compute->backend->silu(w, out, in);
+    if (sound(w, same_shape(out, in)))
+        RUN(w, OPERATION_ELEMENTWISE, 0, 2 * bytes_of(in), w->compute->backend->silu(w, out, in));
 }
 
 void op_silu_mul(struct workspace *w, struct tensor out, struct tensor gate, struct tensor up) {
-    if (sound(w, same_shape(out, gate) && same_shape(out, up)) && live(w))
-        w->compute->backend->silu_mul(w, out, gate, up);
+    if (sound(w, same_shape(out, gate) && same_shape(out, up)))
+        RUN(w, OPERATION_ELEMENTWISE, 0, 3 * bytes_of(out),
+            w->compute->backend->silu_mul(w, out, gate, up));
 }
 
 void op_norm_rotary(struct workspace *w, struct tensor x, int64_t head_dim,
@@ -386,9 +423,10 @@ void op_norm_rotary(struct workspace *w, struct tensor x, int64_t head_dim,
                     enum rotary_pairs pairs) {
     bool fit = head_dim > 0 && head_dim % 2 == 0 && x.cols % head_dim == 0 &&
                (!norm || norm->n == head_dim) && angles.rows >= x.rows && angles.cols >= head_dim;
-    if (sound(w, fit) && live(w))
-        w->compute->backend->norm_rotary(w, x, head_dim, norm ? norm->data : NULL, eps, angles,
-                                         pairs);
+    if (sound(w, fit))
+        RUN(w, OPERATION_ROTARY, 0, 2 * bytes_of(x),
+            w->compute->backend->norm_rotary(w, x, head_dim, norm ? norm->data : NULL, eps, angles,
+                                             pairs));
 }
 
 /* Every query must see at least one key: the softmax of nothing is not a number. */
@@ -426,8 +464,8 @@ void op_attention(struct workspace *w, struct tensor out, struct tensor q, struc
     if (!sound(w, attention_fits(out, q, k, v, a))) return;
     size_t mark = workspace_mark(w);
     void *scratch = workspace_take(w, b->attention_scratch(w->compute, q, k, a));
-    w->flops += attention_flops(q.rows, k.rows, a);
-    if (live(w)) b->attention(w, scratch, out, q, k, v, a);
+    RUN(w, OPERATION_ATTENTION, attention_flops(q.rows, k.rows, a),
+        2 * bytes_of(q) + bytes_of(k) + bytes_of(v), b->attention(w, scratch, out, q, k, v, a));
     workspace_release(w, mark);
 }
 
@@ -447,8 +485,9 @@ void op_conv(struct workspace *w, struct feature_map out, struct feature_map in,
     if (!sound(w, conv_fits(out, in, v, o))) return;
     size_t mark = workspace_mark(w);
     void *scratch = workspace_take(w, b->conv_scratch(w->compute, out, in, v, o));
-    w->flops += 2.0 * (double)out.t.rows * (double)(v->size * v->size) * (double)v->in_channels *
-                (double)v->out_channels;
-    if (live(w)) b->conv(w, scratch, out, in, v, o);
+    double taps = (double)v->size * (double)v->size * (double)v->in_channels;
+    RUN(w, OPERATION_CONV, 2.0 * (double)out.t.rows * taps * (double)v->out_channels,
+        bytes_of(in.t) + (o->residual ? 2 : 1) * bytes_of(out.t) + (double)v->bytes,
+        b->conv(w, scratch, out, in, v, o));
     workspace_release(w, mark);
 }

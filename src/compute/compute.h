@@ -32,10 +32,18 @@ struct workspace;
 
 /* ---- devices ---- */
 
+/* What products are made of, from the finest to the coarsest.  Sums are float32, or exact. */
+enum precision {
+    PRECISION_FLOAT32,
+    PRECISION_BFLOAT16, /* both sides rounded to bfloat16 where the device multiplies that */
+    PRECISION_INT8, /* both sides 8 bits, with a scale for each row; docs/decisions/009-int8.md */
+};
+
 struct compute_options {
-    int threads;        /* 0: all cores */
-    bool low_precision; /* bfloat16 products where the device has them; sums stay float32 */
-    /* For tests and benchmarks: "generic", "avx2", "avx512", "avx512-bf16"; NULL: the best here. */
+    int threads;              /* 0: all cores */
+    enum precision precision; /* the coarsest products of any layer */
+    /* For tests and benchmarks: "generic", "avx2", "avx512", "avx512-vnni", "avx512-bf16", which
+     * multiplies in bfloat16 whatever the precision; NULL: the best here. */
     const char *kernels;
     bool plan_only;        /* see compute_is_plan_only */
     uint64_t memory_limit; /* bytes of packed weights and workspaces; 0: none */
@@ -71,10 +79,12 @@ struct matrix {
 
 /* A plan-only device takes NULL for all numbers. Packs `count` matrices of equal cols, one below
  * the other (q, k and v become one product), with a bias for all rows or NULL.  16-bit weights
- * stay 16 bit.  `exact`: never less than float32 products, whatever low_precision says. The
- * caller owns *out.  STATUS_INVALID: nothing to pack, or unequal cols.  STATUS_NO_MEMORY. */
+ * stay 16 bit, or become 8.  `coarsest`: what this layer bears; its products are the finer of that
+ * and the device's precision.  The caller owns *out.  STATUS_INVALID: nothing to pack, or unequal
+ * cols.  STATUS_NO_MEMORY. */
 enum status compute_pack_linear(struct compute *c, struct linear **out, const struct matrix *parts,
-                                size_t count, const float *bias, bool exact, struct error *err);
+                                size_t count, const float *bias, enum precision coarsest,
+                                struct error *err);
 /* weight: [out, in, size, size] float32; size is 1 or 3, anything else STATUS_INVALID.
  * STATUS_NO_MEMORY. */
 enum status compute_pack_conv(struct compute *c, struct conv **out, const float *weight,
@@ -117,8 +127,25 @@ bool workspace_is_dry(const struct workspace *w);
  * do nothing, and tensor_take gives NULL data.  Networks ask between blocks. */
 enum status workspace_check(struct workspace *w, struct error *err);
 
-/* Floating-point operations of the products so far, dry or not: two for each multiplication. */
-double workspace_flops(const struct workspace *w);
+enum operation {
+    OPERATION_LINEAR,
+    OPERATION_ATTENTION,
+    OPERATION_CONV,
+    OPERATION_NORM,
+    OPERATION_ROTARY,
+    OPERATION_ELEMENTWISE,
+    OPERATIONS
+};
+
+struct operation_cost {
+    double seconds; /* none in a dry workspace */
+    double flops;   /* of products: two for each multiplication */
+    double bytes;   /* of tensors and weights, each read or written once */
+};
+
+/* What each kind of operation has cost so far, dry or not: OPERATIONS of them. */
+const struct operation_cost *workspace_costs(const struct workspace *w);
+double workspace_flops(const struct workspace *w); /* of all kinds */
 
 /* Memory is a stack: what was taken after a mark goes with it. */
 size_t workspace_mark(const struct workspace *w);
@@ -130,7 +157,7 @@ void workspace_release(struct workspace *w, size_t mark);
  * workspace_check says. */
 enum status workspace_pack_linear(struct workspace *w, struct linear **out,
                                   const struct matrix *parts, size_t count, const float *bias,
-                                  bool exact, struct error *err);
+                                  enum precision coarsest, struct error *err);
 enum status workspace_pack_vector(struct workspace *w, struct vector **out, const float *data,
                                   int64_t n, struct error *err);
 

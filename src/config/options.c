@@ -14,6 +14,7 @@ static const struct option_choice devices[] = {
 static const struct option_choice dtypes[] = {{"auto", FIRERED_DTYPE_AUTO},
                                               {"float32", FIRERED_DTYPE_FLOAT32},
                                               {"bfloat16", FIRERED_DTYPE_BFLOAT16},
+                                              {"int8", FIRERED_DTYPE_INT8},
                                               {0}};
 static const struct option_choice generators[] = {
     {"cpu", FIRERED_GENERATOR_CPU}, {"cuda", FIRERED_GENERATOR_CUDA}, {0}};
@@ -65,7 +66,8 @@ const struct option option_table[] = {
     {"DEVICE", NULL, OPTION_CHOICE, OPTION_DEVICE, FIELD(device), "auto", .choices = devices,
      .help = "where the networks run"},
     {"DTYPE", NULL, OPTION_CHOICE, OPTION_DEVICE, FIELD(dtype), "auto", .choices = dtypes,
-     .help = "the arithmetic; auto: what the hardware does fastest"},
+     .help =
+         "the arithmetic; auto: as the model is stored; int8: the fastest, in the least memory"},
     {"THREADS", NULL, OPTION_INT, OPTION_DEVICE, FIELD(threads), .shown = "all cores", .min = 0,
      .max = 4096, .help = "cores to use; 0: all that the process may use"},
     {"MEMORY_LIMIT", NULL, OPTION_MEMORY, OPTION_DEVICE, FIELD(memory_limit), .shown = "none",

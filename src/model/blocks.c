@@ -129,7 +129,7 @@ void blocks_load(struct blocks **out, const struct block_kind *kind, const void 
     b->loader = (struct loader){.component = l->component,
                                 .weights = l->weights,
                                 .compute = l->compute,
-                                .exact = l->exact,
+                                .coarsest = l->coarsest,
                                 .loras = l->loras,
                                 .lora_count = l->lora_count,
                                 .prefix = l->prefix};

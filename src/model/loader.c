@@ -19,6 +19,10 @@ void loader_set_prefix(struct loader *l, const char *prefix) {
     l->prefix = prefix;
 }
 
+void loader_set_coarsest(struct loader *l, enum precision coarsest) {
+    l->coarsest = coarsest;
+}
+
 enum status loader_finish(struct loader *l) {
     for (size_t i = 0; l->status == STATUS_OK && i < weights_count(l->weights); i++)
         if (!l->used[i])
@@ -177,8 +181,9 @@ static float *floats_of(struct loader *l, const struct weight *w) {
 static void pack_linear(struct loader *l, struct linear **to, const struct matrix *parts,
                         size_t count, const float *bias) {
     if (failed(l)) return;
-    l->status = l->into ? workspace_pack_linear(l->into, to, parts, count, bias, l->exact, l->err)
-                        : compute_pack_linear(l->compute, to, parts, count, bias, l->exact, l->err);
+    l->status = l->into
+                    ? workspace_pack_linear(l->into, to, parts, count, bias, l->coarsest, l->err)
+                    : compute_pack_linear(l->compute, to, parts, count, bias, l->coarsest, l->err);
 }
 
 static void pack_vector(struct loader *l, struct vector **to, const float *data, int64_t n) {

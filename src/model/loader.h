@@ -31,7 +31,7 @@ struct loader {
     const char *component; /* "transformer", for messages */
     const struct weights *weights;
     struct compute *compute;
-    bool exact;                /* never less than float32 products */
+    enum precision coarsest;   /* of the linear layers' products; see loader_set_coarsest */
     struct lora *const *loras; /* merged into linear layers by name; may be NULL */
     size_t lora_count;
     const struct log *log;
@@ -61,6 +61,9 @@ enum status loader_start(struct loader *l, struct error *err);
 
 /* From now on `prefix` stands before every name; it must live as long as the loader. */
 void loader_set_prefix(struct loader *l, const char *prefix);
+
+/* From now on linear layers are packed for products no coarser than this. */
+void loader_set_coarsest(struct loader *l, enum precision coarsest);
 
 /* Tells how the loading went.  On success, tensors that nobody asked for are listed in the log at
  * debug level. */

@@ -7,6 +7,7 @@
  */
 #include "pipeline/edit.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +30,8 @@ struct host {
     float *map;    /* the largest latent map */
 };
 
+static_assert((int)OPERATIONS == (int)FIRERED_OPERATIONS, "the same kinds, in the same order");
+
 struct run {
     const struct firered *engine;
     const struct firered_edit *edit;
@@ -38,7 +41,8 @@ struct run {
     struct workspace *w;
     struct host host;
     struct firered_result *result; /* costs are written here; NULL in a dry run */
-    double phase_start, phase_flops;
+    double phase_start;
+    struct operation_cost before[OPERATIONS]; /* the phase */
 };
 
 static double seconds_now(void) {
@@ -55,12 +59,19 @@ static void tell(const struct run *r, enum firered_stage stage, int step) {
 
 /* What was spent since the last call goes to `phase`. */
 static void charge(struct run *r, enum firered_phase phase) {
-    double now = seconds_now(), flops = workspace_flops(r->w);
-    if (r->result)
-        r->result->phases[phase] =
-            (struct firered_cost){now - r->phase_start, flops - r->phase_flops};
+    double now = seconds_now();
+    if (!r->result) return;
+    struct firered_cost *all = &r->result->phases[phase];
+    *all = (struct firered_cost){.seconds = now - r->phase_start};
+    for (int i = 0; i < OPERATIONS; i++) {
+        const struct operation_cost *to = &workspace_costs(r->w)[i], *from = &r->before[i];
+        r->result->operations[phase][i] = (struct firered_cost){
+            to->seconds - from->seconds, to->flops - from->flops, to->bytes - from->bytes};
+        all->flops += to->flops - from->flops;
+        all->bytes += to->bytes - from->bytes;
+        r->before[i] = *to;
+    }
     r->phase_start = now;
-    r->phase_flops = flops;
 }
 
 /* ---- host memory ---- */
@@ -292,7 +303,7 @@ static void draw_noise(struct run *r) {
     enum noise_generator g =
         r->engine->generator == FIRERED_GENERATOR_CUDA ? NOISE_TORCH_CUDA : NOISE_TORCH_CPU;
     noise_fill(r->host.map, (size_t)(c->z * height * width), r->edit->seed, g,
-               r->engine->dtype == FIRERED_DTYPE_BFLOAT16);
+               r->engine->dtype != FIRERED_DTYPE_FLOAT32);
     latents_pack_planes(r->host.latents, r->host.map, height, width, c->z);
     if (r->trace)
         r->trace->floats(r->trace->arg, "noise", r->host.latents, r->plan->noise_tokens,

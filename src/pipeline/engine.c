@@ -23,6 +23,17 @@ static char *name_of(const char *folder) {
     return strndup(folder + from, end - from);
 }
 
+const char *firered_dtype_name(enum firered_dtype t) {
+    static const char *const names[] = {"auto", "float32", "bfloat16", "int8"};
+    return names[t];
+}
+
+static enum precision precision_of(enum firered_dtype t) {
+    return t == FIRERED_DTYPE_INT8       ? PRECISION_INT8
+           : t == FIRERED_DTYPE_BFLOAT16 ? PRECISION_BFLOAT16
+                                         : PRECISION_FLOAT32;
+}
+
 enum status engine_open_device(struct firered *e, const struct firered_options *o,
                                const struct checkpoint *checkpoint, bool plan_only,
                                struct error *err) {
@@ -36,7 +47,7 @@ enum status engine_open_device(struct firered *e, const struct firered_options *
         return fail(err, STATUS_INVALID,
                     "this build has no CUDA backend; use the device cpu or auto");
     struct compute_options options = {.threads = o->threads,
-                                      .low_precision = e->dtype == FIRERED_DTYPE_BFLOAT16,
+                                      .precision = precision_of(e->dtype),
                                       .kernels = kernels && *kernels ? kernels : NULL,
                                       .plan_only = plan_only,
                                       .memory_limit = e->memory.limit};
@@ -131,7 +142,7 @@ void firered_describe(const struct firered *e, struct firered_info *out) {
     *out = (struct firered_info){
         .model = e->name,
         .device = compute_device(e->compute),
-        .dtype = e->dtype == FIRERED_DTYPE_BFLOAT16 ? "bfloat16" : "float32",
+        .dtype = firered_dtype_name(e->dtype),
         .kernels = compute_kernels(e->compute),
         .threads = compute_threads(e->compute),
         .default_steps = c->default_steps ? (int)c->default_steps : DEFAULT_STEPS,

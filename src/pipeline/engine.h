@@ -19,7 +19,7 @@ struct firered {
     struct memory_plan memory;
     struct tokenizer *tokenizer;
     struct scheduler_config scheduler;
-    enum firered_dtype dtype; /* FLOAT32 or BFLOAT16, never AUTO */
+    enum firered_dtype dtype; /* never AUTO */
     enum firered_generator generator;
 };
 

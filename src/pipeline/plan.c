@@ -144,7 +144,7 @@ static enum status plan_schedule(struct plan *p, const struct firered *engine, i
     enum status s =
         scheduler_sigmas(&engine->scheduler, steps, p->noise_tokens, p->sigmas, p->timesteps, err);
     for (int i = 0; i < steps; i++)
-        p->timesteps[i] = round_timestep(p->timesteps[i], engine->dtype == FIRERED_DTYPE_BFLOAT16);
+        p->timesteps[i] = round_timestep(p->timesteps[i], engine->dtype != FIRERED_DTYPE_FLOAT32);
     return s;
 }
 

@@ -197,10 +197,10 @@ static void test_serve_refuses(void **state) {
     RUN("serve", "--port", "70000");
     assert_refused(
         2, "firered serve: PORT=70000 (from --port): must be a whole number from 0 to 65535\n");
-    setenv("DTYPE", "int8", 1);
+    setenv("DTYPE", "int4", 1);
     RUN("serve");
     assert_refused(
-        2, "firered serve: DTYPE=int8 (from the environment): must be auto, float32 or bfloat16\n");
+        2, "firered serve: DTYPE=int4 (from the environment): must be auto, float32, bfloat16 or int8\n");
     unsetenv("DTYPE");
     RUN("serve", "--model", "m", "--port", "1");
     assert_int_equal(c.status, 1);

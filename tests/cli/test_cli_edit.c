@@ -237,7 +237,7 @@ static void test_bad_values(void **state) {
         {"--seed", "0x1",
          "--seed 0x1: must be a whole number from 0 to 18446744073709551615, or -1 for a random "
          "one"},
-        {"--dtype", "fp16", "DTYPE=fp16 (from --dtype): must be auto, float32 or bfloat16"},
+        {"--dtype", "fp16", "DTYPE=fp16 (from --dtype): must be auto, float32, bfloat16 or int8"},
         {"--device", "gpu", "DEVICE=gpu (from --device): must be auto, cpu or cuda"},
         {"--threads", "-1", "THREADS=-1 (from --threads): must be a whole number from 0 to 4096"},
         {"--seed-generator", "mt",

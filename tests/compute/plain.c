@@ -40,6 +40,38 @@ double *plain_linear(const float *in, int64_t rows, int64_t depth, const float *
     return y;
 }
 
+/* Whole numbers in place of x, and what they are to be multiplied by.  In float32, so that what lies
+ * halfway between two of them is rounded as the kernels round it: rows away from zero, weights to
+ * even. */
+static float *rounded(const float *x, int64_t n, int most, bool weight, double *scale) {
+    float largest = 0, *q = calloc((size_t)n + 1, sizeof *q);
+    assert_non_null(q);
+    for (int64_t i = 0; i < n; i++) largest = fmaxf(largest, fabsf(x[i]));
+    *scale = (double)(largest / (float)most);
+    for (int64_t i = 0; i < n; i++)
+        q[i] = weight ? rintf(x[i] * (1.0f / (largest / (float)most)))
+                      : roundf(x[i] * ((float)most / largest));
+    return q;
+}
+
+double *plain_linear_int8(const float *in, int64_t rows, int64_t depth, const float *weight,
+                          const float *bias, int64_t out, int most) {
+    double *y = numbers(rows * out);
+    for (int64_t o = 0; o < out; o++) {
+        double column_scale, row_scale;
+        float *w = rounded(weight + o * depth, depth, most, true, &column_scale);
+        for (int64_t r = 0; r < rows; r++) {
+            float *x = rounded(in + r * depth, depth, 127, false, &row_scale);
+            double sum = 0;
+            for (int64_t i = 0; i < depth; i++) sum += (double)x[i] * w[i];
+            y[r * out + o] = sum * row_scale * column_scale + (bias ? bias[o] : 0.0);
+            free(x);
+        }
+        free(w);
+    }
+    return y;
+}
+
 static bool sees(const struct attention *a, int64_t query, int64_t key, int64_t queries,
                  int64_t keys) {
     if (a->causal) return key <= query + keys - queries;
@@ -241,12 +273,19 @@ void run_planned(struct compute *c, void (*work)(struct workspace *w, void *arg)
 }
 
 void each_kernels(int threads, void (*test)(struct compute *c)) {
-    static const char *const names[] = {"generic", "avx2", "avx512", "avx512-bf16"};
+    each_kernels_at(PRECISION_FLOAT32, threads, test);
+}
+
+void each_kernels_at(enum precision precision, int threads, void (*test)(struct compute *c)) {
+    static const char *const names[] = {"generic", "avx2", "avx512", "avx512-vnni", "avx512-bf16"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct compute *c;
         struct error err;
-        enum status s = compute_create_cpu(
-            &c, &(struct compute_options){.threads = threads, .kernels = names[i]}, &err);
+        enum status s =
+            compute_create_cpu(&c,
+                               &(struct compute_options){
+                                   .threads = threads, .precision = precision, .kernels = names[i]},
+                               &err);
         if (s == STATUS_INVALID) {
             print_message("skipped: %s\n", err.text);
             continue;

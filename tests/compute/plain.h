@@ -25,6 +25,11 @@ double plain_activation(enum activation a, double x);
 double *plain_linear(const float *in, int64_t rows, int64_t depth, const float *weight,
                      const float *bias, int64_t out, const struct plain_epilogue *e);
 
+/* The same from numbers rounded to whole ones: each row of `in` by a scale that makes its largest
+ * magnitude 127, each row of `weight` by one that makes it `most`. */
+double *plain_linear_int8(const float *in, int64_t rows, int64_t depth, const float *weight,
+                          const float *bias, int64_t out, int most);
+
 /* q: [queries, heads * head_dim]; k, v: [keys, kv_heads * head_dim]. */
 double *plain_attention(const float *q, const float *k, const float *v, int64_t queries,
                         int64_t keys, const struct attention *a);
@@ -75,8 +80,10 @@ void *stored_as(enum dtype t, const float *x,
  * fails unless the second run succeeds with the same peak. */
 void run_planned(struct compute *c, void (*work)(struct workspace *w, void *arg), void *arg);
 
-/* Calls test for each kernel table that this CPU has, with a pool of `threads`. */
+/* Calls test for each kernel table that this CPU has, with a pool of `threads`; float32, where the
+ * table is not one for bfloat16, or what `precision` says. */
 void each_kernels(int threads, void (*test)(struct compute *c));
+void each_kernels_at(enum precision precision, int threads, void (*test)(struct compute *c));
 bool multiplies_bf16(const struct compute *c);
 
 struct tensor tensor_from(struct workspace *w, const float *x, int64_t rows,

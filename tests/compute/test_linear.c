@@ -60,7 +60,7 @@ static void check_case(struct compute *c, struct linear_case *t) {
                             .data = stored + (size_t)(from * t->depth) * dtype_size(t->dtype)};
     }
     enum status s = compute_pack_linear(c, &t->l, parts, (size_t)t->parts, t->bias ? bias : NULL,
-                                        t->exact, &err);
+                                        t->exact ? PRECISION_FLOAT32 : PRECISION_BFLOAT16, &err);
     if (s != STATUS_OK) fail_msg("%s", err.text);
     assert_int_equal(linear_out_features(t->l), t->out);
     assert_int_equal(linear_in_features(t->l), t->depth);
@@ -171,7 +171,10 @@ static void rows_alone(struct compute *c) {
                                 .got = all,
                                 .gates = weight,
                                 .residuals = few};
-        assert_int_equal(compute_pack_linear(c, &t.l, &m, 1, NULL, kind < 2, NULL), STATUS_OK);
+        assert_int_equal(compute_pack_linear(c, &t.l, &m, 1, NULL,
+                                             kind < 2 ? PRECISION_FLOAT32 : PRECISION_BFLOAT16,
+                                             NULL),
+                         STATUS_OK);
         run_planned(c, work, &t);
         t.got = few;
         for (t.rows = 1; t.rows < 40; t.rows += 5) {
@@ -215,7 +218,9 @@ static void not_finite(struct compute *c) {
                            .rows = B_OUT,
                            .cols = B_DEPTH,
                            .data = n & 8 ? bf16 : weight};
-        assert_int_equal(compute_pack_linear(c, &t.l, &m, 1, NULL, n & 16, NULL), STATUS_OK);
+        assert_int_equal(compute_pack_linear(c, &t.l, &m, 1, NULL,
+                                             n & 16 ? PRECISION_FLOAT32 : PRECISION_BFLOAT16, NULL),
+                         STATUS_OK);
         float *x = random_floats((size_t)B_ROWS * B_DEPTH, 1);
         float y[B_ROWS * B_OUT];
         int row = n % B_ROWS;

@@ -126,7 +126,8 @@ static void accuracy(struct compute *c) {
         struct linear *l;
         struct workspace *w;
         struct matrix m = {.dtype = DTYPE_F32, .rows = 1, .cols = 1, .data = &one};
-        assert_int_equal(compute_pack_linear(c, &l, &m, 1, &zero, true, NULL), STATUS_OK);
+        assert_int_equal(compute_pack_linear(c, &l, &m, 1, &zero, PRECISION_FLOAT32, NULL),
+                         STATUS_OK);
         assert_int_equal(
             workspace_create(&w, c, 2 * N * sizeof(float) + (4 << 20), NULL, NULL, NULL),
             STATUS_OK);

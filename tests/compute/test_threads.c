@@ -101,9 +101,12 @@ static void pack(struct compute *c, struct run *r) {
                            .rows = (HEADS + 2 * KV_HEADS) * DIM,
                            .cols = DEEP,
                            .data = bf16};
-    assert_int_equal(compute_pack_linear(c, &r->exact, &f32, 1, NULL, true, NULL), STATUS_OK);
-    assert_int_equal(compute_pack_linear(c, &r->fast, &half, 1, m->norm, false, NULL), STATUS_OK);
-    assert_int_equal(compute_pack_linear(c, &r->qkv, &three, 1, NULL, true, NULL), STATUS_OK);
+    assert_int_equal(compute_pack_linear(c, &r->exact, &f32, 1, NULL, PRECISION_FLOAT32, NULL),
+                     STATUS_OK);
+    assert_int_equal(compute_pack_linear(c, &r->fast, &half, 1, m->norm, PRECISION_BFLOAT16, NULL),
+                     STATUS_OK);
+    assert_int_equal(compute_pack_linear(c, &r->qkv, &three, 1, NULL, PRECISION_FLOAT32, NULL),
+                     STATUS_OK);
     assert_int_equal(compute_pack_conv(c, &r->conv, m->kernel, NULL, CHANNELS, 7, 3, NULL),
                      STATUS_OK);
     assert_int_equal(compute_pack_vector(c, &r->norm, m->norm, WIDE, NULL), STATUS_OK);

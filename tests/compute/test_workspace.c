@@ -46,7 +46,7 @@ static struct linear *linear_of(struct compute *c, int64_t out, int64_t in) {
     assert_int_equal(
         compute_pack_linear(
             c, &l, &(struct matrix){.dtype = DTYPE_F32, .rows = out, .cols = in, .data = weight}, 1,
-            NULL, true, NULL),
+            NULL, PRECISION_FLOAT32, NULL),
         STATUS_OK);
     free(weight);
     return l;
@@ -251,10 +251,13 @@ static void test_refused_weights(void **state) {
     struct matrix unequal[] = {{.rows = 2, .cols = 3, .data = x},
                                {.rows = 3, .cols = 2, .data = x}},
                   empty = {.rows = 3, .cols = 0, .data = x};
-    assert_int_equal(compute_pack_linear(c, &l, unequal, 2, NULL, false, &err), STATUS_INVALID);
+    assert_int_equal(compute_pack_linear(c, &l, unequal, 2, NULL, PRECISION_BFLOAT16, &err),
+                     STATUS_INVALID);
     assert_null(l);
-    assert_int_equal(compute_pack_linear(c, &l, &empty, 1, NULL, false, &err), STATUS_INVALID);
-    assert_int_equal(compute_pack_linear(c, &l, NULL, 0, NULL, false, &err), STATUS_INVALID);
+    assert_int_equal(compute_pack_linear(c, &l, &empty, 1, NULL, PRECISION_BFLOAT16, &err),
+                     STATUS_INVALID);
+    assert_int_equal(compute_pack_linear(c, &l, NULL, 0, NULL, PRECISION_BFLOAT16, &err),
+                     STATUS_INVALID);
     assert_int_equal(compute_pack_conv(c, &v, x, NULL, 1, 1, 2, &err), STATUS_INVALID);
     assert_null(v);
     assert_int_equal(compute_pack_conv(c, &v, x, NULL, 0, 1, 1, &err), STATUS_INVALID);

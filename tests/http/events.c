@@ -62,6 +62,14 @@ void listener_next(struct listener *l, struct event *e) {
     }
 }
 
+void listener_await_comment(struct listener *l) {
+    char line[1024];
+    do {
+        if (!read_line(l->fd, line, sizeof line)) fail_msg("the stream ended without a comment");
+    } while (line[0] != ':');
+    l->comments++;
+}
+
 void event_free(struct event *e) {
     json_decref(e->data);
     e->data = NULL;

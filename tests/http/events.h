@@ -26,6 +26,9 @@ void listener_close(struct listener *l);
 void listener_next(struct listener *l, struct event *e);
 void event_free(struct event *e);
 
+/* Reads on until another comment has come; events before it are lost. */
+void listener_await_comment(struct listener *l);
+
 /* The next event is this one; a number of its data, where key is not NULL. */
 void expect_event(struct listener *l, const char *name, const char *key, double value);
 /* The next event is this one; a string of its data. */

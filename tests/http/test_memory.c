@@ -9,7 +9,7 @@ static void test_memory_refused(void **state) {
     struct server_process s;
     struct form f;
     struct answer a;
-    server_start_ready(&s, (const char *[]){"TEST_MEMORY_MB=400", "MAX_CONCURRENT_JOBS=1", NULL});
+    server_start_ready(&s, (const char *[]){"TEST_MEMORY_MB=200", "MAX_CONCURRENT_JOBS=1", NULL});
     for (int i = 0; i < 2; i++) {
         form_edit(&f, "night", "width", "2048", "height", "2048", "steps", "1", NULL);
         http_post_form(&s, &f, &a);

@@ -23,8 +23,7 @@ static void open_vae(struct vae_test *t, int threads) {
         compute_create_cpu(&t->compute, &(struct compute_options){.threads = threads}, &err);
     if (s == STATUS_OK) s = vae_config_load(&t->config, MODEL, &err);
     if (s == STATUS_OK) s = weights_open(&weights, MODEL "/vae", "diffusion_pytorch_model", &err);
-    struct loader l = {
-        .component = "vae", .weights = weights, .compute = t->compute, .exact = true};
+    struct loader l = {.component = "vae", .weights = weights, .compute = t->compute};
     if (s == STATUS_OK) s = vae_load(&t->vae, &t->config, &l, &err);
     if (s != STATUS_OK) fail_msg("%s", err.text);
     weights_close(weights);

@@ -41,6 +41,7 @@ while IFS= read -r path; do
 done < <(sed -n 's/^  "\(\/[^"]*\)": {$/\1/p' "$root/src/http/openapi.json")
 [[ $routes -gt 10 ]] || die "the API's description has $routes paths"
 
+touch "$work/log" "$work/output" # the loop below may look before the server has opened its log
 "$program" serve --model "$model" --host 127.0.0.1 --port 0 --log-format text 2>"$work/log" &
 pid=$!
 port=

@@ -146,6 +146,12 @@ static void test_bfloat16(void **state) {
                        "tiny-edit-bf16-sharded/bf16-zero-cond-t");
 }
 
+static void test_int8(void **state) {
+    (void)state;
+    check_same_results(&(struct firered_options){.model = BF16_MODEL, .dtype = FIRERED_DTYPE_INT8},
+                       "tiny-edit-bf16-sharded/bf16-zero-cond-t");
+}
+
 /* Adapters turn 16-bit weights into float32 ones, of another size. */
 static void test_adapters(void **state) {
     (void)state;
@@ -380,6 +386,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_float32),
         cmocka_unit_test(test_bfloat16),
+        cmocka_unit_test(test_int8),
         cmocka_unit_test(test_adapters),
         cmocka_unit_test(test_wrong_adapters),
         cmocka_unit_test(test_two_at_once),

@@ -35,7 +35,7 @@ edit() {
     wanted=$1
     shift
     check "$wanted" edit --model model --image "$data/decode/rgb.png" --prompt "a red hat" --seed 1 --threads 2 \
-        --output out.png "$@"
+        --output out.png --force "$@"
 }
 
 edit 0 --steps 1 --guidance-scale 4 --dtype float32

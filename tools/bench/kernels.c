@@ -2,7 +2,8 @@
  * bench_kernels - how fast the products, attention and convolution run with each kernel table that
  * this CPU has.
  *
- *     bench_kernels [TABLE] [THREADS] [WHAT]      TABLE: generic, avx2, avx512, avx512-bf16, or all
+ *     bench_kernels [TABLE] [THREADS] [WHAT]      TABLE: generic, avx2, avx512, avx512-vnni,
+ *                                           avx512-bf16, or all
  *                                                 WHAT: linear, attention or conv; without: all
  *
  * Prints GFLOP/s, a multiply-add being two operations: the best of several runs, because anything
@@ -129,16 +130,23 @@ static void bench_linear(struct compute *c, int64_t rows, int64_t depth, int64_t
     for (size_t i = 0; i < n; i++) half[i] = bf16_from_float(weight[i]);
     struct matrix f32 = {.dtype = DTYPE_F32, .rows = out, .cols = depth, .data = weight},
                   bf16 = {.dtype = DTYPE_BF16, .rows = out, .cols = depth, .data = half};
-    bool products = strcmp(compute_kernels(c), "avx512-bf16") == 0;
-    for (int kind = 0; kind < (products ? 3 : 2); kind++) {
-        static const char *const names[] = {"linear, float32", "linear, bfloat16 weights",
-                                            "linear, bfloat16 products"};
+    const struct {
+        const char *name;
+        struct matrix *matrix;
+        enum precision precision;
+    } kinds[] = {{"linear, float32", &f32, PRECISION_FLOAT32},
+                 {"linear, bfloat16 weights", &bf16, PRECISION_FLOAT32},
+                 {"linear, bfloat16 products", &bf16, PRECISION_BFLOAT16},
+                 {"linear, int8 products", &bf16, PRECISION_INT8}};
+    bool multiplies_bf16 = strcmp(compute_kernels(c), "avx512-bf16") == 0;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         struct linear *l;
         struct error err;
-        must_be_ok(compute_pack_linear(c, &l, kind == 0 ? &f32 : &bf16, 1, NULL, kind < 2, &err),
+        if (kinds[i].precision == PRECISION_BFLOAT16 && !multiplies_bf16) continue;
+        must_be_ok(compute_pack_linear(c, &l, kinds[i].matrix, 1, NULL, kinds[i].precision, &err),
                    &err);
         struct bench b = {
-            .what = names[kind], .rows = rows, .depth = depth, .out = out, .linear = l};
+            .what = kinds[i].name, .rows = rows, .depth = depth, .out = out, .linear = l};
         b.operations = 2.0 * (double)rows * (double)depth * (double)out;
         measure(c, &b, linear_work);
         linear_destroy(l);
@@ -174,8 +182,8 @@ static void bench_conv(struct compute *c, int64_t side, int64_t in, int64_t out,
 static void print_machine(int threads) {
     char line[8192];
     bool model = false, flags = false;
-    static const char *const sets[] = {"avx2",     "fma",   "avx512f", "avx512_bf16",
-                                       "amx_bf16", "asimd", "bf16"};
+    static const char *const sets[] = {"avx2",        "fma",      "avx512f", "avx512_vnni",
+                                       "avx512_bf16", "amx_bf16", "asimd",   "bf16"};
     FILE *f = fopen("/proc/cpuinfo", "r");
     while (f && fgets(line, sizeof line, f) && !(model && flags)) {
         char *value = strchr(line, ':');
@@ -226,7 +234,7 @@ static bool wanted(const char *what, const char *name) {
 }
 
 int main(int argc, char **argv) {
-    static const char *const tables[] = {"generic", "avx2", "avx512", "avx512-bf16"};
+    static const char *const tables[] = {"generic", "avx2", "avx512", "avx512-vnni", "avx512-bf16"};
     const char *only = argc > 1 ? argv[1] : "all";
     int threads = argc > 2 ? atoi(argv[2]) : 1;
     const char *what = argc > 3 ? argv[3] : NULL;
@@ -234,7 +242,8 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         struct compute *c;
         struct error err;
-        struct compute_options options = {.threads = threads, .kernels = tables[i]};
+        struct compute_options options = {
+            .threads = threads, .precision = PRECISION_INT8, .kernels = tables[i]};
         if (strcmp(only, "all") != 0 && strcmp(only, tables[i]) != 0) continue;
         if (compute_create_cpu(&c, &options, &err) != STATUS_OK) {
             printf("# skipped: %s\n", err.text);

@@ -18,7 +18,7 @@ export const startJob = (form, tell, signal) => createJob(form, (share) => tell(
 
 /** Takes an edit out of the queue, stops it, or has the server forget its picture. */
 export async function dropJob(job) {
-  await request(job.urls.self, { method: "DELETE" }).catch(() => {}); // it is over, or times out by itself
+  await request(job.urls.self, { method: "DELETE", silent: true }).catch(() => {}); // it is over, or times out by itself
 }
 
 /**

@@ -113,7 +113,7 @@ static const struct backend cpu_backend = {
 enum status compute_create_cpu(struct compute **out, const struct compute_options *options,
                                struct error *err) {
     *out = NULL;
-    const struct kernels *kernels = kernels_choose(options->kernels, options->low_precision);
+    const struct kernels *kernels = kernels_choose(options->kernels, options->precision);
     if (!kernels)
         return fail(err, STATUS_INVALID, "this CPU has no \"%s\" kernels", options->kernels);
     struct cpu *cpu = calloc(1, sizeof *cpu);
@@ -128,6 +128,7 @@ enum status compute_create_cpu(struct compute **out, const struct compute_option
     cpu->base.backend = &cpu_backend;
     cpu->base.kernels = kernels->name;
     cpu->base.threads = pool_threads(cpu->pool);
+    cpu->base.precision = options->precision;
     cpu->base.plan_only = options->plan_only;
     cpu->base.memory_limit = options->memory_limit ? options->memory_limit : UINT64_MAX;
     *out = &cpu->base;

@@ -23,15 +23,20 @@ enum product_kind {
     PRODUCT_F32,          /* float32 weights */
     PRODUCT_BF16_WEIGHTS, /* bfloat16 weights widened on the way into the product: exact */
     PRODUCT_BF16,         /* both sides bfloat16 */
+    PRODUCT_INT8,         /* both sides 8 bits: int8.c */
 };
 
 struct cpu_linear {
     struct linear base;
     enum product_kind kind;
     int64_t panels; /* of kernels->cols columns; the last one padded with zeros */
-    int64_t depth;  /* in_features, rounded up to even for PRODUCT_BF16 */
+    int64_t depth;  /* in_features, rounded up to even for PRODUCT_BF16, to 4 for PRODUCT_INT8 */
     void *packed;   /* [panels][depth][cols], see kernels.h */
     float *bias;    /* [panels * cols], zeros where there is none */
+    /* PRODUCT_INT8, [panels * cols]: a weight is its 8 bits times its column's scale, and each sum
+     * is too large by its column's offset. */
+    float *scales;
+    int32_t *offsets;
 };
 
 struct cpu_conv {
@@ -58,8 +63,8 @@ void *cpu_allocate(struct compute *c, size_t bytes);
 void cpu_release(struct compute *c, void *memory, size_t bytes);
 
 enum status cpu_pack_linear(struct compute *c, struct workspace *into, struct linear **out,
-                            const struct matrix *parts, size_t count, const float *bias, bool exact,
-                            struct error *err);
+                            const struct matrix *parts, size_t count, const float *bias,
+                            enum precision coarsest, struct error *err);
 enum status cpu_pack_conv(struct compute *c, struct conv **out, const float *weight,
                           const float *bias, int64_t out_channels, int64_t in_channels, int size,
                           struct error *err);

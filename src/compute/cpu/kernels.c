@@ -4,32 +4,34 @@
 
 extern const struct kernels kernels_generic;
 #ifdef FIRERED_X86
-extern const struct kernels kernels_avx2, kernels_avx512, kernels_avx512_bf16;
+extern const struct kernels kernels_avx2, kernels_avx512, kernels_avx512_vnni, kernels_avx512_bf16;
 #endif
 
 struct choice {
     const struct kernels *table;
-    bool here; /* this CPU can run it */
+    bool here;                /* this CPU can run it */
+    enum precision precision; /* from which on it multiplies otherwise than the tables below it */
 };
 
-const struct kernels *kernels_choose(const char *name, bool low_precision) {
+const struct kernels *kernels_choose(const char *name, enum precision precision) {
 #ifdef FIRERED_X86
     bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                   __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-    bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16");
-    const struct choice choices[] = {{&kernels_avx512_bf16, bf16},
-                                     {&kernels_avx512, avx512},
-                                     {&kernels_avx2, avx2},
-                                     {&kernels_generic, true}};
+    bool vnni = avx512 && __builtin_cpu_supports("avx512vnni");
+    bool bf16 = vnni && __builtin_cpu_supports("avx512bf16");
+    const struct choice choices[] = {{&kernels_avx512_bf16, bf16, PRECISION_BFLOAT16},
+                                     {&kernels_avx512_vnni, vnni, PRECISION_INT8},
+                                     {&kernels_avx512, avx512, PRECISION_FLOAT32},
+                                     {&kernels_avx2, avx2, PRECISION_FLOAT32},
+                                     {&kernels_generic, true, PRECISION_FLOAT32}};
 #else
-    const struct choice choices[] = {{&kernels_generic, true}};
+    const struct choice choices[] = {{&kernels_generic, true, PRECISION_FLOAT32}};
 #endif
     for (size_t i = 0; i < sizeof choices / sizeof *choices; i++) {
         const struct choice *c = &choices[i];
         if (!c->here) continue;
-        if (name ? strcmp(name, c->table->name) == 0 : low_precision || !c->table->product_bf16)
-            return c->table;
+        if (name ? strcmp(name, c->table->name) == 0 : precision >= c->precision) return c->table;
     }
     return NULL;
 }

@@ -5,7 +5,7 @@
  * each set; so the sets differ in width, never in method.
  *
  * A product's right-hand side is packed in panels of `cols` columns: panel[k][cols], or for
- * bfloat16 products panel[k/2][cols][2].  Its left-hand side is given by a pointer to each row, so
+ * bfloat16 products panel[k/2][cols][2], for 8-bit ones panel[k/4][cols][4].  Its left-hand side is given by a pointer to each row, so
  * that a row may be a matrix's, or the pixel under one tap of a convolution.
  */
 #ifndef CPU_KERNELS_H
@@ -15,8 +15,13 @@
 #include <stdint.h>
 
 #include "base/dtype.h"
+#include "compute/compute.h"
 
 enum { KERNEL_MAX_COLS = 64 }; /* no table's `cols` is larger */
+enum {
+    INT8_ZERO = 128,        /* what stands for 0 on an 8-bit product's left-hand side */
+    INT8_MAX_DEPTH = 65536, /* of an 8-bit product: 255 * 127 * 65536 is below 2^31 */
+};
 
 struct kernels {
     const char *name;
@@ -31,6 +36,19 @@ struct kernels {
     /* bfloat16 times bfloat16, float32 sums; k even.  NULL where the CPU has none. */
     void (*product_bf16)(int rows, int64_t k, const uint16_t *const *a, const uint16_t *b, float *c,
                          int64_t ldc, bool add);
+    /* 8-bit products, the left-hand side without sign; k is a multiple of 4.  No sum of up to
+     * INT8_MAX_DEPTH overflows as long as no weight is beyond +-int8_most, which is 127, or 64 where
+     * pairs of products are added up in 16 bits. */
+    void (*product_int8)(int rows, int64_t k, const uint8_t *const *a, const int8_t *b, int32_t *c,
+                         int64_t ldc, bool add);
+    int int8_most;
+    /* The largest magnitude; no finite number when one of x is none. */
+    float (*largest)(const float *x, int64_t n);
+    /* INT8_ZERO + x * factor, rounded half away from zero; |x * factor| is at most 127. */
+    void (*to_int8)(uint8_t *out, const float *x, float factor, int64_t n);
+    /* (sums - offsets) * (factor * scales); out may be sums.  n is a multiple of `cols`. */
+    void (*from_int8)(float *out, const int32_t *sums, const int32_t *offsets, const float *scales,
+                      float factor, int64_t n);
     void (*from_bf16)(float *out, const uint16_t *in, int64_t n); /* n is a multiple of `cols` */
     void (*to_bf16)(uint16_t *out, const float *in, int64_t n);
 
@@ -63,9 +81,9 @@ struct kernels {
                             const float *const *residual, bool doubled, int64_t n);
 };
 
-/* The best table that this CPU can run, or the one of that name; NULL when the name is unknown
- * or the CPU lacks it. low_precision asks for one with bfloat16 products and gets the best
- * without when there is none. */
-const struct kernels *kernels_choose(const char *name, bool low_precision);
+/* The best table for that precision that this CPU can run, or the one of that name; NULL when the
+ * name is unknown or the CPU lacks it.  Only what is asked for beyond float32 chooses a table that
+ * multiplies so. */
+const struct kernels *kernels_choose(const char *name, enum precision precision);
 
 #endif

@@ -7,6 +7,11 @@
 #define LANES                 16
 #define ROWS                  8
 #define MULTIPLY_ADD(a, b, c) ((vec)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
+/* Pairs of products are added up in 16 bits: 2 * 255 * 64 still fits. */
+#define DOT_INT8(s, a, b)                                                                          \
+    ((s) + (ivec)_mm512_madd_epi16(_mm512_maddubs_epi16((__m512i)(a), (__m512i)(b)),               \
+                                   _mm512_set1_epi16(1)))
+#define INT8_MOST 64
 #include "compute/cpu/kernels.inc"
 
 extern const struct kernels kernels_avx512;

@@ -1,13 +1,13 @@
-/* kernels_avx512.c's twin for CPUs that also multiply pairs of bfloat16 numbers (Cooper Lake, Zen 4
- * and later). */
+/* kernels_avx512.c's twin for CPUs that also multiply pairs of bfloat16 numbers, and fours of
+ * bytes (Cooper Lake, Zen 4 and later). */
 #include <immintrin.h>
 
 #define LANES                 16
 #define ROWS                  8
 #define MULTIPLY_ADD(a, b, c) ((vec)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
+#define DOT_INT8(s, a, b)     ((ivec)_mm512_dpbusd_epi32((__m512i)(s), (__m512i)(a), (__m512i)(b)))
+#define INT8_MOST             127
 #include "compute/cpu/kernels.inc"
-
-typedef int32_t int_loose __attribute__((aligned(2), may_alias));
 
 static inline __attribute__((always_inline)) void product_bf16_tile(const int rows, int64_t depth,
                                                                     const uint16_t *const *a,
@@ -37,16 +37,7 @@ static inline __attribute__((always_inline)) void product_bf16_tile(const int ro
 
 static void product_bf16(int rows, int64_t k, const uint16_t *const *a, const uint16_t *b, float *c,
                          int64_t ldc, bool add) {
-    switch (rows) {
-    case 1: product_bf16_tile(1, k, a, b, c, ldc, add); break;
-    case 2: product_bf16_tile(2, k, a, b, c, ldc, add); break;
-    case 3: product_bf16_tile(3, k, a, b, c, ldc, add); break;
-    case 4: product_bf16_tile(4, k, a, b, c, ldc, add); break;
-    case 5: product_bf16_tile(5, k, a, b, c, ldc, add); break;
-    case 6: product_bf16_tile(6, k, a, b, c, ldc, add); break;
-    case 7: product_bf16_tile(7, k, a, b, c, ldc, add); break;
-    default: product_bf16_tile(8, k, a, b, c, ldc, add); break;
-    }
+    BY_ROWS(product_bf16_tile, rows, k, a, b, c, ldc, add);
 }
 
 extern const struct kernels kernels_avx512_bf16;

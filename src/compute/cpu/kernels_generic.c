@@ -2,6 +2,7 @@
 #define LANES                 4
 #define ROWS                  4
 #define MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
+#define INT8_MOST             127
 #include "compute/cpu/kernels.inc"
 
 extern const struct kernels kernels_generic;

@@ -8,6 +8,11 @@
  * into the product.  The products are the same either way. The sums stay in a block of their own
  * that fits the second-level cache until the last slice, and the epilogue reads them from there.  A
  * sum is always added up over the depth in order, whatever the block.
+ *
+ * For 8-bit products the whole input is rounded first, each row by a scale of its own (its largest
+ * magnitude becomes 127), and the tasks read it where it is.  Weights have a scale for each column
+ * (pack.c).  So  in[r] . W[c] = row scale * column scale * (sum of whole numbers),  and the sum is
+ * exact.
  */
 #include <math.h>
 #include <string.h>
@@ -21,6 +26,14 @@ enum {
     SLICE = 512,      /* of the depth; this and WIDEN_FROM are measured: docs/performance.md */
     SLICE_STRIDE = SLICE + 16, /* keeps rows off the same cache sets */
     WIDEN_FROM = 4,            /* groups of rows */
+    ROUND_ROWS = 16,           /* rows that one task rounds to 8 bits */
+};
+
+/* An input in 8 bits: number (r, k) is (numbers[r * stride + k] - INT8_ZERO) * scales[r]. */
+struct rounded {
+    uint8_t *numbers;
+    float *scales;
+    int64_t stride;
 };
 
 struct job {
@@ -31,16 +44,26 @@ struct job {
     int64_t col_blocks;
     int64_t block_panels;
     char *scratch;
+    struct rounded rounded; /* for 8-bit products */
 };
 
 static size_t worker_bytes(void) {
     return (size_t)(BLOCK_ROWS * (SLICE_STRIDE + BLOCK_COLS) + SLICE * PANEL_COLS) * sizeof(float);
 }
 
+/* An odd number of cache lines keeps rows off the same cache sets. */
+static int64_t rounded_stride(const struct cpu_linear *l) {
+    return (int64_t)(round_up((size_t)l->depth, 128) + 64);
+}
+
+/* Each worker's memory, then the rounded input. */
 size_t cpu_linear_scratch(struct compute *c, struct tensor out, struct tensor in,
-                          const struct linear *l) {
-    (void)out, (void)in, (void)l;
-    return worker_bytes() * (size_t)c->threads;
+                          const struct linear *base) {
+    (void)out;
+    const struct cpu_linear *l = (const struct cpu_linear *)base;
+    size_t bytes = worker_bytes() * (size_t)c->threads;
+    if (l->kind != PRODUCT_INT8) return bytes;
+    return bytes + (size_t)in.rows * ((size_t)rounded_stride(l) + sizeof(float));
 }
 
 static void finish_row(const struct job *j, float *sums, int64_t row, int64_t col, int64_t n) {
@@ -102,6 +125,50 @@ static void multiply(const struct job *j, const float *block, float *sums, float
     }
 }
 
+/* A row with a number that is not finite gets a scale that is none: so will be all its outputs.
+ * One so small that the scale's inverse has no place in a float is zero. */
+static void round_rows(void *arg, size_t task, int worker) {
+    (void)worker;
+    const struct job *j = arg;
+    const struct kernels *k = j->cpu->kernels;
+    const struct rounded *to = &j->rounded;
+    int64_t end = least(((int64_t)task + 1) * ROUND_ROWS, j->in.rows), n = j->in.cols;
+    for (int64_t r = (int64_t)task * ROUND_ROWS; r < end; r++) {
+        const float *x = j->in.data + r * j->in.stride;
+        uint8_t *numbers = to->numbers + r * to->stride;
+        float most = k->largest(x, n);
+        bool usable = isfinite(most) && most > 1e-36f;
+        to->scales[r] = usable ? most / 127.0f : most * 0.0f; /* Inf and NaN times 0 are NaN */
+        if (usable) k->to_int8(numbers, x, 127.0f / most, n);
+        int64_t written = usable ? n : 0;
+        memset(numbers + written, INT8_ZERO, (size_t)(j->l->depth - written));
+    }
+}
+
+/* The block's sums in 8 bits, scaled back. */
+static void multiply_int8(const struct job *j, float *block, int64_t row, int64_t rows,
+                          int64_t panel, int64_t panels) {
+    const struct kernels *k = j->cpu->kernels;
+    const struct cpu_linear *l = j->l;
+    const struct rounded *in = &j->rounded;
+    int32_t *sums = (int32_t *)(void *)block;
+    const uint8_t *at[BLOCK_ROWS];
+    for (int64_t from = 0; from < l->depth; from += SLICE) {
+        int64_t n = least(SLICE, l->depth - from);
+        for (int64_t i = 0; i < rows; i++) at[i] = in->numbers + (row + i) * in->stride + from;
+        for (int64_t p = 0; p < panels; p++) {
+            const int8_t *b = (const int8_t *)l->packed + ((panel + p) * l->depth + from) * k->cols;
+            for (int64_t i = 0; i < rows; i += k->rows)
+                k->product_int8((int)least(k->rows, rows - i), n, at + i, b,
+                                sums + i * BLOCK_COLS + p * k->cols, BLOCK_COLS, from > 0);
+        }
+    }
+    int64_t col = panel * k->cols;
+    for (int64_t i = 0; i < rows; i++)
+        k->from_int8(block + i * BLOCK_COLS, sums + i * BLOCK_COLS, l->offsets + col,
+                     l->scales + col, in->scales[row + i], panels * k->cols);
+}
+
 static void linear_block(void *arg, size_t task, int worker) {
     const struct job *j = arg;
     int64_t row = (int64_t)task / j->col_blocks * BLOCK_ROWS;
@@ -111,7 +178,9 @@ static void linear_block(void *arg, size_t task, int worker) {
     float *block = (float *)(j->scratch + (size_t)worker * worker_bytes());
     float *sums = block + BLOCK_ROWS * SLICE_STRIDE, *wide = sums + BLOCK_ROWS * BLOCK_COLS;
 
-    for (int64_t from = 0; from < j->in.cols; from += SLICE) {
+    bool int8 = j->l->kind == PRODUCT_INT8;
+    if (int8) multiply_int8(j, sums, row, rows, panel, panels);
+    for (int64_t from = 0; from < j->in.cols && !int8; from += SLICE) {
         int64_t n = least(SLICE, j->in.cols - from);
         gather(j, block, row, rows, from, n);
         multiply(j, block, sums, wide, rows, panel, panels, from, n);
@@ -128,6 +197,12 @@ void cpu_linear(struct workspace *w, void *scratch, struct tensor out, struct te
     struct job j = {.cpu = cpu, .l = l, .e = e, .out = out, .in = in, .scratch = scratch};
     j.block_panels = BLOCK_COLS / cpu->kernels->cols;
     j.col_blocks = (l->panels + j.block_panels - 1) / j.block_panels;
+    if (l->kind == PRODUCT_INT8) {
+        j.rounded.numbers = (uint8_t *)scratch + worker_bytes() * (size_t)w->compute->threads;
+        j.rounded.stride = rounded_stride(l);
+        j.rounded.scales = (float *)(void *)(j.rounded.numbers + in.rows * j.rounded.stride);
+        pool_run(cpu->pool, (size_t)((in.rows + ROUND_ROWS - 1) / ROUND_ROWS), round_rows, &j);
+    }
     int64_t row_blocks = (out.rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
     pool_run(cpu->pool, (size_t)(row_blocks * j.col_blocks), linear_block, &j);
 }

@@ -2,7 +2,11 @@
  * Weights into panels: for each group of `cols` output features, their numbers for one input
  * feature lie side by side, so that a product reads them as whole vectors, from the first byte to
  * the last.
+ *
+ * For 8-bit products an output feature's weights are rounded by a scale of their own: the largest
+ * magnitude becomes the kernels' int8_most.
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,8 +27,14 @@ struct packing {
     const struct matrix *parts;
     size_t count;
     struct cpu_linear *linear;
+    const struct kernels *kernels;
     int cols;
 };
+
+/* Numbers of one feature that lie side by side. */
+static int64_t group_of(enum product_kind kind) {
+    return kind == PRODUCT_INT8 ? 4 : kind == PRODUCT_BF16 ? 2 : 1;
+}
 
 /* A panel is turned over in squares that fit the first-level cache: its rows' next numbers, as they
  * will be stored. */
@@ -33,7 +43,37 @@ enum { SQUARE = 64 };
 union square {
     float f32[KERNEL_MAX_COLS][SQUARE];
     uint16_t bf16[KERNEL_MAX_COLS][SQUARE];
+    int8_t int8[KERNEL_MAX_COLS][SQUARE];
 };
+
+/* Finds the scales of a panel's features, and what each of their sums will be too large by: the
+ * left-hand side stands INT8_ZERO above its numbers.  As in linear.c, weights that are not finite
+ * get a scale that is none. */
+static void scale_panel(const struct packing *p, int64_t first) {
+    const struct cpu_linear *l = p->linear;
+    float numbers[SQUARE];
+    for (int64_t j = first; j < first + p->cols; j++) {
+        enum dtype dtype;
+        const char *row = row_of(p->parts, p->count, j, &dtype);
+        float most = 0;
+        for (int64_t from = 0; row && from < l->base.in_features; from += SQUARE) {
+            int64_t n = least(SQUARE, l->base.in_features - from);
+            floats_from(numbers, row + (size_t)from * dtype_size(dtype), dtype, (size_t)n);
+            float m = p->kernels->largest(numbers, n);
+            if (!(m <= most)) most = m; /* NaN is kept: nothing is larger */
+            if (!isfinite(most)) break;
+        }
+        l->scales[j] = isfinite(most) ? most / (float)p->kernels->int8_most : NAN;
+    }
+}
+
+static void round_square(int8_t *out, int32_t *offset, const float *x, float scale, int64_t n) {
+    float factor = scale > 1e-36f ? 1.0f / scale : 0.0f; /* false of NaN, too */
+    for (int64_t k = 0; k < n; k++) {
+        out[k] = (int8_t)(factor > 0 ? lrintf(x[k] * factor) : 0);
+        *offset += INT8_ZERO * out[k];
+    }
+}
 
 /* Features [first, first + cols) of inputs [from, from + n); zeros beyond the matrix. */
 static void read_square(union square *to, const struct packing *p, int64_t first, int64_t from,
@@ -48,6 +88,10 @@ static void read_square(union square *to, const struct packing *p, int64_t first
         row += (size_t)from * dtype_size(dtype);
         if (l->kind == PRODUCT_F32) {
             floats_from(to->f32[j], row, dtype, (size_t)there);
+        } else if (l->kind == PRODUCT_INT8) {
+            float numbers[SQUARE];
+            floats_from(numbers, row, dtype, (size_t)there);
+            round_square(to->int8[j], &l->offsets[first + j], numbers, l->scales[first + j], there);
         } else if (dtype == DTYPE_BF16) {
             memcpy(to->bf16[j], row, (size_t)there * sizeof **to->bf16);
         } else {
@@ -68,8 +112,14 @@ static void write_square(const struct packing *p, int64_t panel, const union squ
             for (int64_t j = 0; j < cols; j++) *out++ = in->f32[j][k];
         return;
     }
+    int64_t group = group_of(l->kind);
+    if (l->kind == PRODUCT_INT8) {
+        int8_t *out = (int8_t *)l->packed + at;
+        for (int64_t k = 0; k < n; k += group, out += group * cols)
+            for (int64_t j = 0; j < cols; j++) memcpy(out + j * group, in->int8[j] + k, 4);
+        return;
+    }
     uint16_t *out = (uint16_t *)l->packed + at;
-    int64_t group = l->kind == PRODUCT_BF16 ? 2 : 1; /* numbers of one feature side by side */
     for (int64_t k = 0; k < n; k += group)
         for (int64_t j = 0; j < cols; j++)
             for (int64_t i = 0; i < group; i++) *out++ = in->bf16[j][k + i];
@@ -90,6 +140,7 @@ static void pack_panel(void *arg, size_t panel, int worker) {
     (void)worker;
     const struct packing *p = arg;
     union square square;
+    if (p->linear->kind == PRODUCT_INT8) scale_panel(p, (int64_t)panel * p->cols);
     for (int64_t from = 0; from < p->linear->depth; from += SQUARE) {
         int64_t n = least(SQUARE, p->linear->depth - from);
         read_square(&square, p, (int64_t)panel * p->cols, from, n);
@@ -98,21 +149,31 @@ static void pack_panel(void *arg, size_t panel, int worker) {
     tell_packed(p, (int64_t)panel * p->cols);
 }
 
-static enum product_kind kind_for(const struct kernels *k, const struct matrix *parts, size_t count,
-                                  bool exact) {
+static enum product_kind kind_for(const struct compute *c, const struct kernels *k,
+                                  const struct matrix *parts, size_t count,
+                                  enum precision coarsest) {
     bool all_bf16 = true;
     for (size_t i = 0; i < count; i++) all_bf16 = all_bf16 && parts[i].dtype == DTYPE_BF16;
-    if (!exact && k->product_bf16) return PRODUCT_BF16;
+    if (coarsest == PRECISION_INT8 && c->precision == PRECISION_INT8 &&
+        parts[0].cols <= INT8_MAX_DEPTH)
+        return PRODUCT_INT8;
+    if (coarsest >= PRECISION_BFLOAT16 && k->product_bf16) return PRODUCT_BF16;
     return all_bf16 ? PRODUCT_BF16_WEIGHTS : PRODUCT_F32;
 }
 
 static size_t packed_bytes(const struct cpu_linear *l, int cols) {
-    return (size_t)(l->panels * l->depth * cols) * (l->kind == PRODUCT_F32 ? 4 : 2);
+    size_t size = l->kind == PRODUCT_F32 ? 4 : l->kind == PRODUCT_INT8 ? 1 : 2;
+    return (size_t)(l->panels * l->depth * cols) * size;
+}
+
+/* The bias, and of 8-bit weights the scales and the offsets behind it. */
+static size_t column_bytes(const struct cpu_linear *l, int cols) {
+    return (size_t)(l->panels * cols) * (l->kind == PRODUCT_INT8 ? 3 : 1) * sizeof(float);
 }
 
 enum status cpu_pack_linear(struct compute *c, struct workspace *into, struct linear **out,
-                            const struct matrix *parts, size_t count, const float *bias, bool exact,
-                            struct error *err) {
+                            const struct matrix *parts, size_t count, const float *bias,
+                            enum precision coarsest, struct error *err) {
     *out = NULL;
     struct cpu *cpu = cpu_of(c);
     int cols = cpu->kernels->cols;
@@ -122,31 +183,34 @@ enum status cpu_pack_linear(struct compute *c, struct workspace *into, struct li
     l->base.in_features = parts[0].cols;
     l->base.in_workspace = into != NULL;
     for (size_t i = 0; i < count; i++) l->base.out_features += parts[i].rows;
-    l->kind = kind_for(cpu->kernels, parts, count, exact);
+    l->kind = kind_for(c, cpu->kernels, parts, count, coarsest);
     l->panels = (l->base.out_features + cols - 1) / cols;
-    l->depth = l->kind == PRODUCT_BF16 ? (int64_t)round_up((size_t)l->base.in_features, 2)
-                                       : l->base.in_features;
+    l->depth = (int64_t)round_up((size_t)l->base.in_features, (size_t)group_of(l->kind));
 
-    size_t bytes = packed_bytes(l, cols), bias_bytes = (size_t)(l->panels * cols) * sizeof(float);
-    l->base.bytes = bytes + bias_bytes;
+    size_t bytes = packed_bytes(l, cols);
+    l->base.bytes = bytes + column_bytes(l, cols);
     *out = &l->base;
     if (into) {
         l->packed = workspace_take(into, bytes);
-        l->bias = workspace_take(into, bias_bytes);
+        l->bias = workspace_take(into, column_bytes(l, cols));
     }
     if (c->plan_only || (into && into->dry)) return STATUS_OK;
     if (!into) {
         l->packed = cpu_allocate(c, bytes);
-        l->bias = cpu_allocate(c, bias_bytes);
+        l->bias = cpu_allocate(c, column_bytes(l, cols));
     }
     if (!l->packed || !l->bias) {
         *out = NULL;
         cpu_linear_destroy(&l->base);
         return fail(err, STATUS_NO_MEMORY, "no memory for a layer's %zu bytes of weights", bytes);
     }
-    memset(l->bias, 0, bias_bytes);
+    memset(l->bias, 0, column_bytes(l, cols));
+    if (l->kind == PRODUCT_INT8) {
+        l->scales = l->bias + l->panels * cols;
+        l->offsets = (int32_t *)(void *)(l->scales + l->panels * cols);
+    }
     if (bias) memcpy(l->bias, bias, (size_t)l->base.out_features * sizeof *bias);
-    struct packing p = {parts, count, l, cols};
+    struct packing p = {parts, count, l, cpu->kernels, cols};
     pool_run(cpu->pool, (size_t)l->panels, pack_panel, &p);
     return STATUS_OK;
 }
@@ -156,7 +220,7 @@ void cpu_linear_destroy(struct linear *base) {
     int cols = cpu_of(base->compute)->kernels->cols;
     if (!base->in_workspace) {
         cpu_release(base->compute, l->packed, packed_bytes(l, cols));
-        cpu_release(base->compute, l->bias, (size_t)(l->panels * cols) * sizeof(float));
+        cpu_release(base->compute, l->bias, column_bytes(l, cols));
     }
     free(l);
 }
