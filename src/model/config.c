@@ -349,6 +349,7 @@ enum status edit_config_load(struct edit_config *out, const char *model, struct 
     out->condition_area = size_or(&r, r.root, "condition_area", most, out->condition_area);
     out->vae_area = size_or(&r, r.root, "vae_area", most, out->vae_area);
     out->output_area = size_or(&r, r.root, "output_area", most, out->output_area);
+    out->vae_follows_output = bool_or(&r, r.root, "vae_follows_output", false);
     out->default_steps = size_or(&r, r.root, "default_steps", 1000, 0);
     out->default_guidance = number_or(&r, r.root, "default_guidance", -1);
     out->distilled = bool_or(&r, r.root, "distilled", false);

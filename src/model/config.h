@@ -70,9 +70,10 @@ enum { EDIT_EXAMPLE_BYTES = 200 };
 
 /* edit_config.json: ours, all keys optional; QwenImageEditPlusPipeline has these as constants. */
 struct edit_config {
-    int64_t condition_area;  /* pixels of a picture for the text encoder: 384 * 384 */
-    int64_t vae_area;        /* ... for the VAE: 1024 * 1024 */
-    int64_t output_area;     /* of the edited picture: 1024 * 1024 */
+    int64_t condition_area; /* pixels of a picture for the text encoder: 384 * 384 */
+    int64_t vae_area;       /* ... for the VAE: 1024 * 1024 */
+    int64_t output_area;    /* of the edited picture: 1024 * 1024 */
+    bool vae_follows_output; /* the VAE gets pictures in the output's size, vae_area counts no more */
     int64_t default_steps;   /* 0: not given */
     double default_guidance; /* negative: not given */
     bool distilled;          /* run without guidance, always */

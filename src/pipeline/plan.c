@@ -59,17 +59,6 @@ static enum status check_request(const struct firered_edit *e, struct error *err
 static void plan_sizes(struct plan *p, const struct model_config *c, const struct firered_edit *e) {
     int token = 2 * vae_scale(&c->vae); /* pixels of a latent token's side */
     p->pictures = e->picture_count;
-    for (size_t i = 0; i < p->pictures; i++) {
-        int w = e->pictures[i].width, h = e->pictures[i].height;
-        p->condition[i] = size_for_area(c->edit.condition_area, w, h);
-        p->vae[i] = size_for_area(c->edit.vae_area, w, h);
-        vision_size(&c->vision, p->condition[i].width, p->condition[i].height, &p->vision[i].width,
-                    &p->vision[i].height);
-        p->patches[i] = (struct patch_grid){p->vision[i].height / c->vision.patch,
-                                            p->vision[i].width / c->vision.patch};
-        p->grids[i + 1] = (struct token_grid){p->vae[i].height / token, p->vae[i].width / token};
-        p->picture_tokens += p->grids[i + 1].height * p->grids[i + 1].width;
-    }
     const struct picture *last = &e->pictures[e->picture_count - 1];
     struct edit_size size = size_for_area(c->edit.output_area, last->width, last->height);
     if (e->width) size = (struct edit_size){e->width, e->height};
@@ -77,6 +66,17 @@ static void plan_sizes(struct plan *p, const struct model_config *c, const struc
     p->output = (struct edit_size){size.width / token * token, size.height / token * token};
     p->result = e->input_size ? (struct edit_size){last->width, last->height} : p->output;
     p->noise_tokens = p->grids[0].height * p->grids[0].width;
+    for (size_t i = 0; i < p->pictures; i++) {
+        int w = e->pictures[i].width, h = e->pictures[i].height;
+        p->condition[i] = size_for_area(c->edit.condition_area, w, h);
+        p->vae[i] = c->edit.vae_follows_output ? p->output : size_for_area(c->edit.vae_area, w, h);
+        vision_size(&c->vision, p->condition[i].width, p->condition[i].height, &p->vision[i].width,
+                    &p->vision[i].height);
+        p->patches[i] = (struct patch_grid){p->vision[i].height / c->vision.patch,
+                                            p->vision[i].width / c->vision.patch};
+        p->grids[i + 1] = (struct token_grid){p->vae[i].height / token, p->vae[i].width / token};
+        p->picture_tokens += p->grids[i + 1].height * p->grids[i + 1].width;
+    }
 }
 
 /* Text counts on in all three axes; a picture's tokens all have the time at which it begins, and

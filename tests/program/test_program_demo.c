@@ -4,6 +4,7 @@
  */
 #include <math.h>
 
+#include "image/resize.h"
 #include "program/program.h"
 
 #define ROOT TEST_DATA "/../.."
@@ -49,6 +50,22 @@ static void test_fog_is_as_shown(void **state) {
     (void)state;
     equals_stored(ROOT "/examples/rocket.jpg", "cover it in fog",
                   ROOT "/docs/images/rocket-fog.jpg");
+}
+
+/* The reference follows the output's size (edit_config.json): smaller is not a cut-out. */
+static void test_a_small_result_shows_the_whole_picture(void **state) {
+    (void)state;
+    struct picture original, small, p = edited(photograph, "keep it unchanged", false);
+    struct error err;
+    read_picture(&original, photograph);
+    assert_int_equal(picture_resize(&small, &original, p.width, p.height, RESAMPLE_LANCZOS, &err),
+                     STATUS_OK);
+    double psnr = picture_psnr(&p, &small);
+    print_message("unchanged at %dx%d: %.1f dB\n", p.width, p.height, psnr);
+    assert_true(psnr > 22);
+    picture_free(&p);
+    picture_free(&small);
+    picture_free(&original);
 }
 
 struct colour {
@@ -109,6 +126,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_black_and_white_is_as_shown),
         TEST(test_fog_is_as_shown),
+        TEST(test_a_small_result_shows_the_whole_picture),
         TEST(test_grey_has_no_colour),
         TEST(test_night_is_dark),
         TEST(test_blue_is_blue),

@@ -1,0 +1,46 @@
+"""The pool of photographs: crops for training, and the held-out ones."""
+import dataclasses
+import random
+
+import torch
+
+import edits
+
+
+@dataclasses.dataclass
+class Batch:
+    sources: torch.Tensor  # B x 3 x height x width, in [0, 1]
+    targets: torch.Tensor
+    prompts: list
+    classes: list
+
+
+class Photos:
+    """Photographs of DATA/pool.pt (prepare_data.py), each as a pyramid of sizes; `held` picks the held-out ones."""
+
+    def __init__(self, data, held):
+        self.photos = [p for p in torch.load(data + "/pool.pt", mmap=True) if p["held"] == held]
+
+    def crop(self, height, width, rng, augment=True):
+        """A random window; levels near its size, which show whole scenes, come up more often."""
+        levels = []
+        while not levels:
+            levels = [p for p in rng.choice(self.photos)["pyr"] if p.shape[1] >= height and p.shape[2] >= width]
+        levels.sort(key=lambda p: p.shape[1])
+        level = levels[min(int(rng.random() ** 1.5 * len(levels)), len(levels) - 1)]
+        y, x = rng.randint(0, level.shape[1] - height), rng.randint(0, level.shape[2] - width)
+        crop = level[:, y:y + height, x:x + width].float() / 255
+        if not augment:
+            return crop
+        if rng.random() < 0.5:
+            crop = crop.flip(2)
+        if rng.random() < 0.35:  # other exposures and white balances
+            gain = torch.tensor([rng.uniform(0.75, 1.25) for _ in range(3)]).view(3, 1, 1) * rng.uniform(0.7, 1.3)
+            crop = (crop * gain + rng.uniform(-0.1, 0.1)).clamp(0, 1)
+        return crop
+
+    def batch(self, height, width, count, rng, weights=edits.WEIGHTS, classes=None):
+        classes = classes or [edits.sample_class(rng, weights) for _ in range(count)]
+        sources = [self.crop(height, width, rng) for _ in classes]
+        targets = [edits.apply(c, s) for c, s in zip(classes, sources)]
+        return Batch(torch.stack(sources), torch.stack(targets), [edits.prompt(c, rng) for c in classes], classes)
