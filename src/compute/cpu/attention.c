@@ -13,7 +13,10 @@
 
 #include "compute/cpu/cpu.h"
 
-enum { QUERIES = 48, KEYS = 256 }; /* of a tile; multiples of every table's `rows` and `cols` */
+/* exp(x) is 2^(x LOG2_E): scores carry the factor from the start. */
+#define LOG2_E 1.44269504088896341f
+
+enum { QUERIES = 48, KEYS = 512 }; /* of a tile; multiples of every table's `rows` and `cols` */
 
 struct job {
     const struct cpu *cpu;
@@ -68,38 +71,64 @@ size_t cpu_attention_scratch(struct compute *c, struct tensor q, struct tensor k
            layout_of(kernels, a->head_dim).total * (size_t)c->threads;
 }
 
-/* Writes number (k, column) of a panel that is `cols` wide. */
-static void put(const struct job *j, char *panel, int64_t k, int64_t column, float x) {
-    int64_t cols = j->cpu->kernels->cols;
-    if (j->bf16)
-        ((uint16_t *)panel)[(k / 2 * cols + column) * 2 + k % 2] = bf16_from_float(x);
-    else
-        ((float *)panel)[k * cols + column] = x;
+/* A key's numbers from one to the next lie `cols` apart in a panel, as bfloat16 in pairs: both are
+ * items of 32 bits.  TURN of them are turned over at a time. */
+enum { TURN = 64 };
+
+static void pack_keys(const struct job *j, int64_t head, int64_t panel) {
+    const struct kernels *kernels = j->cpu->kernels;
+    int64_t cols = kernels->cols, d = j->a->head_dim, items = j->bf16 ? even(d) / 2 : d;
+    int64_t per_item = j->bf16 ? 2 : 1;
+    uint32_t key[KERNEL_MAX_COLS][TURN] = {{0}};
+    uint32_t *to = (uint32_t *)(j->keys + (size_t)head * j->keys_bytes +
+                                (size_t)(panel * even(d) * cols) * j->item);
+    for (int64_t from = 0; from < items; from += TURN) {
+        int64_t n = least(TURN, items - from), first = from * per_item;
+        int64_t numbers = least(TURN * per_item, d - first);
+        for (int64_t c = 0; c < cols && panel * cols + c < j->k.rows; c++) {
+            const float *k = j->k.data + (panel * cols + c) * j->k.stride + head * d + first;
+            key[c][n - 1] = 0; /* an odd head_dim ends in half an item */
+            if (j->bf16)
+                kernels->to_bf16((uint16_t *)key[c], k, numbers);
+            else
+                memcpy(key[c], k, (size_t)numbers * sizeof *k);
+        }
+        for (int64_t i = 0; i < n; i++, to += cols)
+            for (int64_t c = 0; c < cols; c++) to[c] = key[c][i];
+    }
+}
+
+/* Values stay as they lie, row after row; as bfloat16 two rows are paired. */
+static void pack_values(const struct job *j, int64_t head, int64_t panel) {
+    int64_t cols = j->cpu->kernels->cols, d = j->a->head_dim;
+    for (int64_t vp = 0; vp < j->value_panels; vp++) {
+        char *to = j->values + (size_t)head * j->values_bytes +
+                   (size_t)((vp * j->key_room + panel * cols) * cols) * j->item;
+        size_t wide = (size_t)least(cols, d - vp * cols);
+        for (int64_t r = 0; r < cols; r += 2, to += 2 * (size_t)cols * j->item) {
+            float pair[2][KERNEL_MAX_COLS] = {{0}};
+            for (int i = 0; i < 2; i++) {
+                int64_t row = panel * cols + r + i;
+                const float *v = j->v.data + row * j->v.stride + head * d + vp * cols;
+                if (row < j->v.rows) memcpy(pair[i], v, wide * sizeof *v);
+                if (!j->bf16) memcpy((float *)to + i * cols, pair[i], (size_t)cols * sizeof *v);
+            }
+            if (!j->bf16) continue;
+            uint16_t half[2][KERNEL_MAX_COLS];
+            for (int i = 0; i < 2; i++) j->cpu->kernels->to_bf16(half[i], pair[i], cols);
+            for (int64_t c = 0; c < cols; c++)
+                ((uint32_t *)to)[c] = half[0][c] | (uint32_t)half[1][c] << 16;
+        }
+    }
 }
 
 /* One panel of keys and the same keys' values, of one kv head. */
-static void pack_keys(void *arg, size_t task, int worker) {
+static void pack(void *arg, size_t task, int worker) {
     (void)worker;
     const struct job *j = arg;
-    int64_t cols = j->cpu->kernels->cols, d = j->a->head_dim, panels = j->key_room / cols;
-    int64_t head = (int64_t)task / panels, panel = (int64_t)task % panels;
-    char *keys =
-        j->keys + (size_t)head * j->keys_bytes + (size_t)(panel * even(d) * cols) * j->item;
-    memset(keys, 0, (size_t)(even(d) * cols) * j->item);
-    for (int64_t c = 0; c < cols; c++) {
-        int64_t r = panel * cols + c;
-        const float *k = j->k.data + r * j->k.stride + head * d;
-        for (int64_t i = 0; r < j->k.rows && i < d; i++) put(j, keys, i, c, k[i]);
-    }
-    for (int64_t vp = 0; vp < j->value_panels; vp++) {
-        char *values = j->values + (size_t)head * j->values_bytes +
-                       (size_t)(vp * j->key_room * cols) * j->item;
-        for (int64_t r = panel * cols; r < (panel + 1) * cols; r++) {
-            const float *v = j->v.data + r * j->v.stride + head * d + vp * cols;
-            for (int64_t c = 0; c < cols; c++)
-                put(j, values, r, c, r < j->v.rows && vp * cols + c < d ? v[c] : 0.0f);
-        }
-    }
+    int64_t panels = j->key_room / j->cpu->kernels->cols;
+    pack_keys(j, (int64_t)task / panels, (int64_t)task % panels);
+    pack_values(j, (int64_t)task / panels, (int64_t)task % panels);
 }
 
 /* Queries [first, first + count) and the keys that they may see: [from, to), before the causal
@@ -158,24 +187,27 @@ static void score(const struct job *j, const struct layout *l, char *tile, const
                     (float *)(tile + l->scores) + i * KEYS + c, KEYS, false);
 }
 
-/* Turns a row of scores into weights, in place; updates its largest score and sum, and rescales
- * what it has gathered. */
+/* Turns a row of scores into weights, in place, [lo, hi) of them and zeros around; updates its
+ * largest score and sum, and rescales what it has gathered. */
 static void soften(const struct job *j, const struct layout *l, float *scores, float *sums,
                    float *most, float *total, int64_t lo, int64_t hi, int64_t width) {
     const struct kernels *k = j->cpu->kernels;
-    for (int64_t i = 0; i < lo; i++) scores[i] = 0;
-    for (int64_t i = hi > lo ? hi : lo; i < width; i++) scores[i] = 0;
+    if (hi < lo) hi = lo;
     if (hi > lo) {
         float m = k->max(scores + lo, hi - lo);
         if (m > *most) {
-            float shrink = expf(*most - m); /* 0 for the first tile */
+            float shrink = exp2f(*most - m); /* 0 for the first tile */
             k->scale(sums, shrink, l->sum_stride);
             *total *= shrink;
             *most = m;
         }
-        *total += k->exp_sum(scores + lo, *most, hi - lo);
+        if (j->bf16)
+            *total += k->exp2_sum_bf16((uint16_t *)scores + lo, scores + lo, *most, hi - lo);
+        else
+            *total += k->exp2_sum(scores + lo, *most, hi - lo);
     }
-    if (j->bf16) k->to_bf16((uint16_t *)scores, scores, width);
+    memset(scores, 0, (size_t)lo * j->item);
+    memset((char *)scores + (size_t)hi * j->item, 0, (size_t)(width - hi) * j->item);
 }
 
 static void attend_tile(void *arg, size_t task, int worker) {
@@ -195,7 +227,7 @@ static void attend_tile(void *arg, size_t task, int worker) {
         memcpy(q, j->q.data + (s.first + i) * j->q.stride + head * a->head_dim,
                (size_t)a->head_dim * sizeof *q);
         q[a->head_dim] = 0;
-        k->scale(q, a->scale, a->head_dim);
+        k->scale(q, a->scale * LOG2_E, a->head_dim);
         if (j->bf16) k->to_bf16((uint16_t *)q, q, even(a->head_dim));
         memset(sums + i * l.sum_stride, 0, (size_t)l.sum_stride * sizeof *sums);
         most[i] = -INFINITY;
@@ -234,6 +266,6 @@ void cpu_attention(struct workspace *w, void *scratch, struct tensor out, struct
     j.values = j.keys + j.keys_bytes * (size_t)a->kv_heads;
     j.tiles = j.values + j.values_bytes * (size_t)a->kv_heads;
     j.query_tiles = count_tiles(a, q.rows);
-    pool_run(cpu->pool, (size_t)(a->kv_heads * (j.key_room / cpu->kernels->cols)), pack_keys, &j);
+    pool_run(cpu->pool, (size_t)(a->kv_heads * (j.key_room / cpu->kernels->cols)), pack, &j);
     pool_run(cpu->pool, (size_t)(a->heads * j.query_tiles), attend_tile, &j);
 }

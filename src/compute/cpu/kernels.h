@@ -54,7 +54,10 @@ struct kernels {
 
     float (*dot)(const float *a, const float *b, int64_t n);
     float (*max)(const float *x, int64_t n);
-    float (*exp_sum)(float *x, float shift, int64_t n); /* x = exp(x - shift); their sum */
+    /* x = 2^(x - shift), where no x is above shift; their sum.  The second is there where
+     * product_bf16 is; it adds up before it rounds, and out may begin at or before x. */
+    float (*exp2_sum)(float *x, float shift, int64_t n);
+    float (*exp2_sum_bf16)(uint16_t *out, const float *x, float shift, int64_t n);
     void (*scale)(float *x, float factor, int64_t n);
 
     /* out = (x - mean) * factor * (1 + scale[i]) + shift[i], mean and factor taken from x */
@@ -66,8 +69,9 @@ struct kernels {
     void (*silu_mul)(float *out, const float *gate, const float *up, int64_t n);
     void (*gelu_tanh)(float *x, int64_t n);
     void (*add)(float *x, const float *y, int64_t n); /* x += y */
-    void (*gate_add)(float *x, const float *gate, const float *residual,
-                     int64_t n); /* x = residual + gate * x; each may be NULL */
+    /* out = residual + gate * x; gate and residual may be NULL, and residual may be out */
+    void (*gate_add)(float *out, const float *x, const float *gate, const float *residual,
+                     int64_t n);
 
     /* The three transforms of conv_winograd.c.  36 results, or sums, stand `step` numbers apart.
      * n is a number of channels; for the weights, where 9 taps stand tap_step apart, a multiple of

@@ -4,6 +4,7 @@
 #define LANES                 8
 #define ROWS                  6
 #define MULTIPLY_ADD(a, b, c) ((vec)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
+#define LARGER(a, b)          ((vec)_mm256_max_ps((__m256)(a), (__m256)(b)))
 /* Pairs of products are added up in 16 bits: 2 * 255 * 64 still fits. */
 #define DOT_INT8(s, a, b)                                                                          \
     ((s) + (ivec)_mm256_madd_epi16(_mm256_maddubs_epi16((__m256i)(a), (__m256i)(b)),               \
@@ -12,4 +13,4 @@
 #include "compute/cpu/kernels.inc"
 
 extern const struct kernels kernels_avx2;
-const struct kernels kernels_avx2 = KERNEL_TABLE("avx2", NULL);
+const struct kernels kernels_avx2 = KERNEL_TABLE("avx2", .product_bf16 = NULL);

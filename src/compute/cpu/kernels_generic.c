@@ -2,8 +2,9 @@
 #define LANES                 4
 #define ROWS                  4
 #define MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
+#define LARGER(a, b)          pick((a) > (b), a, b)
 #define INT8_MOST             127
 #include "compute/cpu/kernels.inc"
 
 extern const struct kernels kernels_generic;
-const struct kernels kernels_generic = KERNEL_TABLE("generic", NULL);
+const struct kernels kernels_generic = KERNEL_TABLE("generic", .product_bf16 = NULL);

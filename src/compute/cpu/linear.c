@@ -20,10 +20,11 @@
 #include "compute/cpu/cpu.h"
 
 enum {
-    BLOCK_ROWS = 96,  /* a multiple of every table's `rows`: 4, 6, 8 */
-    BLOCK_COLS = 384, /* at most; a multiple of every table's `cols` */
-    PANEL_COLS = 32,  /* the widest table's `cols` */
-    SLICE = 512,      /* of the depth; this and WIDEN_FROM are measured: docs/performance.md */
+    BLOCK_ROWS = 96,   /* a multiple of every table's `rows`: 4, 6, 8 */
+    BLOCK_COLS = 384,  /* at most; a multiple of every table's `cols` */
+    PANEL_COLS = 32,   /* the widest table's `cols` */
+    SLICE = 512,       /* of the depth; this and WIDEN_FROM are measured: docs/performance.md */
+    SLICE_INT8 = 1024, /* the same, of bytes */
     SLICE_STRIDE = SLICE + 16, /* keeps rows off the same cache sets */
     WIDEN_FROM = 4,            /* groups of rows */
     ROUND_ROWS = 16,           /* rows that one task rounds to 8 bits */
@@ -77,9 +78,8 @@ static void finish_row(const struct job *j, float *sums, int64_t row, int64_t co
     else if (e->activation == ACTIVATION_GELU)
         for (int64_t i = 0; i < n; i++)
             sums[i] = 0.5f * sums[i] * (1.0f + erff(sums[i] * 0.70710678f));
-    k->gate_add(sums, e->gate ? e->gate + col : NULL,
+    k->gate_add(j->out.data + row * j->out.stride + col, sums, e->gate ? e->gate + col : NULL,
                 e->residual ? e->residual->data + row * e->residual->stride + col : NULL, n);
-    memcpy(j->out.data + row * j->out.stride + col, sums, (size_t)n * sizeof *sums);
 }
 
 /* Copies [rows] x [from, from + n) of the input together, n rounded up to even for bfloat16
@@ -145,16 +145,14 @@ static void round_rows(void *arg, size_t task, int worker) {
     }
 }
 
-/* The block's sums in 8 bits, scaled back. */
-static void multiply_int8(const struct job *j, float *block, int64_t row, int64_t rows,
+static void multiply_int8(const struct job *j, int32_t *sums, int64_t row, int64_t rows,
                           int64_t panel, int64_t panels) {
     const struct kernels *k = j->cpu->kernels;
     const struct cpu_linear *l = j->l;
     const struct rounded *in = &j->rounded;
-    int32_t *sums = (int32_t *)(void *)block;
     const uint8_t *at[BLOCK_ROWS];
-    for (int64_t from = 0; from < l->depth; from += SLICE) {
-        int64_t n = least(SLICE, l->depth - from);
+    for (int64_t from = 0; from < l->depth; from += SLICE_INT8) {
+        int64_t n = least(SLICE_INT8, l->depth - from);
         for (int64_t i = 0; i < rows; i++) at[i] = in->numbers + (row + i) * in->stride + from;
         for (int64_t p = 0; p < panels; p++) {
             const int8_t *b = (const int8_t *)l->packed + ((panel + p) * l->depth + from) * k->cols;
@@ -163,10 +161,6 @@ static void multiply_int8(const struct job *j, float *block, int64_t row, int64_
                                 sums + i * BLOCK_COLS + p * k->cols, BLOCK_COLS, from > 0);
         }
     }
-    int64_t col = panel * k->cols;
-    for (int64_t i = 0; i < rows; i++)
-        k->from_int8(block + i * BLOCK_COLS, sums + i * BLOCK_COLS, l->offsets + col,
-                     l->scales + col, in->scales[row + i], panels * k->cols);
 }
 
 static void linear_block(void *arg, size_t task, int worker) {
@@ -179,15 +173,20 @@ static void linear_block(void *arg, size_t task, int worker) {
     float *sums = block + BLOCK_ROWS * SLICE_STRIDE, *wide = sums + BLOCK_ROWS * BLOCK_COLS;
 
     bool int8 = j->l->kind == PRODUCT_INT8;
-    if (int8) multiply_int8(j, sums, row, rows, panel, panels);
+    if (int8) multiply_int8(j, (int32_t *)(void *)sums, row, rows, panel, panels);
     for (int64_t from = 0; from < j->in.cols && !int8; from += SLICE) {
         int64_t n = least(SLICE, j->in.cols - from);
         gather(j, block, row, rows, from, n);
         multiply(j, block, sums, wide, rows, panel, panels, from, n);
     }
-    int64_t col = panel * j->cpu->kernels->cols;
-    int64_t n = least(panels * j->cpu->kernels->cols, j->out.cols - col);
-    for (int64_t i = 0; i < rows; i++) finish_row(j, sums + i * BLOCK_COLS, row + i, col, n);
+    int64_t col = panel * j->cpu->kernels->cols, width = panels * j->cpu->kernels->cols;
+    for (int64_t i = 0; i < rows; i++, sums += BLOCK_COLS) {
+        if (int8)
+            j->cpu->kernels->from_int8(sums, (const int32_t *)(const void *)sums,
+                                       j->l->offsets + col, j->l->scales + col,
+                                       j->rounded.scales[row + i], width);
+        finish_row(j, sums, row + i, col, least(width, j->out.cols - col));
+    }
 }
 
 void cpu_linear(struct workspace *w, void *scratch, struct tensor out, struct tensor in,
