@@ -239,6 +239,9 @@ struct attention {
      * itself. Not together with causal. */
     const int32_t *segments;
     size_t segment_count;
+    /* With PRECISION_INT8, scores come from q and k in 8 bits, each row of a head by a scale of its
+     * own. */
+    bool int8;
 };
 
 /* out[i] = softmax(q[i] k^T * scale) v, per head.  q, out: [queries, heads * head_dim]; k, v:

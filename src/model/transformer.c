@@ -328,7 +328,8 @@ static void run_block(const struct pass *p, const struct part *only) {
     const struct attention attention = {.heads = c->heads,
                                         .kv_heads = c->heads,
                                         .head_dim = c->head_dim,
-                                        .scale = 1.0f / sqrtf((float)c->head_dim)};
+                                        .scale = 1.0f / sqrtf((float)c->head_dim),
+                                        .int8 = true};
     for (int i = 0; i < p->part_count; i++) queries_keys_values(p, &p->parts[i]);
 
     int64_t from = only ? only->from : 0, rows = only ? only->rows : p->hidden.rows;

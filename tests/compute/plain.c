@@ -54,6 +54,15 @@ static float *rounded(const float *x, int64_t n, int most, bool weight, double *
     return q;
 }
 
+void plain_round_rows(float *x, int64_t rows, int64_t n, int most) {
+    for (int64_t r = 0; r < rows; r++, x += n) {
+        double scale;
+        float *whole = rounded(x, n, most, false, &scale);
+        for (int64_t i = 0; i < n; i++) x[i] = (float)(whole[i] * scale);
+        free(whole);
+    }
+}
+
 double *plain_linear_int8(const float *in, int64_t rows, int64_t depth, const float *weight,
                           const float *bias, int64_t out, int most) {
     double *y = numbers(rows * out);
@@ -301,6 +310,11 @@ void each_kernels_at(enum precision precision, int threads, void (*test)(struct 
 
 bool multiplies_bf16(const struct compute *c) {
     return strcmp(compute_kernels(c), "avx512-bf16") == 0;
+}
+
+int int8_most(const struct compute *c) {
+    const char *name = compute_kernels(c);
+    return strcmp(name, "avx2") == 0 || strcmp(name, "avx512") == 0 ? 64 : 127;
 }
 
 struct tensor tensor_from(struct workspace *w, const float *x, int64_t rows, int64_t cols) {

@@ -30,6 +30,9 @@ double *plain_linear(const float *in, int64_t rows, int64_t depth, const float *
 double *plain_linear_int8(const float *in, int64_t rows, int64_t depth, const float *weight,
                           const float *bias, int64_t out, int most);
 
+/* x: [rows, n], in place: what is left of it in whole numbers up to `most`, as above. */
+void plain_round_rows(float *x, int64_t rows, int64_t n, int most);
+
 /* q: [queries, heads * head_dim]; k, v: [keys, kv_heads * head_dim]. */
 double *plain_attention(const float *q, const float *k, const float *v, int64_t queries,
                         int64_t keys, const struct attention *a);
@@ -85,6 +88,8 @@ void run_planned(struct compute *c, void (*work)(struct workspace *w, void *arg)
 void each_kernels(int threads, void (*test)(struct compute *c));
 void each_kernels_at(enum precision precision, int threads, void (*test)(struct compute *c));
 bool multiplies_bf16(const struct compute *c);
+/* The largest 8-bit weight or key: less where pairs of products are added up in 16 bits. */
+int int8_most(const struct compute *c);
 
 struct tensor tensor_from(struct workspace *w, const float *x, int64_t rows,
                           int64_t cols); /* takes and uploads */

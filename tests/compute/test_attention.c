@@ -45,12 +45,17 @@ static void check_case(struct compute *c, struct attention_case *t, float size_o
     t->v = v;
     t->out = random_floats(wide * (size_t)t->queries, 1);
     run_planned(c, work, t);
+    if (t->a.int8) {
+        plain_round_rows(q, t->queries * t->a.heads, t->a.head_dim, 127);
+        plain_round_rows(k, t->keys * t->a.kv_heads, t->a.head_dim, int8_most(c));
+    }
     double *want = plain_attention(q, k, v, t->queries, t->keys, &t->a);
     double off = distance(t->out, want, wide * (size_t)t->queries);
     if (!(off < (multiplies_bf16(c) ? NEAR_BFLOAT16 : NEAR_FLOAT32)))
-        fail_msg("%s: heads %d/%d dim %d queries %d keys %d causal %d segments %d: off by %g",
-                 compute_kernels(c), (int)t->a.heads, (int)t->a.kv_heads, (int)t->a.head_dim,
-                 (int)t->queries, (int)t->keys, t->a.causal, (int)t->a.segment_count, off);
+        fail_msg(
+            "%s: heads %d/%d dim %d queries %d keys %d causal %d segments %d int8 %d: off by %g",
+            compute_kernels(c), (int)t->a.heads, (int)t->a.kv_heads, (int)t->a.head_dim,
+            (int)t->queries, (int)t->keys, t->a.causal, (int)t->a.segment_count, t->a.int8, off);
     free(want);
     free(q);
     free(k);
@@ -58,7 +63,7 @@ static void check_case(struct compute *c, struct attention_case *t, float size_o
     free(t->out);
 }
 
-static void shapes(struct compute *c) {
+static void shapes_with(struct compute *c, bool int8) {
     static const int64_t dims[] = {16, 20, 64, 80, 128, 7},
                          heads[][2] = {{1, 1}, {4, 2}, {6, 1}, {3, 3}};
     static const int64_t keys[] = {1, 2, 15, 16, 33, 47, 48, 49, 255, 256, 257, 511, 700};
@@ -67,7 +72,7 @@ static void shapes(struct compute *c) {
         for (int k = 0; k < 13; k++, n++) {
             const int64_t *h = heads[n % 4];
             float scale = 1.0f / sqrtf((float)dims[d]);
-            struct attention_case t = {.a = {h[0], h[1], dims[d], scale, false, NULL, 0},
+            struct attention_case t = {.a = {h[0], h[1], dims[d], scale, false, NULL, 0, int8},
                                        .keys = keys[k]};
             t.queries = keys[(n * 5 + 3) % 9];
             check_case(c, &t, 2);
@@ -75,6 +80,20 @@ static void shapes(struct compute *c) {
             t.queries = t.queries < t.keys ? t.queries : t.keys;
             check_case(c, &t, 2);
         }
+}
+
+static void shapes(struct compute *c) {
+    shapes_with(c, false);
+}
+
+/* Against the formula with rounded queries and keys. */
+static void int8_shapes(struct compute *c) {
+    shapes_with(c, true);
+}
+
+static void test_int8_shapes(void **state) {
+    (void)state;
+    each_kernels_at(PRECISION_INT8, 2, int8_shapes);
 }
 
 static void segments(struct compute *c) {
@@ -119,7 +138,8 @@ static void rows_alone(struct compute *c) {
           *v = random_floats((size_t)KEYS * NARROW, 1),
           *all = random_floats((size_t)ROWS * WIDE, 1);
     for (int causal = 0; causal < 2; causal++) {
-        struct attention_case t = {{4, 2, 20, 0.3f, causal, NULL, 0}, ROWS, KEYS, q, k, v, all};
+        struct attention_case t = {
+            {4, 2, 20, 0.3f, causal, NULL, 0, false}, ROWS, KEYS, q, k, v, all};
         run_planned(c, work, &t);
         for (int64_t r = 0; r < ROWS; r += 7) {
             float one[WIDE];
@@ -144,7 +164,8 @@ static void not_finite(struct compute *c) {
         float *x[3], out[N * D];
         for (int i = 0; i < 3; i++) x[i] = random_floats((size_t)N * D, 1);
         x[n / 2][33 * D + 5] = n % 2 ? NAN : INFINITY;
-        struct attention_case t = {{1, 1, D, 0.25f, false, NULL, 0}, N, N, x[0], x[1], x[2], out};
+        struct attention_case t = {
+            {1, 1, D, 0.25f, false, NULL, 0, false}, N, N, x[0], x[1], x[2], out};
         run_planned(c, work, &t);
         bool seen = false;
         for (int i = 0; i < N; i++) {
@@ -171,9 +192,9 @@ OVER_KERNELS(not_finite, 1)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes),       cmocka_unit_test(test_segments),
-        cmocka_unit_test(test_large_scores), cmocka_unit_test(test_rows_alone),
-        cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_shapes),     cmocka_unit_test(test_int8_shapes),
+        cmocka_unit_test(test_segments),   cmocka_unit_test(test_large_scores),
+        cmocka_unit_test(test_rows_alone), cmocka_unit_test(test_not_finite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,12 +34,6 @@ static void run(struct compute *c, struct int8_case *t) {
     linear_destroy(t->l);
 }
 
-/* The largest 8-bit weight: less where pairs of products are added up in 16 bits. */
-static int most_of(const struct compute *c) {
-    const char *name = compute_kernels(c);
-    return strcmp(name, "avx2") == 0 || strcmp(name, "avx512") == 0 ? 64 : 127;
-}
-
 /* ---- against the formula ---- */
 
 static void as_the_formula(struct compute *c) {
@@ -56,7 +50,7 @@ static void as_the_formula(struct compute *c) {
         t.bias = n % 2 ? bias : NULL;
         t.y = random_floats(size, 1);
         run(c, &t);
-        double *want = plain_linear_int8(x, t.rows, t.depth, weight, t.bias, t.out, most_of(c));
+        double *want = plain_linear_int8(x, t.rows, t.depth, weight, t.bias, t.out, int8_most(c));
         double off = distance(t.y, want, size);
         if (!(off < 1e-6))
             fail_msg("%s: rows %d depth %d out %d: off by %g", compute_kernels(c), (int)t.rows,
@@ -98,7 +92,7 @@ static void the_same_everywhere(struct compute *c) {
         weight = random_floats((size_t)OUT * DEPTH, 0.2f);
         bias = random_floats(OUT, 1);
     }
-    float **first = &first_of[most_of(c) == 127], *y = random_floats(ROWS * OUT, 1);
+    float **first = &first_of[int8_most(c) == 127], *y = random_floats(ROWS * OUT, 1);
     struct int8_case t = {
         .rows = ROWS, .depth = DEPTH, .out = OUT, .x = x, .weight = weight, .bias = bias, .y = y};
     static const int threads[] = {1, 2, 3, 5};

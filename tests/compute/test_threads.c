@@ -81,7 +81,7 @@ static void work(struct workspace *w, void *arg) {
                   k = tensor_cols(qkv, HEADS * DIM, KV_HEADS * DIM),
                   v = tensor_cols(qkv, (HEADS + KV_HEADS) * DIM, KV_HEADS * DIM);
     op_norm_rotary(w, q, DIM, NULL, 0, angles, ROTARY_HALVES);
-    op_attention(w, att, q, k, v, &(struct attention){HEADS, KV_HEADS, DIM, 0.02f, true, NULL, 0});
+    op_attention(w, att, q, k, v, &(struct attention){HEADS, KV_HEADS, DIM, 0.02f, true, NULL, 0, false});
 
     struct feature_map in = feature_map_take(w, SIDE, SIDE, 7),
                        out = feature_map_take(w, SIDE, SIDE, CHANNELS);

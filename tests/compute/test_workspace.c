@@ -294,7 +294,7 @@ static void test_shapes(void **state) {
     assert_int_equal(compute_pack_vector(c, &n, x, 8, NULL), STATUS_OK);
     static const int32_t backwards[] = {0, 5, 3, 10}, short_of[] = {0, 5}, whole[] = {0, 4, 10},
                          late[] = {1, 10};
-    const struct attention good = {2, 1, 4, 1, false, whole, 2};
+    const struct attention good = {2, 1, 4, 1, false, whole, 2, false};
     const struct conv_options plain = {.stride = 1, .pad_top = 1, .pad_left = 1};
     for (int n_case = 0; n_case < 24; n_case++) {
         struct workspace *w = dry(c);

@@ -6,7 +6,8 @@
  *
  * Keys and values are packed into panels first, once per key-value head, as right-hand sides of
  * ordinary products: scores = Q (K^T), out += P V.  With bfloat16 products Q and P are rounded,
- * sums and the softmax stay float32.
+ * sums and the softmax stay float32.  Scores may come from 8-bit products instead (a->int8), for
+ * which queries and keys are rounded as linear.c rounds its input: docs/decisions/009-int8.md.
  */
 #include <math.h>
 #include <string.h>
@@ -22,18 +23,20 @@ struct job {
     const struct cpu *cpu;
     const struct attention *a;
     struct tensor out, q, k, v;
-    bool bf16;
-    size_t item;      /* bytes of a packed number */
-    int64_t key_room; /* keys rounded up to whole panels */
+    bool bf16, int8;   /* the products: int8 of queries and keys, bf16 of all else */
+    size_t value_item; /* bytes of a packed value, and of a weight */
+    int64_t key_items; /* of 32 bits that a key's numbers take: one each, two, or four */
+    int64_t key_room;  /* keys rounded up to whole panels */
     int64_t value_panels;
     char *keys,
-        *values; /* per kv head: [key panels][head_dim][cols], [value panels][key_room][cols] */
-    size_t keys_bytes, values_bytes; /* of one head */
+        *values; /* per kv head: [key panels][key_items][cols], [value panels][key_room][cols] */
+    size_t keys_bytes, values_bytes; /* of one head; behind 8-bit keys their scales and offsets */
     char *tiles;                     /* per worker */
     int64_t query_tiles;
 };
 
-/* A worker's own memory: its tile of queries, their scores, their sums. */
+/* A worker's own memory: a panel of keys that it packs; afterwards its tile of queries, their scores,
+ * their sums. */
 struct layout {
     size_t q, scores, sums, total; /* offsets in bytes */
     int64_t q_stride, sum_stride;  /* numbers from query to query */
@@ -49,16 +52,24 @@ static struct layout layout_of(const struct kernels *k, int64_t head_dim) {
     l.scores = round_up((size_t)(QUERIES * l.q_stride) * sizeof(float), 64);
     l.sums = l.scores + (size_t)QUERIES * KEYS * sizeof(float);
     l.total = l.sums + round_up((size_t)(QUERIES * l.sum_stride) * sizeof(float), 64);
+    size_t panel = round_up((size_t)(k->cols * head_dim) * sizeof(float), 64);
+    if (l.total < panel) l.total = panel;
     return l;
 }
 
-static void sizes_of(struct job *j, const struct kernels *k) {
+static void sizes_of(struct job *j, struct compute *c) {
+    const struct kernels *k = cpu_of(c)->kernels;
     j->bf16 = k->product_bf16 != NULL;
-    j->item = j->bf16 ? 2 : 4;
+    j->int8 = j->a->int8 && c->precision == PRECISION_INT8 && j->a->head_dim <= INT8_MAX_DEPTH;
+    j->value_item = j->bf16 ? 2 : 4;
+    int64_t per_item = j->int8 ? 4 : j->bf16 ? 2 : 1;
+    j->key_items = (j->a->head_dim + per_item - 1) / per_item;
     j->key_room = (int64_t)round_up((size_t)j->k.rows, (size_t)k->cols);
     j->value_panels = (j->a->head_dim + k->cols - 1) / k->cols;
-    j->keys_bytes = round_up((size_t)(j->key_room * even(j->a->head_dim)) * j->item, 64);
-    j->values_bytes = round_up((size_t)(j->value_panels * j->key_room * k->cols) * j->item, 64);
+    int64_t numbers = j->key_room * (j->key_items + (j->int8 ? 2 : 0));
+    j->keys_bytes = round_up((size_t)numbers * 4, 64);
+    j->values_bytes =
+        round_up((size_t)(j->value_panels * j->key_room * k->cols) * j->value_item, 64);
 }
 
 size_t cpu_attention_scratch(struct compute *c, struct tensor q, struct tensor k,
@@ -66,36 +77,72 @@ size_t cpu_attention_scratch(struct compute *c, struct tensor q, struct tensor k
     (void)q;
     const struct kernels *kernels = cpu_of(c)->kernels;
     struct job j = {.a = a, .k = k};
-    sizes_of(&j, kernels);
+    sizes_of(&j, c);
     return (j.keys_bytes + j.values_bytes) * (size_t)a->kv_heads +
            layout_of(kernels, a->head_dim).total * (size_t)c->threads;
 }
 
-/* A key's numbers from one to the next lie `cols` apart in a panel, as bfloat16 in pairs: both are
- * items of 32 bits.  TURN of them are turned over at a time. */
-enum { TURN = 64 };
+static const char *key_panels(const struct job *j, int64_t head) {
+    return j->keys + (size_t)head * j->keys_bytes;
+}
 
-static void pack_keys(const struct job *j, int64_t head, int64_t panel) {
-    const struct kernels *kernels = j->cpu->kernels;
-    int64_t cols = kernels->cols, d = j->a->head_dim, items = j->bf16 ? even(d) / 2 : d;
-    int64_t per_item = j->bf16 ? 2 : 1;
-    uint32_t key[KERNEL_MAX_COLS][TURN] = {{0}};
-    uint32_t *to = (uint32_t *)(j->keys + (size_t)head * j->keys_bytes +
-                                (size_t)(panel * even(d) * cols) * j->item);
-    for (int64_t from = 0; from < items; from += TURN) {
-        int64_t n = least(TURN, items - from), first = from * per_item;
-        int64_t numbers = least(TURN * per_item, d - first);
-        for (int64_t c = 0; c < cols && panel * cols + c < j->k.rows; c++) {
-            const float *k = j->k.data + (panel * cols + c) * j->k.stride + head * d + first;
-            key[c][n - 1] = 0; /* an odd head_dim ends in half an item */
-            if (j->bf16)
-                kernels->to_bf16((uint16_t *)key[c], k, numbers);
-            else
-                memcpy(key[c], k, (size_t)numbers * sizeof *k);
-        }
-        for (int64_t i = 0; i < n; i++, to += cols)
-            for (int64_t c = 0; c < cols; c++) to[c] = key[c][i];
+static float *key_scales(const struct job *j, int64_t head) {
+    return (float *)(j->keys + (size_t)head * j->keys_bytes) + j->key_room * j->key_items;
+}
+
+/* By how much the sums of a query's products with each key are too large: as for cpu_linear's
+ * columns. */
+static int32_t *key_offsets(const struct job *j, int64_t head) {
+    return (int32_t *)(void *)(key_scales(j, head) + j->key_room);
+}
+
+/* x in 8 bits, n rounded up to whole items; returns the scale. As in linear.c, a row that is not
+ * finite gets a scale that is none. */
+static float round_row(const struct kernels *k, uint8_t *out, const float *x, int64_t n, int most) {
+    float largest = k->largest(x, n);
+    bool usable = isfinite(largest) && largest > 1e-36f;
+    memset(out, INT8_ZERO, round_up((size_t)n, 4));
+    if (usable) k->to_int8(out, x, (float)most / largest, n);
+    return usable ? largest / (float)most : largest * 0.0f;
+}
+
+/* A key in whole items: as it is, in bfloat16, or in 8 bits with a sign. */
+static void convert_key(const struct job *j, uint32_t *items, const float *key, int64_t head,
+                        int64_t row) {
+    const struct kernels *k = j->cpu->kernels;
+    int64_t d = j->a->head_dim;
+    if (j->int8) {
+        uint8_t *numbers = (uint8_t *)items;
+        int32_t sum = 0;
+        key_scales(j, head)[row] = round_row(k, numbers, key, d, k->int8_most);
+        for (int64_t i = 0; i < d; i++) sum += numbers[i] - INT8_ZERO;
+        for (int64_t i = 0; i < j->key_items; i++) items[i] ^= 0x80808080;
+        key_offsets(j, head)[row] = INT8_ZERO * sum;
+    } else if (j->bf16) {
+        items[j->key_items - 1] = 0; /* an odd head_dim ends in half an item */
+        k->to_bf16((uint16_t *)items, key, d);
+    } else {
+        memcpy(items, key, (size_t)d * sizeof *key);
     }
+}
+
+/* A key's items lie `cols` apart in its panel. */
+static void pack_keys(const struct job *j, uint32_t *items, int64_t head, int64_t panel) {
+    int64_t cols = j->cpu->kernels->cols, n = j->key_items;
+    uint32_t *to = (uint32_t *)(j->keys + (size_t)head * j->keys_bytes) + panel * n * cols;
+    for (int64_t c = 0; c < cols; c++) {
+        int64_t row = panel * cols + c;
+        if (row < j->k.rows) {
+            convert_key(j, items + c * n, j->k.data + row * j->k.stride + head * j->a->head_dim,
+                        head, row);
+        } else {
+            memset(items + c * n, 0, (size_t)n * sizeof *items);
+            if (j->int8) key_scales(j, head)[row] = 0;
+            if (j->int8) key_offsets(j, head)[row] = 0;
+        }
+    }
+    for (int64_t i = 0; i < n; i++, to += cols)
+        for (int64_t c = 0; c < cols; c++) to[c] = items[c * n + i];
 }
 
 /* Values stay as they lie, row after row; as bfloat16 two rows are paired. */
@@ -103,9 +150,9 @@ static void pack_values(const struct job *j, int64_t head, int64_t panel) {
     int64_t cols = j->cpu->kernels->cols, d = j->a->head_dim;
     for (int64_t vp = 0; vp < j->value_panels; vp++) {
         char *to = j->values + (size_t)head * j->values_bytes +
-                   (size_t)((vp * j->key_room + panel * cols) * cols) * j->item;
+                   (size_t)((vp * j->key_room + panel * cols) * cols) * j->value_item;
         size_t wide = (size_t)least(cols, d - vp * cols);
-        for (int64_t r = 0; r < cols; r += 2, to += 2 * (size_t)cols * j->item) {
+        for (int64_t r = 0; r < cols; r += 2, to += 2 * (size_t)cols * j->value_item) {
             float pair[2][KERNEL_MAX_COLS] = {{0}};
             for (int i = 0; i < 2; i++) {
                 int64_t row = panel * cols + r + i;
@@ -124,10 +171,11 @@ static void pack_values(const struct job *j, int64_t head, int64_t panel) {
 
 /* One panel of keys and the same keys' values, of one kv head. */
 static void pack(void *arg, size_t task, int worker) {
-    (void)worker;
     const struct job *j = arg;
-    int64_t panels = j->key_room / j->cpu->kernels->cols;
-    pack_keys(j, (int64_t)task / panels, (int64_t)task % panels);
+    const struct kernels *k = j->cpu->kernels;
+    int64_t panels = j->key_room / k->cols;
+    char *own = j->tiles + (size_t)worker * layout_of(k, j->a->head_dim).total;
+    pack_keys(j, (uint32_t *)own, (int64_t)task / panels, (int64_t)task % panels);
     pack_values(j, (int64_t)task / panels, (int64_t)task % panels);
 }
 
@@ -163,28 +211,53 @@ static int64_t count_tiles(const struct attention *a, int64_t queries) {
     return n;
 }
 
-static void product(const struct job *j, int rows, int64_t depth, const float *const *a,
-                    const char *b, float *c, int64_t ldc, bool add) {
-    const struct kernels *k = j->cpu->kernels;
-    if (j->bf16)
-        k->product_bf16(rows, even(depth), (const uint16_t *const *)(const void *)a,
-                        (const uint16_t *)b, c, ldc, add);
-    else
-        k->product(rows, depth, a, (const float *)b, c, ldc, add);
-}
-
-/* The tile's scores against keys [at, at + width), both multiples of a panel. */
-static void score(const struct job *j, const struct layout *l, char *tile, const struct span *s,
+/* The tile's scores against keys [at, at + width), both multiples of a panel.  8-bit ones are whole
+ * numbers yet. */
+static void score(const struct job *j, const struct layout *l, char *tile, int64_t count,
                   int64_t kv_head, int64_t at, int64_t width) {
     const struct kernels *k = j->cpu->kernels;
-    const char *keys = j->keys + (size_t)kv_head * j->keys_bytes;
-    const float *row[QUERIES];
-    for (int64_t i = 0; i < s->count; i++) row[i] = (const float *)(tile + l->q) + i * l->q_stride;
-    for (int64_t c = 0; c < width; c += k->cols)
-        for (int64_t i = 0; i < s->count; i += k->rows)
-            product(j, (int)least(k->rows, s->count - i), j->a->head_dim, row + i,
-                    keys + (size_t)((at + c) * even(j->a->head_dim)) * j->item,
-                    (float *)(tile + l->scores) + i * KEYS + c, KEYS, false);
+    const uint32_t *keys = (const uint32_t *)key_panels(j, kv_head) + at * j->key_items;
+    const void *row[QUERIES];
+    for (int64_t i = 0; i < count; i++) row[i] = (const float *)(tile + l->q) + i * l->q_stride;
+    for (int64_t c = 0; c < width; c += k->cols, keys += k->cols * j->key_items)
+        for (int64_t i = 0; i < count; i += k->rows) {
+            int rows = (int)least(k->rows, count - i);
+            float *to = (float *)(tile + l->scores) + i * KEYS + c;
+            const void *const *q = row + i;
+            if (j->int8)
+                k->product_int8(rows, 4 * j->key_items, (const uint8_t *const *)q,
+                                (const int8_t *)keys, (int32_t *)(void *)to, KEYS, false);
+            else if (j->bf16)
+                k->product_bf16(rows, 2 * j->key_items, (const uint16_t *const *)q,
+                                (const uint16_t *)keys, to, KEYS, false);
+            else
+                k->product(rows, j->key_items, (const float *const *)q, (const float *)keys, to,
+                           KEYS, false);
+        }
+}
+
+/* Adds the tile's weights times the values of keys [at, at + width) to its sums. */
+static void gather(const struct job *j, const struct layout *l, char *tile, int64_t count,
+                   int64_t kv_head, int64_t at, int64_t width) {
+    const struct kernels *k = j->cpu->kernels;
+    const char *values =
+        j->values + (size_t)kv_head * j->values_bytes + (size_t)(at * k->cols) * j->value_item;
+    const void *row[QUERIES];
+    for (int64_t i = 0; i < count; i++) row[i] = (const float *)(tile + l->scores) + i * KEYS;
+    for (int64_t vp = 0; vp < j->value_panels; vp++) {
+        for (int64_t i = 0; i < count; i += k->rows) {
+            int rows = (int)least(k->rows, count - i);
+            float *to = (float *)(tile + l->sums) + i * l->sum_stride + vp * k->cols;
+            const void *const *p = row + i;
+            if (j->bf16)
+                k->product_bf16(rows, width, (const uint16_t *const *)p, (const uint16_t *)values,
+                                to, l->sum_stride, true);
+            else
+                k->product(rows, width, (const float *const *)p, (const float *)values, to,
+                           l->sum_stride, true);
+        }
+        values += (size_t)(j->key_room * k->cols) * j->value_item;
+    }
 }
 
 /* Turns a row of scores into weights, in place, [lo, hi) of them and zeros around; updates its
@@ -206,8 +279,22 @@ static void soften(const struct job *j, const struct layout *l, float *scores, f
         else
             *total += k->exp2_sum(scores + lo, *most, hi - lo);
     }
-    memset(scores, 0, (size_t)lo * j->item);
-    memset((char *)scores + (size_t)hi * j->item, 0, (size_t)(width - hi) * j->item);
+    memset(scores, 0, (size_t)lo * j->value_item);
+    memset((char *)scores + (size_t)hi * j->value_item, 0, (size_t)(width - hi) * j->value_item);
+}
+
+/* A query of the tile, scaled and as the products want it; returns what its 8-bit products are to be
+ * multiplied by. */
+static float take_query(const struct job *j, float *to, const float *query) {
+    const struct kernels *k = j->cpu->kernels;
+    float scale = j->a->scale * LOG2_E;
+    int64_t d = j->a->head_dim;
+    if (j->int8) return scale * round_row(k, (uint8_t *)to, query, d, 127);
+    memcpy(to, query, (size_t)d * sizeof *to);
+    to[d] = 0;
+    k->scale(to, scale, d);
+    if (j->bf16) k->to_bf16((uint16_t *)to, to, even(d));
+    return 1;
 }
 
 static void attend_tile(void *arg, size_t task, int worker) {
@@ -218,37 +305,30 @@ static void attend_tile(void *arg, size_t task, int worker) {
     struct span s = span_of(a, j->q.rows, j->k.rows, (int64_t)task % j->query_tiles);
     struct layout l = layout_of(k, a->head_dim);
     char *tile = j->tiles + (size_t)worker * l.total;
-    float *sums = (float *)(tile + l.sums), *scores = (float *)(tile + l.scores);
-    float most[QUERIES], total[QUERIES];
-    const float *weight[QUERIES];
+    float *sums = (float *)(tile + l.sums);
+    float factor[QUERIES], most[QUERIES], total[QUERIES];
 
     for (int64_t i = 0; i < s.count; i++) {
-        float *q = (float *)(tile + l.q) + i * l.q_stride;
-        memcpy(q, j->q.data + (s.first + i) * j->q.stride + head * a->head_dim,
-               (size_t)a->head_dim * sizeof *q);
-        q[a->head_dim] = 0;
-        k->scale(q, a->scale * LOG2_E, a->head_dim);
-        if (j->bf16) k->to_bf16((uint16_t *)q, q, even(a->head_dim));
+        factor[i] = take_query(j, (float *)(tile + l.q) + i * l.q_stride,
+                               j->q.data + (s.first + i) * j->q.stride + head * a->head_dim);
         memset(sums + i * l.sum_stride, 0, (size_t)l.sum_stride * sizeof *sums);
         most[i] = -INFINITY;
         total[i] = 0;
-        weight[i] = scores + i * KEYS;
     }
-    const char *values = j->values + (size_t)kv_head * j->values_bytes;
     for (int64_t at = s.from / k->cols * k->cols; at < s.to; at += KEYS) {
         int64_t width = least(KEYS, (int64_t)round_up((size_t)(s.to - at), (size_t)k->cols));
-        score(j, &l, tile, &s, kv_head, at, width);
+        score(j, &l, tile, s.count, kv_head, at, width);
         for (int64_t i = 0; i < s.count; i++) {
+            float *scores = (float *)(tile + l.scores) + i * KEYS;
             int64_t to = a->causal ? least(s.to, s.first + i + 1 + j->k.rows - j->q.rows) : s.to;
             int64_t lo = s.from > at ? s.from - at : 0, hi = least(width, to - at);
-            soften(j, &l, scores + i * KEYS, sums + i * l.sum_stride, &most[i], &total[i], lo, hi,
-                   width);
+            if (j->int8)
+                k->from_int8(scores, (const int32_t *)(const void *)scores,
+                             key_offsets(j, kv_head) + at, key_scales(j, kv_head) + at, factor[i],
+                             width);
+            soften(j, &l, scores, sums + i * l.sum_stride, &most[i], &total[i], lo, hi, width);
         }
-        for (int64_t vp = 0; vp < j->value_panels; vp++)
-            for (int64_t i = 0; i < s.count; i += k->rows)
-                product(j, (int)least(k->rows, s.count - i), width, weight + i,
-                        values + (size_t)((vp * j->key_room + at) * k->cols) * j->item,
-                        sums + i * l.sum_stride + vp * k->cols, l.sum_stride, true);
+        gather(j, &l, tile, s.count, kv_head, at, width);
     }
     for (int64_t i = 0; i < s.count; i++) {
         k->scale(sums + i * l.sum_stride, 1.0f / total[i], a->head_dim);
@@ -261,7 +341,7 @@ void cpu_attention(struct workspace *w, void *scratch, struct tensor out, struct
                    struct tensor k, struct tensor v, const struct attention *a) {
     const struct cpu *cpu = cpu_of(w->compute);
     struct job j = {.cpu = cpu, .a = a, .out = out, .q = q, .k = k, .v = v};
-    sizes_of(&j, cpu->kernels);
+    sizes_of(&j, w->compute);
     j.keys = scratch;
     j.values = j.keys + j.keys_bytes * (size_t)a->kv_heads;
     j.tiles = j.values + j.values_bytes * (size_t)a->kv_heads;
