@@ -64,7 +64,10 @@ def child(args):
 def run_diffusers(args, dtype):
     command = [sys.executable, __file__, "--child", dtype, "--model", args.model, "--size", str(args.size), "--steps",
                str(args.steps), "--threads", str(args.threads), "--guidance-scale", str(args.guidance_scale)]
-    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    env = dict(os.environ)
+    if env.get("FIRERED_KERNELS") == "avx2":  # the same for torch's own kernels, oneDNN and MKL
+        env.update(ATEN_CPU_CAPABILITY="avx2", ONEDNN_MAX_CPU_ISA="AVX2", MKL_ENABLE_INSTRUCTIONS="AVX2")
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, env=env).stdout)
 
 
 def run_firered(args, dtype):
@@ -96,7 +99,7 @@ def machine():
 
 def print_table(args, rows):
     kernels = os.environ.get("FIRERED_KERNELS")
-    print(f"\n{machine()}" + (f"; firered held to {kernels}" if kernels else ""))
+    print(f"\n{machine()}" + (f"; held to {kernels}" if kernels else ""))
     print(f"{args.size}x{args.size}, one picture, {args.steps} steps, guidance {args.guidance_scale:g}, "
           f"{args.threads} threads; seconds\n")
     head = ["", *PHASES, "peak MB", "edit, x faster"]

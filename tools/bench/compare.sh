@@ -5,7 +5,7 @@
 #
 # Everything it needs goes into build/compare: a Python venv with torch and diffusers (some GB of download), and a model of
 # random weights (1.7 GB), which make_bench_model.py makes. VENV and MODEL in the environment name others that are there
-# already; FIRERED_KERNELS=avx2 holds firered to AVX2. The whole takes about ten minutes on one core, bfloat16 without
+# already; FIRERED_KERNELS=avx2 holds both to AVX2. The whole takes about ten minutes on one core, bfloat16 without
 # AVX512-BF16 much longer: leave it out with --peers float32.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
