@@ -35,6 +35,7 @@ finish() {
 }
 trap finish EXIT
 
+: >"$work/log" # there before the server is: what waits for its port reads it
 API_KEY=some-key "$program" serve --model "$model" --host 127.0.0.1 --port 0 --log-format text 2>"$work/log" &
 pid=$!
 port=
