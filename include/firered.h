@@ -151,8 +151,9 @@ enum firered_operation {
 
 struct firered_cost {
     double seconds;
-    double flops; /* of products: two for each multiplication that was needed */
-    double bytes; /* of activations and weights, each read or written once by each operation */
+    double flops;    /* of products: two for each multiplication that was needed */
+    double bytes;    /* of activations and weights, each read or written once by each operation */
+    uint64_t memory; /* of a phase: the most working memory in use at a time, in bytes */
 };
 
 struct firered_result {

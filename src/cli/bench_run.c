@@ -87,8 +87,10 @@ static void run_close(struct run *run) {
 /* ---- one edit ---- */
 
 static void print_cost(const char *name, const struct firered_cost *c) {
-    printf("%-17s %9.3f %10.1f %9.1f %9.2f\n", name, c->seconds, c->flops / 1e9,
+    printf("%-17s %9.3f %10.1f %9.1f %9.2f", name, c->seconds, c->flops / 1e9,
            c->flops / c->seconds / 1e9, c->bytes / 1e9);
+    if (c->memory) printf(" %10.1f", (double)c->memory / 1e6);
+    printf("\n");
 }
 
 /* What an operation's line leaves out: what a phase does between its operations. */
@@ -113,7 +115,8 @@ static void report(const struct run *run, bool profile) {
     printf("%s, %s, %s kernels, %d threads; %dx%d, %d steps, guidance %g\n", info->model,
            info->dtype, info->kernels, info->threads, r->picture.width, r->picture.height, r->steps,
            r->guidance_scale);
-    printf("%-17s %9s %10s %9s %9s\n", "phase", "seconds", "GFLOP", "GFLOP/s", "GB");
+    printf("%-17s %9s %10s %9s %9s %10s\n", "phase", "seconds", "GFLOP", "GFLOP/s", "GB moved",
+           "MB in use");
     printf("%-17s %9.3f\n", "load", run->load_seconds);
     for (int i = 0; i < FIRERED_PHASES; i++) {
         const struct firered_cost *c = &r->phases[i];
@@ -122,6 +125,7 @@ static void report(const struct run *run, bool profile) {
         all.seconds += c->seconds;
         all.flops += c->flops;
         all.bytes += c->bytes;
+        if (c->memory > all.memory) all.memory = c->memory;
     }
     print_cost("edit", &all);
     printf("%-17s %9.3f\n", "... of a step", r->phases[FIRERED_PHASE_DENOISE].seconds / r->steps);

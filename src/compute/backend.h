@@ -95,7 +95,7 @@ struct vector {
 struct workspace {
     struct compute *compute;
     char *memory; /* NULL when dry */
-    size_t size, used, peak;
+    size_t size, used, peak, recent; /* recent: workspace_recent_peak */
     bool dry;
     bool part; /* of another one, whose memory it is */
     struct operation_cost costs[OPERATIONS];

@@ -233,6 +233,12 @@ size_t workspace_peak(const struct workspace *w) {
     return w->peak;
 }
 
+size_t workspace_recent_peak(struct workspace *w) {
+    size_t recent = w->recent;
+    w->recent = w->used;
+    return recent;
+}
+
 bool workspace_is_dry(const struct workspace *w) {
     return w->dry;
 }
@@ -285,6 +291,7 @@ void *workspace_take(struct workspace *w, size_t bytes) {
     void *memory = w->dry ? NULL : w->memory + w->used;
     w->used += bytes;
     if (w->used > w->peak) w->peak = w->used;
+    if (w->used > w->recent) w->recent = w->used;
     return memory;
 }
 

@@ -119,6 +119,8 @@ enum status workspace_create_part(struct workspace **out, struct workspace *of, 
                                   struct error *err);
 void workspace_destroy(struct workspace *w); /* NULL is fine */
 size_t workspace_peak(const struct workspace *w);
+/* The most that was in use at a time since this was last asked, or from the beginning. */
+size_t workspace_recent_peak(struct workspace *w);
 bool workspace_is_dry(const struct workspace *w);
 
 /* STATUS_CANCELLED once the edit was cancelled; STATUS_NO_MEMORY once more memory was asked for

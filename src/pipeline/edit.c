@@ -62,11 +62,14 @@ static void charge(struct run *r, enum firered_phase phase) {
     double now = seconds_now();
     if (!r->result) return;
     struct firered_cost *all = &r->result->phases[phase];
-    *all = (struct firered_cost){.seconds = now - r->phase_start};
+    *all = (struct firered_cost){.seconds = now - r->phase_start,
+                                 .memory = workspace_recent_peak(r->w)};
     for (int i = 0; i < OPERATIONS; i++) {
         const struct operation_cost *to = &workspace_costs(r->w)[i], *from = &r->before[i];
-        r->result->operations[phase][i] = (struct firered_cost){
-            to->seconds - from->seconds, to->flops - from->flops, to->bytes - from->bytes};
+        r->result->operations[phase][i] =
+            (struct firered_cost){.seconds = to->seconds - from->seconds,
+                                  .flops = to->flops - from->flops,
+                                  .bytes = to->bytes - from->bytes};
         all->flops += to->flops - from->flops;
         all->bytes += to->bytes - from->bytes;
         r->before[i] = *to;

@@ -66,6 +66,11 @@ static void test_stack(void **state) {
     workspace_release(plan, mark);
     tensor_take(plan, 10, 10);
     assert_int_equal(workspace_peak(plan), mark + 40000);
+    assert_int_equal(workspace_recent_peak(plan), mark + 40000);
+    assert_int_equal(workspace_recent_peak(plan), mark + 448); /* what is still in use */
+    tensor_take(plan, 1, 16);
+    assert_int_equal(workspace_recent_peak(plan), mark + 512);
+    assert_int_equal(workspace_peak(plan), mark + 40000);
 
     struct workspace *w = real(c, workspace_peak(plan));
     a = tensor_take(w, 3, 5);
