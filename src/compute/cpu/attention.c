@@ -82,28 +82,18 @@ size_t cpu_attention_scratch(struct compute *c, struct tensor q, struct tensor k
            layout_of(kernels, a->head_dim).total * (size_t)c->threads;
 }
 
-static const char *key_panels(const struct job *j, int64_t head) {
-    return j->keys + (size_t)head * j->keys_bytes;
+static uint32_t *key_panels(const struct job *j, int64_t head) {
+    return (uint32_t *)(j->keys + (size_t)head * j->keys_bytes);
 }
 
 static float *key_scales(const struct job *j, int64_t head) {
-    return (float *)(j->keys + (size_t)head * j->keys_bytes) + j->key_room * j->key_items;
+    return (float *)(void *)(key_panels(j, head) + j->key_room * j->key_items);
 }
 
 /* By how much the sums of a query's products with each key are too large: as for cpu_linear's
  * columns. */
 static int32_t *key_offsets(const struct job *j, int64_t head) {
     return (int32_t *)(void *)(key_scales(j, head) + j->key_room);
-}
-
-/* x in 8 bits, n rounded up to whole items; returns the scale. As in linear.c, a row that is not
- * finite gets a scale that is none. */
-static float round_row(const struct kernels *k, uint8_t *out, const float *x, int64_t n, int most) {
-    float largest = k->largest(x, n);
-    bool usable = isfinite(largest) && largest > 1e-36f;
-    memset(out, INT8_ZERO, round_up((size_t)n, 4));
-    if (usable) k->to_int8(out, x, (float)most / largest, n);
-    return usable ? largest / (float)most : largest * 0.0f;
 }
 
 /* A key in whole items: as it is, in bfloat16, or in 8 bits with a sign. */
@@ -114,7 +104,8 @@ static void convert_key(const struct job *j, uint32_t *items, const float *key, 
     if (j->int8) {
         uint8_t *numbers = (uint8_t *)items;
         int32_t sum = 0;
-        key_scales(j, head)[row] = round_row(k, numbers, key, d, k->int8_most);
+        key_scales(j, head)[row] =
+            cpu_round_row(k, numbers, 4 * j->key_items, key, d, k->int8_most);
         for (int64_t i = 0; i < d; i++) sum += numbers[i] - INT8_ZERO;
         for (int64_t i = 0; i < j->key_items; i++) items[i] ^= 0x80808080;
         key_offsets(j, head)[row] = INT8_ZERO * sum;
@@ -129,7 +120,7 @@ static void convert_key(const struct job *j, uint32_t *items, const float *key, 
 /* A key's items lie `cols` apart in its panel. */
 static void pack_keys(const struct job *j, uint32_t *items, int64_t head, int64_t panel) {
     int64_t cols = j->cpu->kernels->cols, n = j->key_items;
-    uint32_t *to = (uint32_t *)(j->keys + (size_t)head * j->keys_bytes) + panel * n * cols;
+    uint32_t *to = key_panels(j, head) + panel * n * cols;
     for (int64_t c = 0; c < cols; c++) {
         int64_t row = panel * cols + c;
         if (row < j->k.rows) {
@@ -216,7 +207,7 @@ static int64_t count_tiles(const struct attention *a, int64_t queries) {
 static void score(const struct job *j, const struct layout *l, char *tile, int64_t count,
                   int64_t kv_head, int64_t at, int64_t width) {
     const struct kernels *k = j->cpu->kernels;
-    const uint32_t *keys = (const uint32_t *)key_panels(j, kv_head) + at * j->key_items;
+    const uint32_t *keys = key_panels(j, kv_head) + at * j->key_items;
     const void *row[QUERIES];
     for (int64_t i = 0; i < count; i++) row[i] = (const float *)(tile + l->q) + i * l->q_stride;
     for (int64_t c = 0; c < width; c += k->cols, keys += k->cols * j->key_items)
@@ -289,7 +280,7 @@ static float take_query(const struct job *j, float *to, const float *query) {
     const struct kernels *k = j->cpu->kernels;
     float scale = j->a->scale * LOG2_E;
     int64_t d = j->a->head_dim;
-    if (j->int8) return scale * round_row(k, (uint8_t *)to, query, d, 127);
+    if (j->int8) return scale * cpu_round_row(k, (uint8_t *)to, 4 * j->key_items, query, d, 127);
     memcpy(to, query, (size_t)d * sizeof *to);
     to[d] = 0;
     k->scale(to, scale, d);

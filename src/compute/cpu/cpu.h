@@ -58,6 +58,13 @@ static inline int64_t least(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
+/* A row of n numbers in 8 bits, its largest magnitude becoming `most`, and INT8_ZERO up to `room`;
+ * returns what they are to be multiplied by.  A row with a number that is not finite gets a factor
+ * that is none: so will be all that comes of it. One so small that the factor's inverse has no place
+ * in a float is zero. */
+float cpu_round_row(const struct kernels *k, uint8_t *out, int64_t room, const float *x, int64_t n,
+                    int most);
+
 /* Memory on a cache line's boundary; NULL when there is none. */
 void *cpu_allocate(struct compute *c, size_t bytes);
 void cpu_release(struct compute *c, void *memory, size_t bytes);

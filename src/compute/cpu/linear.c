@@ -125,8 +125,16 @@ static void multiply(const struct job *j, const float *block, float *sums, float
     }
 }
 
-/* A row with a number that is not finite gets a scale that is none: so will be all its outputs.
- * One so small that the scale's inverse has no place in a float is zero. */
+float cpu_round_row(const struct kernels *k, uint8_t *out, int64_t room, const float *x, int64_t n,
+                    int most) {
+    float largest = k->largest(x, n);
+    bool usable = isfinite(largest) && largest > 1e-36f;
+    int64_t written = usable ? n : 0;
+    if (usable) k->to_int8(out, x, (float)most / largest, n);
+    memset(out + written, INT8_ZERO, (size_t)(room - written));
+    return usable ? largest / (float)most : largest * 0.0f; /* Inf and NaN times 0 are NaN */
+}
+
 static void round_rows(void *arg, size_t task, int worker) {
     (void)worker;
     const struct job *j = arg;
@@ -136,12 +144,7 @@ static void round_rows(void *arg, size_t task, int worker) {
     for (int64_t r = (int64_t)task * ROUND_ROWS; r < end; r++) {
         const float *x = j->in.data + r * j->in.stride;
         uint8_t *numbers = to->numbers + r * to->stride;
-        float most = k->largest(x, n);
-        bool usable = isfinite(most) && most > 1e-36f;
-        to->scales[r] = usable ? most / 127.0f : most * 0.0f; /* Inf and NaN times 0 are NaN */
-        if (usable) k->to_int8(numbers, x, 127.0f / most, n);
-        int64_t written = usable ? n : 0;
-        memset(numbers + written, INT8_ZERO, (size_t)(j->l->depth - written));
+        to->scales[r] = cpu_round_row(k, numbers, j->l->depth, x, n, 127);
     }
 }
 
