@@ -428,7 +428,10 @@ def sentence(name, rng):
             f"turn {thing} into {noun}", f"convert {thing} into {noun}", f"make {thing} {noun}", f"change {thing} into {noun}",
             f"transform {thing} into {noun}", noun, f"make {thing} look like {noun}", f"convert {thing} to {noun}", f"make {noun}",
             f"make {noun} out of {thing}", f"i want {noun}", f"change {thing} to {noun}", f"turn {thing} to {noun}"])
-    return rng.choice(phrases).replace("{o}", thing)
+    phrase = rng.choice(phrases).replace("{o}", thing)
+    if rng.random() < 0.15:  # "it's too dark, brighten it"
+        phrase += rng.choice([", ", ", ", " and ", ": ", ". ", ", so "]) + rng.choice(phrases).replace("{o}", rng.choice(["it", thing]))
+    return phrase
 
 
 def mistype(text, rng):

@@ -16,8 +16,8 @@ import vae as twin
 from flow import CONDITION_AREA, SCHEDULER
 
 AREA = 512 * 512
-EXAMPLES = ["make it black and white", "turn day into night", "cover it in fog", "give it a sepia tone", "mirror it left to right",
-            "pixelate it", "add a white border", "draw a red circle in the middle"]
+EXAMPLES = ["make it black and white", "turn day into night", "cover it in fog", "make it a sepia photo",
+            "tint it blue", "make it warmer", "blur it", "pixelate it"]
 
 
 @torch.no_grad()
