@@ -10,16 +10,15 @@ which counts CPU time, so that a paused run loses nothing. Checkpoints hold the 
 """
 import argparse
 import copy
-import math
 import os
 import random
-import time
 
 import torch
 import torch.nn.functional as F
 
 import edits
 import models
+import schedule
 from flow import TextSide, flow_loss, load_encoder, quick_eval
 from photos import Photos
 
@@ -170,15 +169,8 @@ def main():
         scores = quick_eval(average[0], TextSide(average[1], tokenizer), latents, held, weights, n=n)
         print("   EVAL %.2f | " % (sum(scores.values()) / len(scores)) + " ".join(f"{c}:{v:.1f}" for c, v in scores.items()), flush=True)
 
-    start = time.process_time()
-    while True:
-        minutes = (time.process_time() - start) / 60
-        done = minutes / args.cpu_minutes
-        if done >= 1:
-            break
-        scale = min(1, (step + 1) / 60)
-        if done > args.hold:
-            scale *= args.end + (1 - args.end) * 0.5 * (1 + math.cos(math.pi * (done - args.hold) / (1 - args.hold)))
+    for minutes in schedule.cpu_minutes(args.cpu_minutes):
+        scale = schedule.rate(minutes / args.cpu_minutes, step, warmup=60, hold=args.hold, end=args.end)
         for optimizer, rate in zip(optimizers, rates):
             for group in optimizer.param_groups:
                 group["lr"] = rate * scale

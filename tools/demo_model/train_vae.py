@@ -9,10 +9,10 @@ import argparse
 import math
 import os
 import random
-import time
 
 import torch
 
+import schedule
 from photos import Photos
 from vae import Z, Decoder, LinearEncoder
 
@@ -105,15 +105,9 @@ def main():
         torch.save({"dec": average.state_dict(), "enc": encoder.state_dict(), "optimizer": optimizer.state_dict()}, args.out + ".part")
         os.replace(args.out + ".part", args.out)
 
-    start, step, running, last = time.process_time(), 0, None, 0.0
-    while True:
-        minutes = (time.process_time() - start) / 60
-        done = minutes / args.cpu_minutes
-        if done >= 1:
-            break
-        scale = min(1, (step + 1) / 100)
-        if done > args.hold:
-            scale *= 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (done - args.hold) / (1 - args.hold)))
+    step, running, last = 0, None, 0.0
+    for minutes in schedule.cpu_minutes(args.cpu_minutes):
+        scale = schedule.rate(minutes / args.cpu_minutes, step, warmup=100, hold=args.hold, end=0.02)
         for group in optimizer.param_groups:
             group["lr"] = args.lr * scale
         x = recolor(torch.stack([photos.crop(args.size, args.size, rng) for _ in range(args.batch)]) * 2 - 1)
