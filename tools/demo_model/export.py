@@ -17,7 +17,7 @@ from flow import CONDITION_AREA, SCHEDULER
 
 AREA = 512 * 512
 EXAMPLES = ["make it black and white", "turn day into night", "cover it in fog", "make it a sepia photo",
-            "tint it blue", "make it warmer", "blur it", "pixelate it"]
+            "tint it blue", "mirror it", "put a white frame around it", "draw a red circle in the middle"]
 
 
 @torch.no_grad()

@@ -11,6 +11,7 @@ from transformers import DynamicCache
 
 import edits
 import models
+import sentences
 from vae import LinearEncoder
 
 SCHEDULER = dict(base_shift=0.5, max_shift=0.9, base_image_seq_len=256, max_image_seq_len=8192, use_dynamic_shifting=True,
@@ -52,24 +53,26 @@ class TextSide:
         assert len(self.prefix) == PREFIX
         self.head = tokenizer("Picture 1: <|vision_start|>").input_ids
         self.tail, self.end = tokenizer("<|vision_end|>").input_ids, tokenizer(after).input_ids
+        assert len(self.end) == models.SUFFIX
         self.image = tokenizer.convert_tokens_to_ids("<|image_pad|>")
 
-    def __call__(self, prompts, pixels, rows, columns):
-        """Embeddings after the template [B, S, C] and their mask. Prompts beyond the pictures reuse the pictures' features. The
-        vision tower gets no gradient: no edit depends on what it says, and its windows made up a third of a step. The template is run once for all (its keys and values are shared)."""
-        model, patches = self.encoder.model, rows * columns
+    @torch.no_grad()
+    def see(self, pictures, rows, columns):
+        """What the vision tower says about pictures [B, 3, height, width] -> [B, rows*columns, C]. Without gradient: no edit depends on it."""
+        grid = torch.tensor([[1, rows * 2, columns * 2]] * len(pictures))
+        return torch.stack(list(self.encoder.model.get_image_features(vision_patches(pictures, rows, columns), grid).pooler_output))
+
+    def __call__(self, prompts, seen, rows, columns):
+        """Embeddings after the template [B, S, C] and their mask. The template is run once for all (its keys and values are shared)."""
+        model, patches = self.encoder.model.language_model, rows * columns
         ids = [self.head + [self.image] * patches + self.tail + self.tokenizer(p).input_ids + self.end for p in prompts]
         count, length = len(ids), max(map(len, ids))
         mask, tokens = torch.zeros(count, length, dtype=torch.long), torch.zeros(count, length, dtype=torch.long)
         for i, row in enumerate(ids):
             tokens[i, :len(row)] = torch.tensor(row)
             mask[i, :len(row)] = 1
-        embedded = model.language_model.embed_tokens(tokens)
-        pictures = pixels.shape[0] // (4 * patches)
-        with torch.no_grad():
-            features = model.get_image_features(pixels, torch.tensor([[1, rows * 2, columns * 2]] * pictures)).pooler_output
-        features = list(features) + [features[i % pictures] for i in range(count - pictures)]
-        embedded = embedded.masked_scatter((tokens == self.image)[..., None].expand_as(embedded), torch.cat(features).to(embedded.dtype))
+        embedded = model.embed_tokens(tokens)
+        embedded = embedded.masked_scatter((tokens == self.image)[..., None].expand_as(embedded), seen.to(embedded.dtype))
         first = len(self.head)  # positions as in M-RoPE: vision tokens count in rows and columns
         position = torch.arange(length)[None].repeat(3, 1)
         position[0, first:first + patches] = first
@@ -78,13 +81,18 @@ class TextSide:
         position[:, first + patches:] = first + max(rows, columns) + torch.arange(length - first - patches)
         position = (position + PREFIX)[:, None].expand(3, count, length)
         cache = DynamicCache()
-        model.language_model(input_ids=torch.tensor([self.prefix]), position_ids=torch.arange(PREFIX).expand(3, 1, PREFIX),
-                             past_key_values=cache, use_cache=True)
+        model(input_ids=torch.tensor([self.prefix]), position_ids=torch.arange(PREFIX).expand(3, 1, PREFIX), past_key_values=cache, use_cache=True)
         for layer in cache.layers:
             layer.keys, layer.values = layer.keys.expand(count, -1, -1, -1), layer.values.expand(count, -1, -1, -1)
-        out = model.language_model(inputs_embeds=embedded, position_ids=position, past_key_values=cache, use_cache=True,
-                                   attention_mask=torch.cat([torch.ones(count, PREFIX, dtype=torch.long), mask], 1)).last_hidden_state
+        out = model(inputs_embeds=embedded, position_ids=position, past_key_values=cache, use_cache=True,
+                    attention_mask=torch.cat([torch.ones(count, PREFIX, dtype=torch.long), mask], 1)).last_hidden_state
         return out * mask[..., None], mask
+
+
+def suffix(mask):
+    """Where the tokens after the prompt lie: they have read all of it."""
+    after = mask.flip(1).cumsum(1).flip(1)
+    return (mask > 0) & (after <= models.SUFFIX)
 
 
 def pack(z):
@@ -93,57 +101,30 @@ def pack(z):
 
 
 def unpack(x, height, width):
-    z = x.view(x.shape[0], height // 16, width // 16, 16, 2, 2).permute(0, 3, 1, 4, 2, 5)
-    return z.reshape(x.shape[0], 16, height // 8, width // 8)
-
-
-def sample_times(count):
-    """30 % pure noise, the rest over all levels with the pipeline's preference for noisy ones."""
-    shift = math.exp(0.55)
-    u = torch.rand(count)
-    t = 0.02 + 0.98 * shift * u / (1 + (shift - 1) * u)
-    t[torch.rand(count) < 0.3] = 1.0
-    return t
-
-
-def flow_loss(transformer, text, latents, batch, rng, extra=()):
-    """Mean squared velocity error per sample, the noise levels, and the last text token of batch and `extra` prompts."""
-    count, height, width = len(batch.prompts), *batch.sources.shape[2:]
-    rows, columns = vision_grid(height, width)
-    embedded, mask = text(batch.prompts + list(extra), vision_patches(batch.sources, rows, columns), rows, columns)
-    last = embedded[torch.arange(len(mask)), mask.sum(1) - 1]
-    length = int(mask[:count].sum(1).max())
-    embedded, mask = embedded[:count, :length], mask[:count, :length]
-    with torch.no_grad(), torch.autocast("cpu", enabled=False):
-        reference, clean = pack(latents(batch.sources * 2 - 1)), pack(latents(batch.targets * 2 - 1))
-    noise, t = torch.randn_like(clean), sample_times(count)
-    noisy = (1 - t.view(-1, 1, 1)) * clean + t.view(-1, 1, 1) * noise
-    grid = (1, height // 16, width // 16)
-    velocity = transformer(torch.cat([noisy, reference], 1), embedded, mask, t, [[grid, grid]] * count, return_dict=False)[0]
-    error = (velocity[:, :noisy.shape[1]].float() - (noise - clean)).square().mean((1, 2))
-    return error, t, last
+    z = x.view(x.shape[0], height // 16, width // 16, models.CHANNELS, 2, 2).permute(0, 3, 1, 4, 2, 5)
+    return z.reshape(x.shape[0], models.CHANNELS, height // 8, width // 8)
 
 
 def sample(transformer, text, latents, sources, prompts, steps, seed=0):
     """The pipeline's sampler for a batch -> normalised latents."""
     count, _, height, width = sources.shape
-    rows, columns = vision_grid(height, width)
-    embedded, mask = text(prompts, vision_patches(sources, rows, columns), rows, columns)
+    size = vision_grid(height, width)
+    embedded, mask = text(prompts, text.see(sources, *size), *size)
     scheduler = FlowMatchEulerDiscreteScheduler(**SCHEDULER)
     length = height * width // 256
     scheduler.set_timesteps(sigmas=np.linspace(1, 1 / steps, steps), mu=calculate_shift(length, 256, 8192, 0.5, 0.9))
     reference = pack(latents(sources * 2 - 1))
     x = torch.randn(reference.shape, generator=torch.Generator().manual_seed(seed))
-    grid = (1, height // 16, width // 16)
+    grid, dtype = (1, height // 16, width // 16), next(transformer.parameters()).dtype
     for t in scheduler.timesteps:
-        velocity = transformer(torch.cat([x, reference], 1), embedded, mask, (t / 1000).expand(count), [[grid, grid]] * count,
-                               return_dict=False)[0][:, :length]
-        x = scheduler.step(velocity, t, x, return_dict=False)[0]
+        velocity = transformer(torch.cat([x, reference], 1).to(dtype), embedded.to(dtype), mask, (t / 1000).expand(count).to(dtype),
+                               [[grid, grid]] * count, return_dict=False)[0][:, :length]
+        x = scheduler.step(velocity.float(), t, x, return_dict=False)[0]
     return unpack(x, height, width)
 
 
 @torch.no_grad()
-def quick_eval(transformer, text, latents, photos, weights, steps=4, n=3, size=(128, 128)):
+def quick_eval(transformer, text, latents, photos, weights, steps=4, n=3, size=(128, 128), together=16):
     """PSNR per class between pictures that the pseudo-inverse of the encoder makes of predicted and of true latents: a quick stand-in
     for the real scores."""
     rng, scores = random.Random(5), {}
@@ -153,17 +134,18 @@ def quick_eval(transformer, text, latents, photos, weights, steps=4, n=3, size=(
     if weights.get("shape"):
         classes += ["shape:circle:red:middle", "shape:circle:blue:top left", "shape:square:green:bottom right"]
     classes = [c for c in classes for _ in range(n)]
-    batch = photos.batch(*size, len(classes), rng, classes=classes)
+    sources, prompts = torch.stack([photos.crop(*size, rng) for _ in classes]), [sentences.prompt(c, rng) for c in classes]
+    targets = torch.stack([edits.apply(c, s) for c, s in zip(classes, sources)])
     inverse = torch.linalg.pinv(latents.W)
 
     def decode(z):
         z = z * latents.std.view(1, -1, 1, 1) + latents.mean.view(1, -1, 1, 1)
         return F.conv_transpose2d(z, inverse.T.reshape(-1, 3, 8, 8), stride=8).clamp(-1, 1)
 
-    for i in range(0, len(classes), 16):
-        part = slice(i, i + 16)
-        z = sample(transformer, text, latents, batch.sources[part], batch.prompts[part], steps, seed=i)
-        error = (decode(z) - decode(latents(batch.targets[part] * 2 - 1))).square().mean((1, 2, 3))
+    for i in range(0, len(classes), together):
+        part = slice(i, i + together)
+        z = sample(transformer, text, latents, sources[part], prompts[part], steps, seed=i)
+        error = (decode(z) - decode(latents(targets[part] * 2 - 1))).square().mean((1, 2, 3))
         for c, e in zip(classes[part], error.tolist()):
             scores.setdefault(c, []).append(10 * math.log10(4 / e))
     return {c: sum(v) / len(v) for c, v in scores.items()}

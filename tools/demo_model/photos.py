@@ -1,18 +1,5 @@
 """The pool of photographs: crops for training, and the held-out ones."""
-import dataclasses
-import random
-
 import torch
-
-import edits
-
-
-@dataclasses.dataclass
-class Batch:
-    sources: torch.Tensor  # B x 3 x height x width, in [0, 1]
-    targets: torch.Tensor
-    prompts: list
-    classes: list
 
 
 class Photos:
@@ -38,9 +25,3 @@ class Photos:
             gain = torch.tensor([rng.uniform(0.75, 1.25) for _ in range(3)]).view(3, 1, 1) * rng.uniform(0.7, 1.3)
             crop = (crop * gain + rng.uniform(-0.1, 0.1)).clamp(0, 1)
         return crop
-
-    def batch(self, height, width, count, rng, weights=edits.WEIGHTS, classes=None):
-        classes = classes or [edits.sample_class(rng, weights) for _ in range(count)]
-        sources = [self.crop(height, width, rng) for _ in classes]
-        targets = [edits.apply(c, s) for c, s in zip(classes, sources)]
-        return Batch(torch.stack(sources), torch.stack(targets), [edits.prompt(c, rng) for c in classes], classes)

@@ -46,12 +46,16 @@ def recolor(x):
 
 
 def begin(photos, rng):
-    """The encoder as the strongest directions of photographs' blocks, and an untrained decoder."""
+    """The encoder as the strongest directions of photographs' blocks, and an untrained decoder.
+
+    Blocks count in all four mirrorings, so that each direction is even or odd both ways: mirroring a picture only changes signs.
+    """
     crops = torch.stack([photos.crop(64, 64, rng) for _ in range(2000)]) * 2 - 1
-    blocks = torch.nn.functional.unfold(recolor(crops), 8, stride=8).transpose(1, 2).reshape(-1, 192)
+    blocks = torch.nn.functional.unfold(recolor(crops), 8, stride=8).transpose(1, 2).reshape(-1, 3, 8, 8)
+    blocks = torch.cat([blocks.flip(axes) for axes in ([], [2], [3], [2, 3])]).flatten(1)
     center = blocks.mean(0)
-    values, vectors = torch.linalg.eigh((blocks - center).T @ (blocks - center) / len(blocks))
-    rows, deviation = vectors.flip(1)[:, :Z].T.contiguous(), values.flip(0)[:Z].sqrt()
+    values, vectors = torch.linalg.eigh((blocks - center).double().T @ (blocks - center).double() / len(blocks))
+    rows, deviation = vectors.float().flip(1)[:, :Z].T.contiguous(), values.float().flip(0)[:Z].sqrt()
     # strong channels (brightness, hue) keep a larger share of the transformer's loss than with plain deviations
     encoder = {"W": rows, "mean": rows @ center, "std": (deviation * deviation.mean()).sqrt()}
     return {"enc": encoder, "dec": Decoder().state_dict()}

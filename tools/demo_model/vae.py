@@ -1,14 +1,14 @@
 """Two-dimensional twin of AutoencoderKLQwenImage for single frames.
 
 Causal temporal padding leaves only the last temporal tap of each kernel in use, so the decoder trains with Conv2d and export.py writes it
-into those taps; names follow diffusers. The encoder is linear on purpose, 16 numbers for each 8x8 block: latents cost one product while
+into those taps; names follow diffusers. The encoder is linear on purpose, 24 numbers for each 8x8 block: latents cost one product while
 training, nothing is cached, every sample is a new crop.
 """
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-Z, BASE, MULT, NRB = 16, 24, [1, 2, 4, 4], 1  # latent channels, width, width per level, residual blocks
+Z, BASE, MULT, NRB = 24, 24, [1, 2, 4, 4], 1  # latent channels, width, width per level, residual blocks
 
 
 class RMSNorm(nn.Module):
