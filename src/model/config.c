@@ -339,7 +339,8 @@ enum status edit_config_load(struct edit_config *out, const char *model, struct 
     *out = (struct edit_config){.condition_area = 384 * 384,
                                 .vae_area = 1024 * 1024,
                                 .output_area = 1024 * 1024,
-                                .default_guidance = -1};
+                                .default_guidance = -1,
+                                .int8 = true};
     char path[4096];
     int n = snprintf(path, sizeof path, "%s/edit_config.json", model);
     if (n > 0 && n < (int)sizeof path && access(path, F_OK) != 0) return STATUS_OK;
@@ -353,6 +354,7 @@ enum status edit_config_load(struct edit_config *out, const char *model, struct 
     out->default_steps = size_or(&r, r.root, "default_steps", 1000, 0);
     out->default_guidance = number_or(&r, r.root, "default_guidance", -1);
     out->distilled = bool_or(&r, r.root, "distilled", false);
+    out->int8 = bool_or(&r, r.root, "int8", true);
     examples_or_none(&r, out);
     return reader_close(&r);
 }

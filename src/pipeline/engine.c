@@ -59,6 +59,11 @@ enum status engine_read(struct firered *e, const struct firered_options *o,
     e->name = name_of(o->model);
     if (!e->name) return fail(err, STATUS_NO_MEMORY, "no memory to open a model");
     enum status s = model_config_load(config, o->model, err);
+    if (s == STATUS_OK && o->dtype == FIRERED_DTYPE_INT8 && !config->edit.int8)
+        return fail(err, STATUS_INVALID,
+                    "%s loses its edits in 8 bits, as its edit_config.json says; use the dtype "
+                    "auto, bfloat16 or float32",
+                    e->name);
     if (s == STATUS_OK) s = scheduler_config_load(&e->scheduler, o->model, err);
     return s == STATUS_OK ? checkpoint_open(&e->checkpoint, o->model, err) : s;
 }

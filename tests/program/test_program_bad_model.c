@@ -290,6 +290,20 @@ static void patch_header(const char *path, const char *tensor, const char *field
     buffer_free(&file);
 }
 
+/* A model may say that its edits do not survive 8-bit weights: better no picture than a wrong one. */
+static void test_8_bits_that_do_not_suit_the_model(void **state) {
+    (void)state;
+    fresh_model();
+    put_text(in_model("edit_config.json"), "{\"int8\": false}");
+    start();
+    line_add(&line, "--dtype", "int8");
+    fails_with("8 bits");
+    start();
+    line_add(&line, "--dtype", "bfloat16");
+    static struct child child;
+    line_run_well(&line, &child);
+}
+
 #define TRANSFORMER "out/m/transformer/diffusion_pytorch_model.safetensors"
 
 static void test_headers_that_lie(void **state) {
@@ -489,12 +503,18 @@ static void test_bad_adapters(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_missing_files),    cmocka_unit_test(test_spoiled_files),
-        cmocka_unit_test(test_nested_json),      cmocka_unit_test(test_absurd_sizes),
-        cmocka_unit_test(test_other_sizes),      cmocka_unit_test(test_mad_numbers),
-        cmocka_unit_test(test_headers_that_lie), cmocka_unit_test(test_shards),
-        cmocka_unit_test(test_nan_weights),      cmocka_unit_test(test_tokenizer_files),
+        cmocka_unit_test(test_missing_files),
+        cmocka_unit_test(test_spoiled_files),
+        cmocka_unit_test(test_nested_json),
+        cmocka_unit_test(test_absurd_sizes),
+        cmocka_unit_test(test_other_sizes),
+        cmocka_unit_test(test_mad_numbers),
+        cmocka_unit_test(test_headers_that_lie),
+        cmocka_unit_test(test_shards),
+        cmocka_unit_test(test_nan_weights),
+        cmocka_unit_test(test_tokenizer_files),
         cmocka_unit_test(test_bad_adapters),
+        cmocka_unit_test(test_8_bits_that_do_not_suit_the_model),
     };
     return cmocka_run_group_tests(tests, scene_enter, scene_leave);
 }
