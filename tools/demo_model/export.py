@@ -143,7 +143,7 @@ def main():
             shutil.copy(f"{args.tokenizer}/{name}", f"{args.out}/{part}/{name}")
     with open(args.out + "/edit_config.json", "w") as f:
         json.dump({"condition_area": CONDITION_AREA, "vae_area": AREA, "output_area": AREA, "vae_follows_output": True,
-                   "default_steps": args.steps, "default_guidance": 1.0, "distilled": True, "examples": EXAMPLES}, f, indent=2)
+                   "default_steps": args.steps, "default_guidance": 1.0, "distilled": True, "int8": False, "examples": EXAMPLES}, f, indent=2)
         f.write("\n")
     size = sum(os.path.getsize(os.path.join(folder, n)) for folder, _, names in os.walk(args.out) for n in names)
     print("%.1f MB" % (size / 1e6))

@@ -45,8 +45,8 @@ def main():
     rng, wordings = random.Random(4), {}
     for name, sentence in sentences.held_out():
         wordings.setdefault(name, []).append(sentence)
-    for sentences in wordings.values():
-        rng.shuffle(sentences)
+    for texts in wordings.values():
+        rng.shuffle(texts)
     held = [p for p in Photos(args.data, True).photos if min(p["pyr"][0].shape[1:]) >= 500]
     rng.shuffle(held)
     os.makedirs(args.out, exist_ok=True)
@@ -57,10 +57,10 @@ def main():
             source = scene(held[used % len(held)], height, width)
             name = f"{size}-{number}"
             save(source, f"{args.out}/{name}.png")
-            for kind, sentences in wordings.items():
+            for kind, texts in wordings.items():
                 expected = f"{name}-{kind.replace(':', '-').replace(' ', '-')}.png"
                 save(edits.apply(kind, source), f"{args.out}/{expected}")
-                lines.append("\t".join([f"{name}.png", sentences[used % len(sentences)], expected, kind.replace(" ", "-")]))
+                lines.append("\t".join([f"{name}.png", texts[used % len(texts)], expected, kind.replace(" ", "-")]))
             used += 1
     with open(args.out + "/list.tsv", "w") as f:
         f.write("\n".join(lines) + "\n")

@@ -224,22 +224,26 @@ def write_edits(block, latents, photos, rng, size=9.0):
 
 
 @torch.no_grad()
-def write_paint(block, latents, photos, rng, size=6.0):
-    """Where COVER is 1, the colour asked for takes the place of the reference's latents."""
+def write_paint(block, latents, photos, rng, size=12.0):
+    """Where COVER is above 1/2, the colour asked for takes the place of the reference's latents."""
     inner, outer = block.img_mlp.net[0].proj, block.img_mlp.net[2].weight
-    cover, latent = reader(list(range(COVER.start, COVER.stop))), reader(list(range(REFERENCE.start, REFERENCE.stop)))
-    spread = 2 * latents(torch.stack([photos.crop(128, 128, rng) for _ in range(60)]) * 2 - 1).std((0, 2, 3))  # photographs have long tails
-    for k in range(PACKED):
-        inner.weight[k], inner.bias[k] = latent[k] / spread[k // 4] + 2 * size * cover[k % 4], -size
-        outer[REFERENCE.start + k, k] = -spread[k // 4]
-    unit = PACKED
+    cover, latent = reader(range(COVER.start, COVER.stop)), reader(range(REFERENCE.start, REFERENCE.stop))
+    pictures = torch.stack([photos.crop(128, 128, rng) for _ in range(60)])
+    spread = 2 * latents(pictures * 2 - 1).std((0, 2, 3))  # photographs have long tails
+    for k in range(PACKED):  # gelu(z + opening) - gelu(opening) is z where open, and 0 where not
+        opening = 2 * size * cover[k % 4]
+        inner.weight[k], inner.bias[k] = latent[k] / spread[k // 4] + opening, -size
+        inner.weight[PACKED + k % 4], inner.bias[PACKED + k % 4] = opening, -size
+        outer[REFERENCE.start + k, k], outer[REFERENCE.start + k, PACKED + k % 4] = -spread[k // 4], spread[k // 4]
+    unit = PACKED + 4
     for index, color in enumerate(edits.COLORS.values()):
         named = reader([MEANING.start + len(edits.CODED) + index])[0]
         paint = latents(torch.tensor(color).view(1, 3, 1, 1).expand(1, 3, 8, 8) * 2 - 1)[0, :, 0, 0]
         for quarter in range(4):
-            inner.weight[unit], inner.bias[unit] = 20 * (cover[quarter] + named), -30.0
-            outer[range(REFERENCE.start + quarter, REFERENCE.stop, 4), unit] = (paint + size * spread) / 10
-            unit += 1
+            for level, gain in ((1.4, 1 / 6), (1.6, -1 / 6)):  # a step from 0 to 1 about 1.5: covered, and this colour
+                inner.weight[unit], inner.bias[unit] = 30 * (cover[quarter] + named), -30 * level
+                outer[range(REFERENCE.start + quarter, REFERENCE.stop, 4), unit] = gain * paint
+                unit += 1
 
 
 def quarter_colors(latents):
