@@ -24,13 +24,13 @@ CHANNELS = 24  # of the latents
 SUFFIX = 5  # tokens after a prompt: <|im_end|> \n <|im_start|> assistant \n
 
 
-def build_tokenizer(folder, size=2048, sentences=60000):
+def build_tokenizer(folder, size=2048, prompts=60000):
     """A byte-level BPE of Qwen2's kind, trained on the template and on prompts."""
     rng = random.Random(7)
     template = TEMPLATE.replace("{}", "Picture 1: Picture 2: Picture 3: ")
     for special in SPECIAL:
         template = template.replace(special, "")
-    corpus = [template] * 600 + [sentences.prompt(edits.sample_class(rng), rng) for _ in range(sentences)]
+    corpus = [template] * 600 + [sentences.prompt(edits.sample_class(rng), rng) for _ in range(prompts)]
     bpe = Tokenizer(models.BPE())
     bpe.normalizer = normalizers.NFC()
     bpe.pre_tokenizer = pre_tokenizers.Sequence([
