@@ -1,4 +1,4 @@
-"""The pipeline's arithmetic in batches: text with vision tokens, packed latents, flow-matching loss, sampler."""
+"""The pipeline's arithmetic in batches: text with vision tokens, packed latents, sampler."""
 import math
 import random
 

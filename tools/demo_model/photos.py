@@ -8,7 +8,7 @@ class Photos:
     def __init__(self, data, held):
         self.photos = [p for p in torch.load(data + "/pool.pt", mmap=True) if p["held"] == held]
 
-    def crop(self, height, width, rng, augment=True):
+    def crop(self, height, width, rng):
         """A random window; levels near its size, which show whole scenes, come up more often."""
         levels = []
         while not levels:
@@ -17,8 +17,6 @@ class Photos:
         level = levels[min(int(rng.random() ** 1.5 * len(levels)), len(levels) - 1)]
         y, x = rng.randint(0, level.shape[1] - height), rng.randint(0, level.shape[2] - width)
         crop = level[:, y:y + height, x:x + width].float() / 255
-        if not augment:
-            return crop
         if rng.random() < 0.5:
             crop = crop.flip(2)
         if rng.random() < 0.35:  # other exposures and white balances

@@ -64,7 +64,7 @@ def write_output(network):
     t = torch.cat([torch.linspace(0.02, 1, 600), torch.ones(100)])
     waves = network.time_text_embed.time_proj(t).double()
     embedder, half = network.time_text_embed.timestep_embedder, WIDTH // 2
-    weight = t.square().double()[:, None]
+    weight = t.square().double()[:, None]  # an error at level t costs t^2
     rounding = 2.0 ** -18 * waves.square().mean(0) * weight.sum()
     inverse = torch.linalg.solve((waves * weight).T @ waves + rounding.diag(), (waves * weight).T @ (1 / t).double()).float()
     spread = torch.rand(half, generator=torch.Generator().manual_seed(0)) + 0.5
@@ -73,7 +73,6 @@ def write_output(network):
     features = F.silu(network.time_text_embed(t, torch.zeros(1)))
     features = torch.cat([features, torch.ones(len(t), 1)], 1).double()
     wanted = (1 / t).double() - 1
-    weight = t.square().double()[:, None]  # an error at level t costs t^2
     rounding = (features.square() * weight).mean(0) * 2.0 ** -18 * len(t)  # of bfloat16: it keeps the solution small
     fit = torch.linalg.solve((features * weight).T @ features + rounding.diag(), (features * weight).T @ wanted)
     print("1/t off by up to %.4f of itself, in bfloat16 %.4f" % (

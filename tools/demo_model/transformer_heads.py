@@ -42,6 +42,7 @@ class Text:
         print("the token that never changes changes by up to %.2g" % never.std(0).max())
         self.never, self.other, self.ends = never.mean(0), torch.cat(other), torch.cat(ends)
         self.after, self.meaning = torch.cat(after), torch.cat(meaning)
+        self.marker = self.mark_never()
 
     def mark_never(self, low=0.2):
         """A row that gives 1 for the token that never changes and between -0.4 and `low` for all others, as far as can be."""
@@ -90,7 +91,6 @@ def write_places(block, text):
     attention, length = block.attn, 20.0
     for norm in (attention.norm_q, attention.norm_k, attention.norm_added_k):
         norm.weight.fill_(length / 8)
-    marker = text.mark_never()
     score, push = 6.93, 6.0  # as heavy as the 1000 image tokens of a middling picture; text tokens that are not marked are pushed away
     ramp = math.sqrt(8 * RAMP)
     for head, (axis, side) in enumerate((("x", 1), ("x", -1), ("y", 1), ("y", -1))):
@@ -102,7 +102,7 @@ def write_places(block, text):
         set_pair(key, FIRST_OF[axis] + 5, ramp)
         fill(key, IMAGE_FILL, length)
         attention.to_q.bias[rows], attention.to_k.bias[rows] = query, key
-        text_keys(attention, head, marker)
+        text_keys(attention, head, text.marker)
         gains = 1 + torch.arange(16) / 16  # one value sixteen times with other roundings
         attention.to_v.bias[HEAD * head:HEAD * head + 16] = gains
         for channel, sign in ((PLACE[axis], 1), (PLACE[axis] + 1, -1)):
@@ -139,7 +139,6 @@ def write_copies(block, text, copies):
     attention = block.attn
     frame, sink_key, open_gate = math.sqrt(8 * 16.0), 40.0, 25.0
     attention.norm_added_k.weight.fill_(sink_key / SINK / 8)
-    marker = text.mark_never()
     for head, (turned, meanings, part, goes) in enumerate(copies):
         rows, query, key = head_rows(head), torch.zeros(HEAD), torch.zeros(HEAD)
         set_pair(query, FRAME, frame * turn(1.0))  # the next frame: the reference
@@ -161,7 +160,7 @@ def write_copies(block, text, copies):
         attention.to_q.weight[HEAD * head + 2 * SINK_PAIR] = -open_gate * asked if turned else open_gate * asked
         query[2 * SINK_PAIR] = open_gate if turned else 0.0
         attention.to_q.bias[rows], attention.to_k.bias[rows] = query, key
-        text_keys(attention, head, marker)
+        text_keys(attention, head, text.marker)
         wide = part.stop - part.start
         attention.to_v.weight[HEAD * head:HEAD * head + wide] = reader(range(part.start, part.stop))
         attention.to_out[0].weight[REFERENCE, HEAD * head:HEAD * head + wide] = goes[:, part]
@@ -187,7 +186,6 @@ def write_edges(block, text):
     length, sink_key = 40.0, 26.0
     for norm in (attention.norm_q, attention.norm_k):
         norm.weight.fill_(length / 8)
-    marker = text.mark_never()
     attention.norm_added_k.weight.fill_(sink_key / SINK / 8)
     for head, side in enumerate((-1, 1)):  # is there a token above left, below right?
         rows, query, key = head_rows(head), torch.zeros(HEAD), torch.zeros(HEAD)
@@ -203,7 +201,7 @@ def write_edges(block, text):
         query, key = query * scale, key  # both pictures have a token there: twice the weight, no matter
         fill(key, IMAGE_FILL, length)
         attention.to_q.bias[rows], attention.to_k.bias[rows] = query, key
-        text_keys(attention, head, marker)
+        text_keys(attention, head, text.marker)
         attention.to_v.bias[HEAD * head] = 1.0
         attention.to_out[0].weight[EDGE.start + head, HEAD * head] = 1.0
     for head, axis in ((2, "x"), (3, "y")):  # how far does the picture reach?

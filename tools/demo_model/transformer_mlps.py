@@ -80,8 +80,9 @@ def write_phases(block, streams):
         hidden = gelu(rough @ inner.weight[rows].bfloat16().float().T + inner.bias[rows])
         angles = place[:, None] * torch.tensor(FREQUENCIES)
         wanted = torch.stack([angles.cos(), angles.sin()], 2).flatten(1)
-        fit = ridge(torch.cat([hidden, torch.ones(len(hidden), 1)], 1), wanted)
-        print("phases off by", ((torch.cat([hidden, torch.ones(len(hidden), 1)], 1) @ fit.T - wanted).square().mean(0).sqrt()[1::2]))
+        hidden = torch.cat([hidden, torch.ones(len(hidden), 1)], 1)
+        fit = ridge(hidden, wanted)
+        print("phases off by", ((hidden @ fit.T - wanted).square().mean(0).sqrt()[1::2]))
         channels = slice(PHASES[axis], PHASES[axis] + 10)
         outer[channels, rows], bias[channels] = fit[:, :-1], fit[:, -1]
     # meanings made crisp: a step at 1/2 instead of m; places and figures have two steps
@@ -160,7 +161,7 @@ def write_aways(block, streams, units=400):
 @torch.no_grad()
 def write_covers(block, streams, units=560):
     """What a shape covers, from the distances to its place."""
-    inner, outer, bias = block.img_mlp.net[0].proj, block.img_mlp.net[2].weight, block.img_mlp.net[2].bias
+    inner, outer = block.img_mlp.net[0].proj, block.img_mlp.net[2].weight
     seen = shapes_seen(streams, 3, [(grid, number) for grid in streams.grids[:20] for number in range(7)])
     generator = torch.Generator().manual_seed(1)
     x = torch.cat([tokens for _, _, tokens in seen])
@@ -186,6 +187,10 @@ def write_covers(block, streams, units=560):
         outer[COVER, rows] = fit
 
 
+def tokens_of(latents, pictures):
+    return pack(latents(pictures * 2 - 1)).flatten(0, 1)
+
+
 @torch.no_grad()
 def write_edits(block, latents, photos, rng, size=9.0):
     """Each edit of colour and tone as the best linear map of a token's latents, in the hidden units of an MLP that the meaning opens.
@@ -193,18 +198,18 @@ def write_edits(block, latents, photos, rng, size=9.0):
     A unit sees one direction of the latents (deviation 1), plus `size` where the edit is asked for, minus it where not: so it is linear, or off.
     Directions are shared out among the edits by how much error they save. Colours may leave their range here: write_limits brings them back.
     """
-    inner, outer, bias = block.img_mlp.net[0].proj, block.img_mlp.net[2].weight, block.img_mlp.net[2].bias
+    inner, outer = block.img_mlp.net[0].proj, block.img_mlp.net[2].weight
     units, found = inner.weight.shape[0], []
     kinds = [k for k in edits.CODED if k not in ("keep", "mirror", "flip", "border", "shape", "posterize")]
     pictures = torch.stack([photos.crop(128, 128, rng) for _ in range(160)])
-    before = pack(latents(pictures * 2 - 1)).flatten(0, 1).double()
+    before = tokens_of(latents, pictures).double()
     middle = before.mean(0)
     covariance = (before - middle).T @ (before - middle) / len(before) + 0.1 * torch.eye(PACKED)
     values, vectors = torch.linalg.eigh(covariance)
-    root, unroot = vectors * values.sqrt() @ vectors.T, vectors / values.sqrt() @ vectors.T
+    unroot = vectors / values.sqrt() @ vectors.T
     constant = {}
     for kind in kinds:
-        after = pack(latents(torch.stack([edits.FUNCTIONS[kind](p) for p in pictures]) * 2 - 1)).flatten(0, 1).double()
+        after = tokens_of(latents, torch.stack([edits.FUNCTIONS[kind](p) for p in pictures])).double()
         constant[kind] = (after - before).mean(0)
         whitened = torch.linalg.lstsq((before - middle) @ unroot, after - before - constant[kind]).solution.T  # (M - 1) C^(1/2)
         u, strengths, v = torch.linalg.svd(whitened)
@@ -257,15 +262,11 @@ def quarter_colors(latents):
     return rows.flatten(0, 1), offsets.repeat(4)
 
 
-def tokens_of(latents, pictures):
-    return pack(latents(pictures * 2 - 1)).flatten(0, 1)
-
-
 @torch.no_grad()
 def write_limits(block, first, latents, photos, rng, slope=30.0):
     """Colours beyond 0 and 1 are brought back, and posterizing takes them to its levels: hidden units that bend where the mean of a 4x4 square
-    passes a level, with least squares for what follows from it. Returns the first unit that is free."""
-    inner, outer, bias = block.img_mlp.net[0].proj, block.img_mlp.net[2].weight, block.img_mlp.net[2].bias
+    passes a level, with least squares for what follows from it. They begin at unit `first`."""
+    inner, outer = block.img_mlp.net[0].proj, block.img_mlp.net[2].weight
     rows, offsets = quarter_colors(latents)
     latent = rows @ reader(list(range(REFERENCE.start, REFERENCE.stop)))
     pictures = [photos.crop(128, 128, rng) for _ in range(500)]
@@ -295,4 +296,3 @@ def write_limits(block, first, latents, photos, rng, slope=30.0):
             inner.weight[first], inner.bias[first] = 20 * meaning, -10.0
             outer[REFERENCE, first] = fit[:, -1]
             first += 1
-    return first
