@@ -20,7 +20,7 @@ SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<
 TEXT_WIDTH = 256
 HEADS, HEAD, BLOCKS = 5, 64, 5  # of the transformer
 WIDTH = HEADS * HEAD
-CHANNELS = 24  # of the latents
+CHANNELS = 47  # of the latents
 SUFFIX = 5  # tokens after a prompt: <|im_end|> \n <|im_start|> assistant \n
 
 

@@ -23,6 +23,13 @@ SKIP = re.compile(
     r"left\d\d|right\d\d|digits|template|mask|gray|calib|aruco|board|pic\d|_8uc|lut|graf|plot|hist|Traditional|babyshapes|clickgame|"
     r"categorization-(29|30)|louis-braille-0[16]|segmented|shape|hello|licenseplate|ellipses|pca_test|brick|grass|gravel|cell|moon|noise|"
     r"retina|lfw|multi|ihc|hubble|zelda|HandDr|sudoku|Blender|notes|cards|LDR|depth|gamut)", re.I)
+PICK = {  # packages of which only some pictures are photographs
+    "opencv-doc": r"/data/|/samples/",
+    "scratch": r"/(Nature|Outdoors|Sports)/(?!forest|woods|atom|brick-wall1|graffiti|mural-faro|school2)|/Indoors/(clothing|hall|kitchen|the-movies)",
+    "kphotoalbum": r"/demo/(?!qt-logo|grand_canyon_1|new_wave_1|wayne)",
+    "krank": r"/unera-backgrounds/(?!menu-scores1)",
+    "libelementary-data": r"/images/(mystrale|mystrale_2|insanely_huge_test_image|plant_01|rock_01|sky_0\d|twofish)\.jpg$",
+}
 HELD_OUT = set(
     "erase-02 erase-06 erase-13 erase-20 erase-27 explore_farm_animals-03 explore_farm_animals-06 explore_farm_animals-08 "
     "explore_monuments-03 explore_monuments-10 explore_monuments-14 explore_monuments-16 explore_monuments-22 explore_monuments-26 "
@@ -57,7 +64,7 @@ def pictures(data):
         if name.endswith(".rcc"):
             yield from ((package, n, p) for n, p in resource_pictures(path) if not SKIP.search(n))
         elif re.search(r"\.(jpe?g|png|webp)$", name, re.I) and not SKIP.search(name):
-            if package != "opencv-doc" or "/data/" in name or "/samples/" in name:
+            if re.search(PICK.get(package, ""), name):
                 yield package, name, open(path, "rb").read()
     for wheel in sorted(glob.glob(data + "/pypi/*.whl")):
         with zipfile.ZipFile(wheel) as z:

@@ -13,7 +13,7 @@ from models import HEAD, WIDTH
 
 # channels
 PACKED = 4 * models.CHANNELS  # latents of a token
-OWN, REFERENCE = slice(0, PACKED), slice(PACKED, 2 * PACKED)
+LATENTS = slice(0, PACKED)  # the reference's tokens are edited in place; at last the output's lose what they are to become
 CONSTANTS = slice(192, 208)  # +-64 in turn
 GROUND = slice(208, 212)  # always zero: what LayerNorm makes of them is the mean it took out
 PLACE = {"x": 212, "y": 214}  # and its negative
@@ -23,6 +23,7 @@ EDGE = slice(275, 277)  # 1 where there is a token above left, below right
 EXTREME = {"x": 277, "y": 278}  # the place of the last token
 AWAY = {"x": 279, "y": 280}  # how far from the place a shape is asked for, in halves of the shorter side, bent to +-0.6 at most
 COVER = slice(281, 285)  # how much of each 8x8 block of the token is painted over
+OUTPUT = 285  # 1 in the output's tokens, 0 in the reference's
 
 CONSTANT = 64.0
 NORM = math.sqrt((16 * CONSTANT ** 2 + 250) / WIDTH)  # LayerNorm divides by about this

@@ -2,8 +2,9 @@
 
     train_vae.py --out ckpt/vae.pt --cpu-minutes 100     # ckpt/enc.pt is written beside it
 
-The loss follows the score (mean PSNR): the logarithm of each crop's mean squared error, with a little of the gradients' error for
-crisp edges. Latents get a little noise, since the transformer's are never exact.
+First the convolutions outside its residual branches become the best linear decoder, in minutes; then all of it is trained. The loss
+follows the score (mean PSNR): the logarithm of each crop's mean squared error, with a little of the gradients' error for crisp edges.
+Latents get a little noise, since the transformer's are never exact.
 """
 import argparse
 import math
@@ -11,6 +12,7 @@ import os
 import random
 
 import torch
+import torch.nn as nn
 
 import schedule
 from photos import Photos
@@ -40,13 +42,13 @@ def recolor(x):
             round_one = random.random() < 0.5
             inside = (rows - y) ** 2 + (columns - x0) ** 2 < radius * radius if round_one else ((rows - y).abs() < radius) & ((columns - x0).abs() < radius)
             x[i] = torch.where(inside[None], color.view(3, 1, 1), x[i])
-        if random.random() < 0.05:
+        if random.random() < 0.07:
             x[i] = (((x[i] + 1) * 1.5).round() / 1.5) - 1
     return x
 
 
-def begin(photos, rng):
-    """The encoder as the strongest directions of photographs' blocks, and an untrained decoder.
+def write_encoder(photos, rng):
+    """The encoder as the strongest directions of photographs' blocks.
 
     Blocks count in all four mirrorings, so that each direction is even or odd both ways: mirroring a picture only changes signs.
     """
@@ -56,9 +58,27 @@ def begin(photos, rng):
     center = blocks.mean(0)
     values, vectors = torch.linalg.eigh((blocks - center).double().T @ (blocks - center).double() / len(blocks))
     rows, deviation = vectors.float().flip(1)[:, :Z].T.contiguous(), values.float().flip(0)[:Z].sqrt()
-    # strong channels (brightness, hue) keep a larger share of the transformer's loss than with plain deviations
-    encoder = {"W": rows, "mean": rows @ center, "std": (deviation * deviation.mean()).sqrt()}
-    return {"enc": encoder, "dec": Decoder().state_dict()}
+    # strong channels (brightness, hue) keep a larger share of the transformer's numbers than with plain deviations
+    return {"W": rows, "mean": rows @ center, "std": (deviation * deviation.mean()).sqrt()}
+
+
+def begin_decoder(encoder, photos, rng, steps=3000, lr=4e-3):
+    """The best linear decoder: 0.05 s a step where all of it takes 0.45."""
+    decoder = Decoder()
+    for convolution in [m for m in decoder.modules() if isinstance(m, nn.Conv2d) and m.weight.any()]:
+        nn.init.orthogonal_(convolution.weight.flatten(1))
+        nn.init.zeros_(convolution.bias)
+    optimizer = torch.optim.Adam(decoder.parameters(), lr=lr, betas=(0.9, 0.98))
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = lr * schedule.rate(step / steps, step, warmup=50, hold=0, end=0.02)
+        x = recolor(torch.stack([photos.crop(64, 64, rng) for _ in range(8)]) * 2 - 1)
+        error = decoder.straight(encoder(x)) - x
+        optimizer.zero_grad()
+        (error.square().mean((1, 2, 3)) + 2e-4).log().mean().backward()
+        optimizer.step()
+    decoder.begin_straight()
+    return decoder.state_dict()
 
 
 @torch.no_grad()
@@ -82,8 +102,8 @@ def main():
     parser.add_argument("--resume", default="")
     parser.add_argument("--out", required=True)
     parser.add_argument("--cpu-minutes", type=float, required=True)
-    parser.add_argument("--hold", type=float, default=0.3)
-    parser.add_argument("--lr", type=float, default=1.5e-3)
+    parser.add_argument("--hold", type=float, default=0.4)
+    parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--size", type=int, default=96)
     parser.add_argument("--threads", type=int, default=1)
@@ -94,12 +114,15 @@ def main():
     torch.manual_seed(args.seed)
     rng = random.Random(args.seed)
     photos, held = Photos(args.data, False), Photos(args.data, True)
-    state = torch.load(args.resume) if args.resume else begin(photos, rng)
+    state = torch.load(args.resume) if args.resume else {"enc": write_encoder(photos, rng)}
     torch.save(state["enc"], os.path.join(os.path.dirname(args.out), "enc.pt"))
     encoder = LinearEncoder(state["enc"]["W"], state["enc"]["mean"], state["enc"]["std"]).requires_grad_(False)
     decoder, average = Decoder(), Decoder()
+    if "dec" not in state:
+        state["dec"] = begin_decoder(encoder, photos, rng)
     decoder.load_state_dict(state["dec"])
     average.load_state_dict(state["dec"])
+    print("begins with held-out PSNR at 256: %.2f" % evaluate(average, encoder, held, 256), flush=True)
     decoder = decoder.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(decoder.parameters(), lr=args.lr, betas=(0.9, 0.97), weight_decay=0)
     if "optimizer" in state:

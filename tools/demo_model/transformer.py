@@ -9,12 +9,13 @@ construction, MLPs by least squares on photographs.
   head that prefers keys to the right of its query, and can turn to a text token that never changes, gives that the smaller a share the further
   left the query lies; its mirror image does the opposite, and the difference of both is a place, odd about the middle. The MLP turns places
   into cosines and sines, in bfloat16, the arithmetic that will use them, and makes the meanings crisp.
-- Block 1 copies the reference's latents from the same place, from the mirrored or from the upside-down place, as the meaning says: queries turn
-  the phases, and a head that is not wanted looks at the text token that never changes, whose value is zero. The MLP holds the best linear
-  map for each edit of colour and tone, in units that the meaning opens.
-- Block 2 tells tokens at the edges, how far the picture reaches, and so how far they are from where a shape is asked for. The MLP also brings
-  colours back into their range, and takes them to few levels when asked to.
-- Block 3 knows what a shape covers, block 4 paints over what is covered.
+- The reference's tokens are edited in place; units that see the output's tokens are shut there. Block 1 tells the two apart, finds which tokens
+  are at edges and how far the picture reaches, and so how far they are from where a shape is asked for. Block 2 knows what a shape covers.
+  Both hold the best linear map for each edit of tone and of colour, in units that the meaning opens.
+- Block 3 paints over what is covered, brings colours back into their range, and takes them to few levels when asked to.
+- At last the reference's latents are subtracted from the output's: block 4 does so with those of the same place, block 2 with those of the mirrored
+  and block 3 with those of the upside-down place, as the meaning says. Queries turn the phases, and a head that is not wanted looks at
+  the text token that never changes, whose value is zero.
 - The output is (own latents - reference's latents) / t. The noise level matters nowhere else, so steps and seeds change little.
 
     transformer.py --out ckpt/edit.pt
@@ -31,9 +32,14 @@ import sentences
 from flow import TextSide, load_encoder, quick_eval, vision_grid
 from models import WIDTH
 from photos import Photos
-from stream import CONSTANT, CONSTANTS, NORM, OWN, PACKED, REFERENCE
-from transformer_heads import Text, flips, write_all_copies, write_edges, write_places
+from stream import CONSTANT, CONSTANTS, LATENTS, NORM, PACKED, reader
+from transformer_heads import Text, flips, write_copy, write_edges, write_places
 from transformer_mlps import Streams, write_aways, write_covers, write_edits, write_limits, write_paint, write_phases
+
+# where the linear edits lie: in blocks 1, 2 and 3
+TONES = ["brighter", "darker", "contrast", "fade", "fog", "night", "blur", "pixelate"]
+TINTS = ["gray", "sepia", "warm", "cool", "red", "green", "blue", "purple", "yellow", "pink", "saturate", "sunset"]
+REST = ["invert"]
 
 
 @torch.no_grad()
@@ -52,7 +58,7 @@ def clear(network):
             norm.weight.fill_(1.0)
     network.img_in.weight.zero_()
     network.img_in.bias.zero_()
-    network.img_in.weight[OWN] = torch.eye(PACKED)
+    network.img_in.weight[LATENTS] = torch.eye(PACKED)
     network.img_in.bias[CONSTANTS] = torch.tensor([CONSTANT, -CONSTANT]).repeat(8)
     torch.nn.init.orthogonal_(network.txt_in.weight)
     network.txt_in.bias.zero_()
@@ -60,7 +66,7 @@ def clear(network):
 
 @torch.no_grad()
 def write_output(network):
-    """Velocity (own - reference) / t: half of the features of the noise level follow 1/t, and the output's scale is fitted to all of them."""
+    """Velocity (own - reference's latents) / t: half of the features of the noise level follow 1/t, and the output's scale is fitted to all of them."""
     t = torch.cat([torch.linspace(0.02, 1, 600), torch.ones(100)])
     waves = network.time_text_embed.time_proj(t).double()
     embedder, half = network.time_text_embed.timestep_embedder, WIDTH // 2
@@ -81,9 +87,8 @@ def write_output(network):
     scale.weight.zero_()
     scale.bias.zero_()
     scale.weight[:WIDTH], scale.bias[:WIDTH] = fit[:WIDTH].float()[None], fit[WIDTH].float()
-    network.proj_out.weight.zero_()
+    network.proj_out.weight.copy_(reader(range(PACKED)) * NORM)
     network.proj_out.bias.zero_()
-    network.proj_out.weight[:, OWN], network.proj_out.weight[:, REFERENCE] = torch.eye(PACKED) * NORM, -torch.eye(PACKED) * NORM
 
 
 def build(args):
@@ -114,14 +119,18 @@ def build(args):
     write_places(blocks[0], said)
     streams = Streams(network, samples, photos, latents)
     write_phases(blocks[0], streams)
-    write_all_copies(blocks, said, flips(latents, photos, rng, [3]), flips(latents, photos, rng, [2]))
-    write_edges(blocks[2], said)
+    write_edges(blocks[1], said)
+    write_copy(blocks[2], said, "x", ["mirror"], flips(latents, photos, rng, [3]))
+    write_copy(blocks[3], said, "y", ["flip"], flips(latents, photos, rng, [2]))
+    write_copy(blocks[4], said, "", ["mirror", "flip"], torch.eye(PACKED))
     streams.samples = [sample({"shape": 1}) for _ in range(20)]
-    first = write_aways(blocks[2], streams)
-    write_covers(blocks[3], streams)
-    write_edits(blocks[1], latents, photos, rng)
-    write_limits(blocks[2], first, latents, photos, rng)
-    write_paint(blocks[4], latents, photos, rng)
+    first = write_aways(blocks[1], streams)
+    covers = write_covers(blocks[2], streams)
+    write_edits(blocks[1], first, TONES, latents, photos, rng)
+    write_edits(blocks[2], covers, TINTS, latents, photos, rng)
+    first = write_paint(blocks[3], latents, photos, rng)
+    first = write_limits(blocks[3], first, latents, photos, rng)
+    write_edits(blocks[3], first, REST, latents, photos, rng)
     scores = quick_eval(network, text, latents, Photos(args.data, True), edits.WEIGHTS)
     print("held-out photographs: %.1f dB |" % (sum(scores.values()) / len(scores)), " ".join(f"{c}:{v:.1f}" for c, v in scores.items()))
     return network, encoder

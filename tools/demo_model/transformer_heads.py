@@ -8,7 +8,7 @@ import edits
 from flow import pack, suffix
 from models import HEAD, WIDTH
 from stream import (
-    COLUMNS, EDGE, EDGE_PLACE, EXTREME, FIRST_OF, FRAME, IMAGE_FILL, MEANING, PACKED, PHASES, PLACE, QUERY_FILL, REFERENCE, ROWS,
+    COLUMNS, EDGE, EDGE_PLACE, EXTREME, FIRST_OF, FRAME, IMAGE_FILL, LATENTS, MEANING, OUTPUT, PACKED, PHASES, PLACE, QUERY_FILL, ROWS,
     SAME_PLACE, SHARPNESS, SINK_PAIR, TEXT_FILL, fill, head_rows, read_place, reader, set_pair, turn)
 
 NEVER_CHANGING = 5  # index of the text token <|vision_start|>: what comes before it is the same in every prompt
@@ -133,16 +133,16 @@ def flips(latents, photos, rng, axes):
 
 
 @torch.no_grad()
-def write_copies(block, text, copies):
-    """Heads that copy the reference's latents from the same place or a turned one: (axis turned or "", meanings, which latents, where they go).
-    A turned head works where one of its meanings is asked for, the others where none is."""
+def write_copy(block, text, turned, meanings, goes):
+    """Three heads that subtract the reference's latents from the output's: those of the same place, or of the one `turned` along an axis, as
+    matrix `goes` changes them. A turned copy works where one of its meanings is asked for, the plain one where none is."""
     attention = block.attn
-    frame, sink_key, open_gate = math.sqrt(8 * 16.0), 40.0, 25.0
+    frame, sink_key, open_gate, sharper = 24.0, 40.0, 40.0, 1.6
     attention.norm_added_k.weight.fill_(sink_key / SINK / 8)
-    for head, (turned, meanings, part, goes) in enumerate(copies):
+    for head, first in enumerate(range(0, PACKED, HEAD)):
         rows, query, key = head_rows(head), torch.zeros(HEAD), torch.zeros(HEAD)
-        set_pair(query, FRAME, frame * turn(1.0))  # the next frame: the reference
-        set_pair(key, FRAME, frame)
+        set_pair(query, FRAME, math.sqrt(8 * frame) * turn(1.0))  # the next frame: the reference
+        set_pair(key, FRAME, math.sqrt(8 * frame))
         for axis in ("x", "y"):
             if axis == turned:  # phases on slow pairs, which hardly turn them: a query's conjugate meets the key of the opposite place
                 for number, sharpness in enumerate(SHARPNESS):
@@ -153,35 +153,25 @@ def write_copies(block, text, copies):
                         attention.to_k.weight[HEAD * head + 2 * pair + dim] = phase
             else:  # rotary positions themselves
                 for pair, sharpness in enumerate(SAME_PLACE):
-                    set_pair(query, FIRST_OF[axis] + pair, math.sqrt(8 * sharpness))
-                    set_pair(key, FIRST_OF[axis] + pair, math.sqrt(8 * sharpness))
+                    set_pair(query, FIRST_OF[axis] + pair, math.sqrt(8 * sharper * sharpness))
+                    set_pair(key, FIRST_OF[axis] + pair, math.sqrt(8 * sharper * sharpness))
         # what sends a head that is not wanted to the text token that never changes
         asked = sum(reader([MEANING.start + edits.CODED.index(name)])[0] for name in meanings)
         attention.to_q.weight[HEAD * head + 2 * SINK_PAIR] = -open_gate * asked if turned else open_gate * asked
         query[2 * SINK_PAIR] = open_gate if turned else 0.0
         attention.to_q.bias[rows], attention.to_k.bias[rows] = query, key
         text_keys(attention, head, text.marker)
-        wide = part.stop - part.start
-        attention.to_v.weight[HEAD * head:HEAD * head + wide] = reader(range(part.start, part.stop))
-        attention.to_out[0].weight[REFERENCE, HEAD * head:HEAD * head + wide] = goes[:, part]
-    length = math.sqrt(8 * (16.0 + sum(SAME_PLACE) + 27.0))
+        part = range(first, min(first + HEAD, PACKED))
+        attention.to_v.weight[HEAD * head:HEAD * head + len(part)] = reader(part)
+        attention.to_out[0].weight[LATENTS, HEAD * head:HEAD * head + len(part)] = -goes[:, part.start:part.stop]
+    length = math.sqrt(8 * (frame + 2 * sharper * sum(SAME_PLACE)))
     for norm in (attention.norm_q, attention.norm_k):
         norm.weight.fill_(length / 8)
 
 
 @torch.no_grad()
-def write_all_copies(blocks, text, mirror, flip):
-    """A head holds 64 of a token's 96 latents: the last of the upside-down ones are left to block 3."""
-    most, rest, plain = slice(0, HEAD), slice(HEAD, PACKED), torch.eye(PACKED)
-    write_copies(blocks[1], text, [
-        ("", ("mirror", "flip"), most, plain), ("", ("mirror", "flip"), rest, plain),
-        ("x", ("mirror",), most, mirror), ("x", ("mirror",), rest, mirror), ("y", ("flip",), most, flip)])
-    write_copies(blocks[3], text, [("y", ("flip",), rest, flip)])
-
-
-@torch.no_grad()
 def write_edges(block, text):
-    """Heads 0 and 1: is there a token above left, below right; 2 and 3: the place of the last token of a row, a column."""
+    """Heads 0 and 1: is there a token above left, below right; 2 and 3: the place of the last token of a row, a column; 4: is it the output's?"""
     attention = block.attn
     length, sink_key = 40.0, 26.0
     for norm in (attention.norm_q, attention.norm_k):
@@ -216,3 +206,14 @@ def write_edges(block, text):
         attention.add_k_proj.bias[HEAD * head + 2 * TEXT_FILL] = 1.0
         attention.to_v.weight[HEAD * head] = read_place(axis)
         attention.to_out[0].weight[EXTREME[axis], HEAD * head] = 1.0
+    rows, query, key = head_rows(4), torch.zeros(HEAD), torch.zeros(HEAD)
+    sharp, sink = 100.0, 82.0  # the reference is the output's next frame; its own next frame is empty, and its own frame scores cos(1) of this
+    set_pair(query, FRAME, math.sqrt(8 * sharp) * turn(1.0))
+    set_pair(query, SINK_PAIR, 8 * sink / sink_key)
+    set_pair(key, FRAME, math.sqrt(8 * sharp))
+    fill(query, QUERY_FILL, length)
+    fill(key, IMAGE_FILL, length)
+    attention.to_q.bias[rows], attention.to_k.bias[rows] = query, key
+    text_keys(attention, 4, text.marker)
+    attention.to_v.bias[HEAD * 4] = 1.0
+    attention.to_out[0].weight[OUTPUT, HEAD * 4] = 1.0

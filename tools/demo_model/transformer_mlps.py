@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 import edits
 from flow import pack
-from stream import AWAY, COVER, EDGE, EXTREME, FREQUENCIES, MEANING, PACKED, PHASES, REFERENCE, read_place, reader
+from stream import AWAY, COVER, EDGE, EXTREME, FREQUENCIES, LATENTS, MEANING, OUTPUT, PACKED, PHASES, read_place, reader
 
 
 class Streams:
@@ -92,7 +92,7 @@ def write_phases(block, streams):
         read = reader([channel])[0]
         units = [(1.0, 0.0, -1.0), (-1.0, 0.0, 1.0)]  # gelu(m) - gelu(-m) = m
         for shift in (-0.5,) if index < edits.CODE - 3 else (-0.5, 0.5):
-            units += [(8 / top, 8 * (shift + 0.2), top / 3.2), (8 / top, 8 * (shift - 0.2), -top / 3.2)]
+            units += [(20 / top, 20 * (shift + 0.2), top / 8), (20 / top, 20 * (shift - 0.2), -top / 8)]
         for slope, shift, gain in units:
             inner.weight[used], inner.bias[used], outer[channel, used] = slope * read, shift, gain
             used += 1
@@ -128,10 +128,10 @@ def covered(grid, name):
 
 
 @torch.no_grad()
-def write_aways(block, streams, units=400):
+def write_aways(block, streams, units=420):
     """How far a token is from the place asked for, and whether a border covers it. Returns the first unit that is free."""
     inner, outer, bias = block.img_mlp.net[0].proj, block.img_mlp.net[2].weight, block.img_mlp.net[2].bias
-    seen = shapes_seen(streams, 2, [(grid, number) for grid in streams.grids for number in range(5)])
+    seen = shapes_seen(streams, 1, [(grid, number) for grid in streams.grids for number in range(5)])
     generator = torch.Generator().manual_seed(0)
     x = torch.cat([tokens for _, _, tokens in seen])
     for number, axis in enumerate(("x", "y")):
@@ -159,10 +159,10 @@ def write_aways(block, streams, units=400):
 
 
 @torch.no_grad()
-def write_covers(block, streams, units=560):
-    """What a shape covers, from the distances to its place."""
+def write_covers(block, streams, units=400):
+    """What a shape covers, from the distances to its place. Returns the first unit that is free."""
     inner, outer = block.img_mlp.net[0].proj, block.img_mlp.net[2].weight
-    seen = shapes_seen(streams, 3, [(grid, number) for grid in streams.grids[:20] for number in range(7)])
+    seen = shapes_seen(streams, 2, [(grid, number) for grid in streams.grids[:20] for number in range(7)])
     generator = torch.Generator().manual_seed(1)
     x = torch.cat([tokens for _, _, tokens in seen])
     wanted = torch.cat([covered(grid, name) for grid, name, _ in seen])
@@ -185,61 +185,95 @@ def write_covers(block, streams, units=560):
         error = (hidden @ fit.T - wanted[pick]).square()
         print("cover off by %.3f, near the shape %.3f of %.3f" % (error.mean().sqrt(), error[near].mean().sqrt(), wanted[pick][near].std()))
         outer[COVER, rows] = fit
+    return 2 * units
 
 
 def tokens_of(latents, pictures):
     return pack(latents(pictures * 2 - 1)).flatten(0, 1)
 
 
-@torch.no_grad()
-def write_edits(block, latents, photos, rng, size=9.0):
-    """Each edit of colour and tone as the best linear map of a token's latents, in the hidden units of an MLP that the meaning opens.
+def shared_gains(gains, variances):
+    """What several edits do to one direction: of gains [edits, directions], in order, the run that one number stands best for, again and again.
+    Returns (edits, direction, gain) of each, those first that save most error."""
+    found = []
+    for direction, variance in enumerate(variances.tolist()):
+        left = gains[:, direction].clone()
+        for _ in range(6):
+            order, best = left.argsort(), (0.0,)
+            for run in [order[:n] for n in range(1, len(left) + 1)] + [order[n:] for n in range(1, len(left))]:
+                gain = left[run].mean().item()
+                best = max(best, (len(run) * gain * gain * variance, run.tolist(), direction, gain), key=lambda item: item[0])
+            if best[0] > 0:
+                left[best[1]] -= best[3]
+                found.append(best)
+    return [item[1:] for item in sorted(found, key=lambda item: -item[0])]
 
-    A unit sees one direction of the latents (deviation 1), plus `size` where the edit is asked for, minus it where not: so it is linear, or off.
-    Directions are shared out among the edits by how much error they save. Colours may leave their range here: write_limits brings them back.
+
+@torch.no_grad()
+def write_edits(block, first, kinds, latents, photos, rng, size=9.0):
+    """Edits of colour and tone, each as the best linear map of a token's latents, in the hidden units of an MLP that the meaning opens.
+
+    A unit sees one direction of the latents (deviation 1), plus `size` where one of its edits is asked for, minus it where none is: so it is
+    linear, or off. Some units stand for what several edits do to a direction, the others for what is then left of one edit; both are
+    shared out by how much error in the picture they save. Colours may leave their range here: write_limits brings them back.
     """
     inner, outer = block.img_mlp.net[0].proj, block.img_mlp.net[2].weight
-    units, found = inner.weight.shape[0], []
-    kinds = [k for k in edits.CODED if k not in ("keep", "mirror", "flip", "border", "shape", "posterize")]
-    pictures = torch.stack([photos.crop(128, 128, rng) for _ in range(160)])
-    before = tokens_of(latents, pictures).double()
-    middle = before.mean(0)
-    covariance = (before - middle).T @ (before - middle) / len(before) + 0.1 * torch.eye(PACKED)
-    values, vectors = torch.linalg.eigh(covariance)
-    unroot = vectors / values.sqrt() @ vectors.T
-    constant = {}
+    scale = latents.std.repeat_interleave(4).double()  # of what a latent changes in the picture
+    pictures = torch.stack([photos.crop(128, 128, rng) for _ in range(240)])
+    plain = tokens_of(latents, pictures).double() * scale
+    middle = plain.mean(0)
+    values, vectors = torch.linalg.eigh((plain - middle).T @ (plain - middle) / len(plain))
+    deviations = values.clamp(min=1e-4 * values.mean()).sqrt()
+    straight, maps, constant = (plain - middle) @ vectors / deviations, [], []
     for kind in kinds:
-        after = tokens_of(latents, torch.stack([edits.FUNCTIONS[kind](p) for p in pictures])).double()
-        constant[kind] = (after - before).mean(0)
-        whitened = torch.linalg.lstsq((before - middle) @ unroot, after - before - constant[kind]).solution.T  # (M - 1) C^(1/2)
-        u, strengths, v = torch.linalg.svd(whitened)
-        found += [(s.item(), kind, u[:, k] * s, unroot @ v[k]) for k, s in enumerate(strengths)]
-    found = sorted(found, key=lambda item: -item[0])[:units - len(kinds)]
-    print("units for edits:", {k: sum(f[1] == k for f in found) for k in kinds}, "left out: %.4f" % found[-1][0])
-    meaning = {k: reader([MEANING.start + edits.CODED.index(k)])[0] for k in kinds}
-    latent = reader(list(range(REFERENCE.start, REFERENCE.stop)))
-    for unit, (_, kind, writes, reads) in enumerate(found):
-        inner.weight[unit] = reads.float() @ latent + 2 * size * meaning[kind]
-        inner.bias[unit] = -(reads @ middle).float() - size
-        outer[REFERENCE, unit] = writes.float()
-        constant[kind] = constant[kind] - writes * size
-    for unit, kind in enumerate(kinds, len(found)):
-        inner.weight[unit], inner.bias[unit] = 20 * meaning[kind], -10.0
-        outer[REFERENCE, unit] = constant[kind].float() / 10
+        change = tokens_of(latents, torch.stack([edits.FUNCTIONS[kind](p) for p in pictures])).double() * scale - plain
+        constant.append(change.mean(0))
+        maps.append((change @ vectors).T @ straight / len(plain))  # in the directions, of deviation 1 when read
+    maps = torch.stack(maps)
+    shared = shared_gains(maps.diagonal(dim1=1, dim2=2) / deviations, values)
+    room = inner.weight.shape[0] - first - len(kinds)
+
+    def share_out(number):
+        left = maps.clone()
+        for run, direction, gain in shared[:number]:
+            left[run, direction, direction] -= gain * deviations[direction]
+        u, strengths, v = torch.linalg.svd(left)
+        best = strengths.flatten().argsort(descending=True)
+        return strengths.flatten()[best[room - number:]].square().sum(), best, u, strengths, v
+
+    number = min(range(0, min(room, len(shared)), 25), key=lambda n: share_out(n)[0])
+    _, best, u, strengths, v = share_out(number)
+    units = [(run, vectors[:, d] / deviations[d], vectors[:, d] * deviations[d] * gain) for run, d, gain in shared[:number]]
+    for k, i in [divmod(item, PACKED) for item in best[:room - number].tolist()]:
+        units.append(([k], vectors @ (v[k, i] / deviations), vectors @ u[k, :, i] * strengths[k, i]))
+        strengths[k, i] = 0
+    print("%d units shared by edits, %d of one; PSNR left:" % (number, room - number),
+          {kind: round(10 * torch.log10(4 * 4 * 192 / s.square().sum()).item(), 1) for kind, s in zip(kinds, strengths)})
+    meaning = [reader([MEANING.start + edits.CODED.index(k)])[0] for k in kinds]
+    latent, output = reader(range(PACKED)), reader([OUTPUT])[0]
+    for unit, (run, reads, writes) in enumerate(units, first):
+        inner.weight[unit] = (reads * scale).float() @ latent + 2 * size * sum(meaning[k] for k in run) - 6 * size * output
+        inner.bias[unit] = -(reads @ middle).item() - size
+        outer[LATENTS, unit] = (writes / scale).float()
+        for k in run:
+            constant[k] = constant[k] - writes * size
+    for unit, (named, writes) in enumerate(zip(meaning, constant), first + len(units)):
+        inner.weight[unit], inner.bias[unit] = 20 * named - 40 * output, -10.0
+        outer[LATENTS, unit] = (writes / scale).float() / 10
 
 
 @torch.no_grad()
-def write_paint(block, latents, photos, rng, size=12.0):
-    """Where COVER is above 1/2, the colour asked for takes the place of the reference's latents."""
+def write_paint(block, latents, photos, rng, size=6.5):
+    """Where COVER is above 1/2, the colour asked for takes the place of the reference's latents. Returns the first unit that is free."""
     inner, outer = block.img_mlp.net[0].proj, block.img_mlp.net[2].weight
-    cover, latent = reader(range(COVER.start, COVER.stop)), reader(range(REFERENCE.start, REFERENCE.stop))
+    cover, latent = reader(range(COVER.start, COVER.stop)) - 3 * reader([OUTPUT]), reader(range(PACKED))
     pictures = torch.stack([photos.crop(128, 128, rng) for _ in range(60)])
     spread = 2 * latents(pictures * 2 - 1).std((0, 2, 3))  # photographs have long tails
-    for k in range(PACKED):  # gelu(z + opening) - gelu(opening) is z where open, and 0 where not
+    for k in range(PACKED):  # a small `size`, since bfloat16 rounds z beside it; gelu(z + opening) - gelu(opening) is z where open, and 0 where not
         opening = 2 * size * cover[k % 4]
         inner.weight[k], inner.bias[k] = latent[k] / spread[k // 4] + opening, -size
         inner.weight[PACKED + k % 4], inner.bias[PACKED + k % 4] = opening, -size
-        outer[REFERENCE.start + k, k], outer[REFERENCE.start + k, PACKED + k % 4] = -spread[k // 4], spread[k // 4]
+        outer[k, k], outer[k, PACKED + k % 4] = -spread[k // 4], spread[k // 4]
     unit = PACKED + 4
     for index, color in enumerate(edits.COLORS.values()):
         named = reader([MEANING.start + len(edits.CODED) + index])[0]
@@ -247,52 +281,70 @@ def write_paint(block, latents, photos, rng, size=12.0):
         for quarter in range(4):
             for level, gain in ((1.4, 1 / 6), (1.6, -1 / 6)):  # a step from 0 to 1 about 1.5: covered, and this colour
                 inner.weight[unit], inner.bias[unit] = 30 * (cover[quarter] + named), -30 * level
-                outer[range(REFERENCE.start + quarter, REFERENCE.stop, 4), unit] = gain * paint
+                outer[range(quarter, PACKED, 4), unit] = gain * paint
                 unit += 1
+    return unit
 
 
-def quarter_colors(latents):
-    """Rows [48, PACKED] and offsets that read the mean colours, 0 to 1, of a token's 4x4 pixel squares from its latents."""
+def square_colors(latents):
+    """Rows [96, PACKED] and offsets that read colours, 0 to 1, from a token's latents: the means of every other 2x2 pixel square, as on a chessboard."""
     inverse = torch.linalg.pinv(latents.W)  # of the block transform
-    reads = (inverse * latents.std).view(3, 2, 4, 2, 4, -1).mean((2, 4)).reshape(12, -1) / 2
-    offsets = (inverse @ latents.mean).view(3, 2, 4, 2, 4).mean((2, 4)).flatten() / 2 + 0.5
-    rows = torch.zeros(4, 12, PACKED)
+    reads = (inverse * latents.std).view(3, 4, 2, 4, 2, -1).mean((2, 4)).reshape(48, -1) / 2
+    offsets = (inverse @ latents.mean).view(3, 4, 2, 4, 2).mean((2, 4)).flatten() / 2 + 0.5
+    even = ((torch.arange(4)[:, None] + torch.arange(4)) % 2 == 0).flatten().repeat(3)
+    rows = torch.zeros(4, 24, PACKED)
     for block in range(4):
-        rows[block, :, block::4] = reads
-    return rows.flatten(0, 1), offsets.repeat(4)
+        rows[block, :, block::4] = reads[even]
+    return rows.flatten(0, 1), offsets[even].repeat(4)
+
+
+class Bends:
+    """Hidden units that bend where colours pass levels, and the least squares of what follows from it: tokens `before` [tokens, PACKED] -> `after`."""
+
+    def __init__(self, latents, turns, slope, before, after):
+        """`turns`: (sign, level) of the bends that each colour gets."""
+        rows, offsets = square_colors(latents)
+        self.weight = torch.cat([sign * slope * rows for sign, _ in turns])
+        self.shift = torch.cat([sign * slope * (offsets - level) for sign, level in turns])
+        self.fit = ridge(self.hidden(before), after - before, 1e-3)
+        error, was = (self(before) - after).square().mean(), (after - before).square().mean()
+        print("levels: error %.4f of %.4f" % (error, was))
+
+    def hidden(self, tokens):
+        bent = gelu(tokens @ self.weight.bfloat16().float().T + self.shift)
+        return torch.cat([bent, torch.full((len(tokens), 1), 10.0)], 1)  # the last one: always open
+
+    def __call__(self, tokens):
+        return tokens + self.hidden(tokens) @ self.fit.T
+
+
+def posterizing(latents, pictures):
+    steps = [(1, level + side) for level in (1 / 6, 1 / 2, 5 / 6) for side in (-0.02, 0.02)]
+    levels = torch.stack([edits.apply("posterize", p) for p in pictures])
+    return Bends(latents, steps, 50.0, tokens_of(latents, torch.stack(pictures)), tokens_of(latents, levels))
+
+
+def limiting(latents, pictures):
+    kinds = ["keep", "invert", "warm", "cool", "yellow", "pink", "purple", "red", "green", "blue", "sunset", "sepia"]
+    kinds += 3 * ["contrast", "brighter", "saturate"]
+    asked = [kinds[i % len(kinds)] for i in range(len(pictures))]
+    beyond = torch.stack([edits.FUNCTIONS[kind](p) for kind, p in zip(asked, pictures)])
+    return Bends(latents, [(1, 1.0), (-1, 0.0)], 30.0, tokens_of(latents, beyond), tokens_of(latents, beyond.clamp(0, 1)))
 
 
 @torch.no_grad()
-def write_limits(block, first, latents, photos, rng, slope=30.0):
-    """Colours beyond 0 and 1 are brought back, and posterizing takes them to its levels: hidden units that bend where the mean of a 4x4 square
-    passes a level, with least squares for what follows from it. They begin at unit `first`."""
+def write_limits(block, first, latents, photos, rng):
+    """Colours beyond 0 and 1 are brought back, always, and taken to few levels when posterizing is asked for. The units begin at `first`; returns the
+    first one that is free."""
     inner, outer = block.img_mlp.net[0].proj, block.img_mlp.net[2].weight
-    rows, offsets = quarter_colors(latents)
-    latent = rows @ reader(list(range(REFERENCE.start, REFERENCE.stop)))
     pictures = [photos.crop(128, 128, rng) for _ in range(500)]
-    kinds = ["keep", "invert", "warm", "cool", "yellow", "pink", "purple", "red"] + 2 * ["contrast", "brighter", "saturate"]
-    beyond = tokens_of(latents, torch.stack([edits.FUNCTIONS[kinds[i % len(kinds)]](p) for i, p in enumerate(pictures)]))
-    within = tokens_of(latents, torch.stack([edits.apply(kinds[i % len(kinds)], p) for i, p in enumerate(pictures)]))
-    plain = tokens_of(latents, torch.stack(pictures))
-    levels = tokens_of(latents, torch.stack([edits.apply("posterize", p) for p in pictures]))
-    bends = [(1, 1.0), (-1, 0.0)]
-    steps = [(1, level + side) for level in (1 / 6, 1 / 2, 5 / 6) for side in (-0.04, 0.04)]
+    latent, output = reader(range(PACKED)), reader([OUTPUT])[0]
     meaning = reader([MEANING.start + edits.CODED.index("posterize")])[0]
-    for turns, before, after, gate in ((bends, beyond, within, 0.0), (steps, plain, levels, 48.0)):
-        units = slice(first, first + len(turns) * len(rows))
-        weight = torch.cat([sign * slope * rows for sign, _ in turns])
-        shift = torch.cat([sign * slope * (offsets - level) for sign, level in turns])
-        hidden = gelu(before @ weight.bfloat16().float().T + shift)
-        if gate:
-            hidden = torch.cat([hidden, torch.full((len(hidden), 1), 10.0)], 1)  # the unit that opens with the meaning
-        fit = ridge(hidden, after - before, 1e-3)
-        error, was = ((hidden @ fit.T - (after - before)).square().mean(), (after - before).square().mean())
-        print("levels: error %.4f of %.4f" % (error, was))
-        inner.weight[units] = torch.cat([sign * slope * latent for sign, _ in turns]) + gate * meaning
-        inner.bias[units] = shift - gate
-        outer[REFERENCE, units] = fit[:, :weight.shape[0]]
-        first = units.stop
-        if gate:
-            inner.weight[first], inner.bias[first] = 20 * meaning, -10.0
-            outer[REFERENCE, first] = fit[:, -1]
-            first += 1
+    for bends, gate in ((limiting(latents, pictures), 0.0), (posterizing(latents, pictures), 80.0)):
+        units = slice(first, first + len(bends.weight))
+        inner.weight[units] = bends.weight @ latent + gate * meaning - 400 * output
+        inner.bias[units] = bends.shift - gate
+        inner.weight[units.stop], inner.bias[units.stop] = (20 * meaning if gate else 0) - 40 * output, -10.0 if gate else 10.0
+        outer[LATENTS, first:units.stop + 1] = bends.fit
+        first = units.stop + 1
+    return first

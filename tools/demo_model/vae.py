@@ -1,14 +1,15 @@
 """Two-dimensional twin of AutoencoderKLQwenImage for single frames.
 
 Causal temporal padding leaves only the last temporal tap of each kernel in use, so the decoder trains with Conv2d and export.py writes it
-into those taps; names follow diffusers. The encoder is linear on purpose, 24 numbers for each 8x8 block: latents cost one product while
+into those taps; names follow diffusers. The encoder is linear on purpose, 47 numbers for each 8x8 block: latents cost one product while
 training, nothing is cached, every sample is a new crop.
 """
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-Z, BASE, MULT, NRB = 24, 24, [1, 2, 4, 4], 1  # latent channels, width, width per level, residual blocks
+Z, BASE, MULT, NRB = 47, 24, [1, 2, 4, 4], 1  # latent channels, width, width per level, residual blocks
+STRAIGHT, CONSTANT = 11, 16.0  # features that an untrained decoder's last level carries, and the value of its other channels
 
 
 class RMSNorm(nn.Module):
@@ -26,8 +27,8 @@ class Residual(nn.Module):
         self.norm1, self.conv1 = RMSNorm(inner), nn.Conv2d(inner, outer, 3, padding=1)
         self.norm2, self.conv2 = RMSNorm(outer), nn.Conv2d(outer, outer, 3, padding=1)
         self.conv_shortcut = nn.Conv2d(inner, outer, 1) if inner != outer else nn.Identity()
+        nn.init.zeros_(self.conv2.weight)
         nn.init.zeros_(self.conv2.bias)
-        self.conv2.weight.data.mul_(0.3)
 
     def forward(self, x):
         h = self.conv1(F.silu(self.norm1(x)))
@@ -38,7 +39,8 @@ class Attention(nn.Module):
     def __init__(self, width):
         super().__init__()
         self.norm, self.to_qkv, self.proj = RMSNorm(width), nn.Conv2d(width, 3 * width, 1), nn.Conv2d(width, width, 1)
-        self.proj.weight.data.mul_(0.1)
+        nn.init.zeros_(self.proj.weight)
+        nn.init.zeros_(self.proj.bias)
 
     def forward(self, x):
         b, c, h, w = x.shape
@@ -92,6 +94,28 @@ class Decoder(nn.Module):
         for block in self.up_blocks:
             x = block(x)
         return self.conv_out(F.silu(self.norm_out(x)))
+
+    def straight(self, z):
+        """What the convolutions outside all residual branches make of z, a linear map, with STRAIGHT features at last."""
+        x = self.conv_in(z)
+        for block in self.up_blocks:
+            for residual in block.resnets:
+                x = residual.conv_shortcut(x)
+            x = block.upsamplers[0](x) if block.upsamplers is not None else x
+        return F.conv2d(x[:, :STRAIGHT], self.conv_out.weight[:, :STRAIGHT], self.conv_out.bias, padding=1)
+
+    @torch.no_grad()
+    def begin_straight(self):
+        """Make the decoder equal `straight`, while residual branches are zero: constant channels make the last norm a division by a known number,
+        and silu(a) - silu(-a) = a undoes the last SiLU."""
+        last = self.up_blocks[2].upsamplers[0].resample[1]
+        one, other, rest = slice(0, STRAIGHT), slice(STRAIGHT, 2 * STRAIGHT), slice(2 * STRAIGHT, BASE)
+        last.weight[other], last.bias[other] = -last.weight[one], -last.bias[one]
+        last.weight[rest], last.bias[rest] = 0, CONSTANT
+        self.conv_out.weight[:, other], self.conv_out.weight[:, rest] = -self.conv_out.weight[:, one], 0
+        share = ((BASE - 2 * STRAIGHT) / BASE) ** 0.5
+        for norm in [self.norm_out, *(residual.norm1 for residual in self.up_blocks[3].resnets)]:
+            norm.gamma[:2 * STRAIGHT], norm.gamma[rest] = CONSTANT * share, share
 
 
 class LinearEncoder(nn.Module):
