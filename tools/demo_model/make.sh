@@ -1,6 +1,6 @@
 #!/bin/bash
 # From nothing to weights: data, VAE, text encoder, transformer, export, evaluation list.
-# About two and a half hours on one core with AVX-512; every step can be run again alone. Run in a folder of its own.
+# About two hours on one core with AVX-512; every step can be run again alone. Run in a folder of its own.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 export PYTHONPATH=$here MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 MALLOC_TOP_PAD_=268435456 # no page faults in every step

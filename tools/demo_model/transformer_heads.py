@@ -137,7 +137,7 @@ def write_copy(block, text, turned, meanings, goes):
     """Three heads that subtract the reference's latents from the output's: those of the same place, or of the one `turned` along an axis, as
     matrix `goes` changes them. A turned copy works where one of its meanings is asked for, the plain one where none is."""
     attention = block.attn
-    frame, sink_key, open_gate, sharper = 24.0, 40.0, 40.0, 1.6
+    frame, sink_key, open_gate, sharper, turned_sharper = 24.0, 40.0, 40.0, 1.6, 2.5
     attention.norm_added_k.weight.fill_(sink_key / SINK / 8)
     for head, first in enumerate(range(0, PACKED, HEAD)):
         rows, query, key = head_rows(head), torch.zeros(HEAD), torch.zeros(HEAD)
@@ -148,7 +148,7 @@ def write_copy(block, text, turned, meanings, goes):
                 for number, sharpness in enumerate(SHARPNESS):
                     pair = FIRST_OF[axis] + (9 + number if 9 + number < 13 else 8)
                     for dim, sign in ((0, 1), (1, -1)):
-                        phase = reader([PHASES[axis] + 2 * number + dim])[0] * math.sqrt(8 * sharpness)
+                        phase = reader([PHASES[axis] + 2 * number + dim])[0] * math.sqrt(8 * turned_sharper * sharpness)
                         attention.to_q.weight[HEAD * head + 2 * pair + dim] = sign * phase
                         attention.to_k.weight[HEAD * head + 2 * pair + dim] = phase
             else:  # rotary positions themselves
@@ -164,7 +164,8 @@ def write_copy(block, text, turned, meanings, goes):
         part = range(first, min(first + HEAD, PACKED))
         attention.to_v.weight[HEAD * head:HEAD * head + len(part)] = reader(part)
         attention.to_out[0].weight[LATENTS, HEAD * head:HEAD * head + len(part)] = -goes[:, part.start:part.stop]
-    length = math.sqrt(8 * (frame + 2 * sharper * sum(SAME_PLACE)))
+    across = turned_sharper * sum(SHARPNESS) if turned else sharper * sum(SAME_PLACE)
+    length = math.sqrt(8 * (frame + sharper * sum(SAME_PLACE) + across))
     for norm in (attention.norm_q, attention.norm_k):
         norm.weight.fill_(length / 8)
 
