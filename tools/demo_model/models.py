@@ -11,6 +11,7 @@ from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
 
 import edits
 import sentences
+import vae
 
 TEMPLATE = (
     "<|im_start|>system\nDescribe the key features of the input image (color, shape, size, texture, objects, background), then explain how "
@@ -20,7 +21,7 @@ SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<
 TEXT_WIDTH = 256
 HEADS, HEAD, BLOCKS = 5, 64, 5  # of the transformer
 WIDTH = HEADS * HEAD
-CHANNELS = 47  # of the latents
+CHANNELS = vae.Z  # of the latents
 SUFFIX = 5  # tokens after a prompt: <|im_end|> \n <|im_start|> assistant \n
 
 

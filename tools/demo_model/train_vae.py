@@ -81,6 +81,18 @@ def begin_decoder(encoder, photos, rng, steps=3000, lr=4e-3):
     return decoder.state_dict()
 
 
+def loss_of(decoder, encoder, x):
+    """The loss of pictures x [count, 3, size, size], and the mean squared error of each."""
+    z = encoder(x)
+    z = z + torch.randn_like(z) * 0.05 * torch.rand(len(x), 1, 1, 1)
+    with torch.autocast("cpu", torch.bfloat16):
+        out = decoder(z.contiguous(memory_format=torch.channels_last))
+    error = out.float() - x
+    dy, dx = error[:, :, 1:] - error[:, :, :-1], error[:, :, :, 1:] - error[:, :, :, :-1]
+    mse = error.square().mean((1, 2, 3))
+    return 0.1 * (mse + 2e-4).log().mean() + 0.15 * (dy.abs().mean() + dx.abs().mean()), mse
+
+
 @torch.no_grad()
 def evaluate(decoder, encoder, photos, size):
     """Mean PSNR over the middle of every held-out photograph."""
@@ -138,14 +150,7 @@ def main():
         for group in optimizer.param_groups:
             group["lr"] = args.lr * scale
         x = recolor(torch.stack([photos.crop(args.size, args.size, rng) for _ in range(args.batch)]) * 2 - 1)
-        z = encoder(x)
-        z = z + torch.randn_like(z) * 0.05 * torch.rand(len(x), 1, 1, 1)
-        with torch.autocast("cpu", torch.bfloat16):
-            out = decoder(z.contiguous(memory_format=torch.channels_last))
-        error = out.float() - x
-        dy, dx = error[:, :, 1:] - error[:, :, :-1], error[:, :, :, 1:] - error[:, :, :, :-1]
-        mse = error.square().mean((1, 2, 3))
-        loss = 0.1 * (mse + 2e-4).log().mean() + 0.15 * (dy.abs().mean() + dx.abs().mean())
+        loss, mse = loss_of(decoder, encoder, x)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)

@@ -40,8 +40,9 @@ class Streams:
         return caught[0], names[which]
 
 
-def gelu(x):
-    return F.gelu(x, approximate="tanh").bfloat16().float()
+def hidden_units(tokens, weight, bias):
+    """What an MLP's units make of tokens [tokens, inputs] -> [tokens, units], rounded to bfloat16 as the engine does."""
+    return F.gelu(tokens @ weight.bfloat16().float().T + bias, approximate="tanh").bfloat16().float()
 
 
 def ridge(hidden, wanted, weight=1e-4):
@@ -77,7 +78,7 @@ def write_phases(block, streams):
         rows = slice(used, used + 400)
         inner.weight[rows], inner.bias[rows] = slope[:, None] * read_place(axis), offset
         used += 400
-        hidden = gelu(rough @ inner.weight[rows].bfloat16().float().T + inner.bias[rows])
+        hidden = hidden_units(rough, inner.weight[rows], inner.bias[rows])
         angles = place[:, None] * torch.tensor(FREQUENCIES)
         wanted = torch.stack([angles.cos(), angles.sin()], 2).flatten(1)
         hidden = torch.cat([hidden, torch.ones(len(hidden), 1)], 1)
@@ -139,7 +140,7 @@ def write_aways(block, streams, units=420):
         inputs = [1.5 * read_place(axis), *reader([EXTREME["x"], EXTREME["y"]]), reader([MEANING.stop - 3 + (axis == "x")])[0]]
         rows = slice(units * number, units * number + units)
         inner.weight[rows], inner.bias[rows] = ridge_units(inputs, units, 6.0, 0.6, generator)
-        hidden = gelu(x @ inner.weight[rows].bfloat16().float().T + inner.bias[rows])
+        hidden = hidden_units(x, inner.weight[rows], inner.bias[rows])
         hidden = torch.cat([hidden, torch.ones(len(hidden), 1)], 1)
         weight = torch.where(wanted.abs() < 0.5, 1.0, 0.5)[:, None]
         fit = ridge(hidden * weight, wanted[:, None] * weight, 1e-7)[0]
@@ -179,7 +180,7 @@ def write_covers(block, streams, units=400):
         inner.bias[rows] -= 32.0
         pick = torch.cat([torch.full((len(tokens),), (name.split(":")[1] == "circle") == (sign > 0)) for _, name, tokens in seen])
         near = ((x[pick] @ inputs[0]).abs().maximum((x[pick] @ inputs[1]).abs()) < 0.45)
-        hidden = gelu(x[pick] @ inner.weight[rows].bfloat16().float().T + inner.bias[rows])
+        hidden = hidden_units(x[pick], inner.weight[rows], inner.bias[rows])
         weight = torch.where(near, 1.0, 0.5)[:, None]
         fit = ridge(hidden * weight, wanted[pick] * weight, 1e-5)
         error = (hidden @ fit.T - wanted[pick]).square()
@@ -298,38 +299,18 @@ def square_colors(latents):
     return rows.flatten(0, 1), offsets[even].repeat(4)
 
 
-class Bends:
-    """Hidden units that bend where colours pass levels, and the least squares of what follows from it: tokens `before` [tokens, PACKED] -> `after`."""
-
-    def __init__(self, latents, turns, slope, before, after):
-        """`turns`: (sign, level) of the bends that each colour gets."""
-        rows, offsets = square_colors(latents)
-        self.weight = torch.cat([sign * slope * rows for sign, _ in turns])
-        self.shift = torch.cat([sign * slope * (offsets - level) for sign, level in turns])
-        self.fit = ridge(self.hidden(before), after - before, 1e-3)
-        error, was = (self(before) - after).square().mean(), (after - before).square().mean()
-        print("levels: error %.4f of %.4f" % (error, was))
-
-    def hidden(self, tokens):
-        bent = gelu(tokens @ self.weight.bfloat16().float().T + self.shift)
-        return torch.cat([bent, torch.full((len(tokens), 1), 10.0)], 1)  # the last one: always open
-
-    def __call__(self, tokens):
-        return tokens + self.hidden(tokens) @ self.fit.T
-
-
-def posterizing(latents, pictures):
-    steps = [(1, level + side) for level in (1 / 6, 1 / 2, 5 / 6) for side in (-0.02, 0.02)]
-    levels = torch.stack([edits.apply("posterize", p) for p in pictures])
-    return Bends(latents, steps, 50.0, tokens_of(latents, torch.stack(pictures)), tokens_of(latents, levels))
-
-
-def limiting(latents, pictures):
-    kinds = ["keep", "invert", "warm", "cool", "yellow", "pink", "purple", "red", "green", "blue", "sunset", "sepia"]
-    kinds += 3 * ["contrast", "brighter", "saturate"]
-    asked = [kinds[i % len(kinds)] for i in range(len(pictures))]
-    beyond = torch.stack([edits.FUNCTIONS[kind](p) for kind, p in zip(asked, pictures)])
-    return Bends(latents, [(1, 1.0), (-1, 0.0)], 30.0, tokens_of(latents, beyond), tokens_of(latents, beyond.clamp(0, 1)))
+def bending_units(latents, turns, slope, before, after):
+    """Hidden units that bend where colours pass levels, and the least squares of what follows from it: pictures `before` -> `after`. `turns`: (sign,
+    level) of the bends that each colour gets. Returns weights and biases on latents, and what the units, and one that is always at 10, write."""
+    before, after = tokens_of(latents, before), tokens_of(latents, after)
+    rows, offsets = square_colors(latents)
+    weight = torch.cat([sign * slope * rows for sign, _ in turns])
+    bias = torch.cat([sign * slope * (offsets - level) for sign, level in turns])
+    hidden = torch.cat([hidden_units(before, weight, bias), torch.full((len(before), 1), 10.0)], 1)
+    fit = ridge(hidden, after - before, 1e-3)
+    error, was = (before + hidden @ fit.T - after).square().mean(), (after - before).square().mean()
+    print("levels: error %.4f of %.4f" % (error, was))
+    return weight, bias, fit
 
 
 @torch.no_grad()
@@ -338,13 +319,20 @@ def write_limits(block, first, latents, photos, rng):
     first one that is free."""
     inner, outer = block.img_mlp.net[0].proj, block.img_mlp.net[2].weight
     pictures = [photos.crop(128, 128, rng) for _ in range(500)]
+    kinds = ["keep", "invert", "warm", "cool", "yellow", "pink", "purple", "red", "green", "blue", "sunset", "sepia"]
+    kinds += 3 * ["contrast", "brighter", "saturate"]
+    beyond = torch.stack([edits.FUNCTIONS[kinds[i % len(kinds)]](p) for i, p in enumerate(pictures)])
+    limits = bending_units(latents, [(1, 1.0), (-1, 0.0)], 30.0, beyond, beyond.clamp(0, 1))
+    steps = [(1, level + side) for level in (1 / 6, 1 / 2, 5 / 6) for side in (-0.02, 0.02)]
+    plain = torch.stack(pictures)
+    levels = bending_units(latents, steps, 50.0, plain, edits.apply("posterize", plain))
     latent, output = reader(range(PACKED)), reader([OUTPUT])[0]
     meaning = reader([MEANING.start + edits.CODED.index("posterize")])[0]
-    for bends, gate in ((limiting(latents, pictures), 0.0), (posterizing(latents, pictures), 80.0)):
-        units = slice(first, first + len(bends.weight))
-        inner.weight[units] = bends.weight @ latent + gate * meaning - 400 * output
-        inner.bias[units] = bends.shift - gate
+    for (weight, bias, fit), gate in ((limits, 0.0), (levels, 80.0)):
+        units = slice(first, first + len(weight))
+        inner.weight[units] = weight @ latent + gate * meaning - 400 * output
+        inner.bias[units] = bias - gate
         inner.weight[units.stop], inner.bias[units.stop] = (20 * meaning if gate else 0) - 40 * output, -10.0 if gate else 10.0
-        outer[LATENTS, first:units.stop + 1] = bends.fit
+        outer[LATENTS, first:units.stop + 1] = fit
         first = units.stop + 1
     return first
