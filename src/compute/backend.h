@@ -1,5 +1,5 @@
 /*
- * backend.h - what a backend provides; only compute.c and the backends include this.
+ * backend.h - what a backend provides; only the files beside this one and the backends include it.
  *
  * Every operation gets a workspace that is not dry.  Scratch that an operation takes is taken, and
  * given back, inside the operation by backend_scratch in both modes, through its `*_scratch` twin,
@@ -10,7 +10,7 @@
 
 #include <stdatomic.h>
 
-#include "compute/compute.h"
+#include "compute/operations.h"
 
 struct backend {
     const char *device;
@@ -94,7 +94,7 @@ struct vector {
 
 struct workspace {
     struct compute *compute;
-    char *memory; /* NULL when dry */
+    char *memory;                    /* NULL when dry */
     size_t size, used, peak, recent; /* recent: workspace_recent_peak */
     bool dry;
     bool part; /* of another one, whose memory it is */
@@ -104,6 +104,19 @@ struct workspace {
     enum status failed; /* the first error, told by workspace_check; nothing is computed after it */
     const char *why;    /* a sentence about it, or NULL */
 };
+
+/* All that an x86 or ARM process can address.  A plan of more is refused, and below it no sum or
+ * product of sizes that a backend makes (none is more than some hundred times a tensor's) can
+ * overflow. */
+static const size_t WORKSPACE_MAX_BYTES = (size_t)1 << 47;
+
+/* Whether an operation is to be run: not in a dry workspace, not after a failure. */
+static inline bool workspace_is_live(const struct workspace *w) {
+    return !w->dry && w->failed == STATUS_OK;
+}
+
+/* Nothing more is computed in this workspace; the first failure and its sentence stay. */
+void workspace_give_up(struct workspace *w, enum status failed, const char *why);
 
 /* The next `bytes` of a workspace, on a cache line's boundary; NULL when it is dry or has failed. */
 void *workspace_take(struct workspace *w, size_t bytes);

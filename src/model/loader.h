@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #include "base/log.h"
-#include "compute/compute.h"
+#include "compute/operations.h"
 #include "firered/status.h"
 #include "model/lora.h"
 #include "weights/weights.h"

@@ -5,7 +5,7 @@
 #ifndef MODEL_TRACE_H
 #define MODEL_TRACE_H
 
-#include "compute/compute.h"
+#include "compute/operations.h"
 
 struct trace {
     /* rows x cols numbers, packed; valid during the call. */

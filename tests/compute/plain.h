@@ -9,7 +9,7 @@
 #ifndef TESTS_COMPUTE_PLAIN_H
 #define TESTS_COMPUTE_PLAIN_H
 
-#include "compute/compute.h"
+#include "compute/operations.h"
 
 /* ---- the operations ---- */
 

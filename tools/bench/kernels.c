@@ -15,7 +15,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "compute/compute.h"
+#include "compute/operations.h"
 
 static double seconds(void) {
     struct timespec t;

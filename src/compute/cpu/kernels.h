@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "base/dtype.h"
-#include "compute/compute.h"
+#include "compute/operations.h"
 
 enum { KERNEL_MAX_COLS = 64 }; /* no table's `cols` is larger */
 enum {

@@ -1,0 +1,169 @@
+/*
+ * The step from an operation to the backend's function for it.  Each first checks that its tensors
+ * belong together, so that no kernel can read or write past one.  In a dry workspace that step only
+ * counts the scratch.
+ */
+#include "compute/operations.h"
+
+#include <time.h>
+
+#include "compute/backend.h"
+
+/* Whether to go on: not after a failure, nor when the shapes do not `fit`. */
+static bool sound(struct workspace *w, bool fit) {
+    if (!fit) workspace_give_up(w, STATUS_INTERNAL, "a network's tensors do not fit together");
+    return w->failed == STATUS_OK;
+}
+
+static bool same_shape(struct tensor a, struct tensor b) {
+    return a.rows == b.rows && a.cols == b.cols;
+}
+
+static double seconds_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static double bytes_of(struct tensor t) {
+    return (double)t.rows * (double)t.cols * sizeof(float);
+}
+
+/* Counts an operation, and does `work` unless the workspace is dry. */
+#define RUN(w, operation, more_flops, more_bytes, work)                                            \
+    do {                                                                                           \
+        struct operation_cost *cost = &(w)->costs[operation];                                      \
+        double started = seconds_now();                                                            \
+        if (workspace_is_live(w)) work;                                                            \
+        cost->seconds += workspace_is_live(w) ? seconds_now() - started : 0;                       \
+        cost->flops += (more_flops);                                                               \
+        cost->bytes += (more_bytes);                                                               \
+    } while (0)
+
+void op_linear(struct workspace *w, struct tensor out, struct tensor in, const struct linear *l,
+               const struct epilogue *e) {
+    static const struct epilogue none;
+    const struct backend *b = w->compute->backend;
+    if (!e) e = &none;
+    if (!sound(w, in.cols == l->in_features && out.cols == l->out_features && out.rows == in.rows &&
+                      (!e->residual || same_shape(*e->residual, out))))
+        return;
+    size_t mark = workspace_mark(w);
+    void *scratch = workspace_take(w, b->linear_scratch(w->compute, out, in, l));
+    RUN(w, OPERATION_LINEAR,
+        2.0 * (double)in.rows * (double)l->in_features * (double)l->out_features,
+        bytes_of(in) + (e->residual ? 2 : 1) * bytes_of(out) + (double)l->bytes,
+        b->linear(w, scratch, out, in, l, e));
+    workspace_release(w, mark);
+}
+
+void op_rms_norm(struct workspace *w, struct tensor out, struct tensor in,
+                 const struct vector *weight, float eps) {
+    if (sound(w, same_shape(out, in) && weight->n == in.cols))
+        RUN(w, OPERATION_NORM, 0, 2 * bytes_of(in),
+            w->compute->backend->rms_norm(w, out, in, weight->data, eps));
+}
+
+void op_layer_norm_modulate(struct workspace *w, struct tensor out, struct tensor in,
+                            const float *scale, const float *shift, float eps) {
+    if (sound(w, same_shape(out, in)))
+        RUN(w, OPERATION_NORM, 0, 2 * bytes_of(in),
+            w->compute->backend->layer_norm_modulate(w, out, in, scale, shift, eps));
+}
+
+void op_channel_norm(struct workspace *w, struct tensor out, struct tensor in,
+                     const struct vector *gamma, bool silu) {
+    if (sound(w, same_shape(out, in) && gamma->n == in.cols))
+        RUN(w, OPERATION_NORM, 0, 2 * bytes_of(in),
+            w->compute->backend->channel_norm(w, out, in, gamma->data, silu));
+}
+
+void op_copy(struct workspace *w, struct tensor out, struct tensor in) {
+    if (sound(w, same_shape(out, in)))
+        RUN(w, OPERATION_ELEMENTWISE, 0, 2 * bytes_of(in), w->compute->backend->copy(w, out, in));
+}
+
+void op_silu(struct workspace *w, struct tensor out, struct tensor in) {
+    if (sound(w, same_shape(out, in)))
+        RUN(w, OPERATION_ELEMENTWISE, 0, 2 * bytes_of(in), w->compute->backend->silu(w, out, in));
+}
+
+void op_silu_mul(struct workspace *w, struct tensor out, struct tensor gate, struct tensor up) {
+    if (sound(w, same_shape(out, gate) && same_shape(out, up)))
+        RUN(w, OPERATION_ELEMENTWISE, 0, 3 * bytes_of(out),
+            w->compute->backend->silu_mul(w, out, gate, up));
+}
+
+void op_norm_rotary(struct workspace *w, struct tensor x, int64_t head_dim,
+                    const struct vector *norm, float eps, struct tensor angles,
+                    enum rotary_pairs pairs) {
+    bool fit = head_dim > 0 && head_dim % 2 == 0 && x.cols % head_dim == 0 &&
+               (!norm || norm->n == head_dim) && angles.rows >= x.rows && angles.cols >= head_dim;
+    if (sound(w, fit))
+        RUN(w, OPERATION_ROTARY, 0, 2 * bytes_of(x),
+            w->compute->backend->norm_rotary(w, x, head_dim, norm ? norm->data : NULL, eps, angles,
+                                             pairs));
+}
+
+/* Every query must see at least one key: the softmax of nothing is not a number. */
+static bool attention_fits(struct tensor out, struct tensor q, struct tensor k, struct tensor v,
+                           const struct attention *a) {
+    if (a->heads < 1 || a->kv_heads < 1 || a->head_dim < 1 || a->heads % a->kv_heads != 0)
+        return false;
+    if (q.cols % a->heads != 0 || q.cols / a->heads != a->head_dim) return false;
+    if (k.cols % a->kv_heads != 0 || k.cols / a->kv_heads != a->head_dim) return false;
+    if (!same_shape(out, q) || !same_shape(k, v) || (q.rows > 0 && k.rows < 1)) return false;
+    if (!a->segments) return !a->causal || q.rows <= k.rows;
+    for (size_t i = 0; i < a->segment_count; i++)
+        if (a->segments[i] > a->segments[i + 1]) return false;
+    return !a->causal && q.rows == k.rows && a->segments[0] == 0 &&
+           a->segments[a->segment_count] == q.rows;
+}
+
+/* Scores and weighted values of the pairs that see each other. */
+static double attention_flops(int64_t queries, int64_t keys, const struct attention *a) {
+    double pairs = (double)queries * (double)keys;
+    if (a->causal) pairs -= (double)queries * (double)(queries - 1) / 2;
+    if (a->segments) {
+        pairs = 0;
+        for (size_t i = 0; i < a->segment_count; i++) {
+            double rows = (double)(a->segments[i + 1] - a->segments[i]);
+            pairs += rows * rows;
+        }
+    }
+    return 4.0 * pairs * (double)(a->heads * a->head_dim);
+}
+
+void op_attention(struct workspace *w, struct tensor out, struct tensor q, struct tensor k,
+                  struct tensor v, const struct attention *a) {
+    const struct backend *b = w->compute->backend;
+    if (!sound(w, attention_fits(out, q, k, v, a))) return;
+    size_t mark = workspace_mark(w);
+    void *scratch = workspace_take(w, b->attention_scratch(w->compute, q, k, a));
+    RUN(w, OPERATION_ATTENTION, attention_flops(q.rows, k.rows, a),
+        2 * bytes_of(q) + bytes_of(k) + bytes_of(v), b->attention(w, scratch, out, q, k, v, a));
+    workspace_release(w, mark);
+}
+
+static bool conv_fits(struct feature_map out, struct feature_map in, const struct conv *v,
+                      const struct conv_options *o) {
+    return in.t.cols == v->in_channels && out.t.cols == v->out_channels &&
+           in.t.rows == in.height * in.width && out.t.rows == out.height * out.width &&
+           (o->stride == 1 || o->stride == 2) &&
+           (!o->upsample || (v->size == 3 && o->stride == 1 && o->pad_left == 1 &&
+                             (o->pad_top == 1 || o->pad_top == -1))) &&
+           (!o->residual || same_shape(*o->residual, out.t));
+}
+
+void op_conv(struct workspace *w, struct feature_map out, struct feature_map in,
+             const struct conv *v, const struct conv_options *o) {
+    const struct backend *b = w->compute->backend;
+    if (!sound(w, conv_fits(out, in, v, o))) return;
+    size_t mark = workspace_mark(w);
+    void *scratch = workspace_take(w, b->conv_scratch(w->compute, out, in, v, o));
+    double taps = (double)v->size * (double)v->size * (double)v->in_channels;
+    RUN(w, OPERATION_CONV, 2.0 * (double)out.t.rows * taps * (double)v->out_channels,
+        bytes_of(in.t) + (o->residual ? 2 : 1) * bytes_of(out.t) + (double)v->bytes,
+        b->conv(w, scratch, out, in, v, o));
+    workspace_release(w, mark);
+}

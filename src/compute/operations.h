@@ -1,0 +1,89 @@
+/*
+ * operations.h - what the networks are made of.  out may be the same tensor as in where a line says
+ * so.
+ */
+#ifndef COMPUTE_OPERATIONS_H
+#define COMPUTE_OPERATIONS_H
+
+#include "compute/tensor.h"
+
+enum activation { ACTIVATION_NONE, ACTIVATION_SILU, ACTIVATION_GELU, ACTIVATION_GELU_TANH };
+
+struct epilogue {
+    enum activation activation;
+    const float *gate;             /* [out features] in the device's memory, or NULL for ones */
+    const struct tensor *residual; /* of out's shape, or NULL; may be out itself */
+};
+
+/* out = residual + gate * activation(in W^T + bias).  e may be NULL. */
+void op_linear(struct workspace *w, struct tensor out, struct tensor in, const struct linear *l,
+               const struct epilogue *e);
+
+/* out = x / sqrt(mean(x^2) + eps) * weight, per row.  out may be in. */
+void op_rms_norm(struct workspace *w, struct tensor out, struct tensor in,
+                 const struct vector *weight, float eps);
+
+/* out = (x - mean) / sqrt(variance + eps) * (1 + scale) + shift, per row; scale and shift are
+ * [cols] in the device's memory.  out may be in. */
+void op_layer_norm_modulate(struct workspace *w, struct tensor out, struct tensor in,
+                            const float *scale, const float *shift, float eps);
+
+/* out = x / max(|x|, 1e-12) * sqrt(cols) * gamma, then SiLU if asked: the VAE's norm.  out may
+ * be in. Source: diffusers, QwenImageRMS_norm (torch's F.normalize). */
+void op_channel_norm(struct workspace *w, struct tensor out, struct tensor in,
+                     const struct vector *gamma, bool silu);
+
+void op_copy(struct workspace *w, struct tensor out, struct tensor in);
+void op_silu(struct workspace *w, struct tensor out, struct tensor in); /* out may be in */
+void op_silu_mul(struct workspace *w, struct tensor out, struct tensor gate,
+                 struct tensor up); /* silu(gate) * up */
+
+enum rotary_pairs {
+    ROTARY_INTERLEAVED, /* features 2i and 2i+1 turn together (QwenImage) */
+    ROTARY_HALVES,      /* features i and i + head_dim/2 (Qwen2.5-VL) */
+};
+
+/* x: [rows, heads * head_dim], in place: first an RMS norm over each head with `norm`
+ * ([head_dim]; NULL for none), then each pair i of row r turns by the angle whose cosine and
+ * sine are at angles[r][i] and angles[r][head_dim/2 + i]. angles: [rows, head_dim]. */
+void op_norm_rotary(struct workspace *w, struct tensor x, int64_t head_dim,
+                    const struct vector *norm, float eps, struct tensor angles,
+                    enum rotary_pairs pairs);
+
+struct attention {
+    int64_t heads, kv_heads, head_dim; /* heads is a multiple of kv_heads: grouped queries */
+    float scale;
+    bool causal; /* query i sees keys 0 .. i + (keys - queries) */
+    /* NULL, or segment_count + 1 ascending row numbers from 0 to rows: each segment sees only
+     * itself. Not together with causal. */
+    const int32_t *segments;
+    size_t segment_count;
+    /* With PRECISION_INT8, scores come from q and k in 8 bits, each row of a head by a scale of its
+     * own. */
+    bool int8;
+};
+
+/* out[i] = softmax(q[i] k^T * scale) v, per head.  q, out: [queries, heads * head_dim]; k, v:
+ * [keys, kv_heads * head_dim]. out may be q. */
+void op_attention(struct workspace *w, struct tensor out, struct tensor q, struct tensor k,
+                  struct tensor v, const struct attention *a);
+
+struct conv_options {
+    int stride; /* 1 or 2 */
+    /* Zeros before the first row and column; after the last, all needed.  -n: so many rows of the
+     * input (with upsample, of what it becomes) are left out. */
+    int pad_top, pad_left;
+    /* Read the input as if every pixel were a 2x2 block (nearest): size 3, stride 1, pad_left 1,
+     * pad_top 1 or -1. */
+    bool upsample;
+    const struct tensor *residual; /* added to the result, or NULL; may be out itself */
+};
+
+/* out's height and width say how much is computed.  A 3x3 kernel with stride 1 works in tiles of
+ * CONV_TILE x CONV_TILE pixels, counted from out's corner, and a sum's last bits depend on its
+ * place in the tile: who computes a map in bands starts each at a multiple of CONV_TILE rows. */
+enum { CONV_TILE = 4 };
+void op_conv(struct workspace *w, struct feature_map out, struct feature_map in,
+             const struct conv *v, const struct conv_options *o);
+
+#endif

@@ -1,0 +1,70 @@
+/*
+ * workspace.h - one edit's working memory, its cancelling, and what its operations have cost.
+ */
+#ifndef COMPUTE_WORKSPACE_H
+#define COMPUTE_WORKSPACE_H
+
+#include "compute/compute.h"
+
+/* A dry workspace computes nothing and counts.  It checks, too: operations on shapes that do not
+ * belong together, and sizes that no machine has, are told by workspace_check. */
+enum status workspace_create_dry(struct workspace **out, struct compute *c, struct error *err);
+/* One of `bytes`, as a dry run over the same work has told (workspace_peak).  STATUS_NO_MEMORY
+ * when the device's memory limit leaves less, or so much is not free: it is looked up first
+ * (base/memory.h) and touched here, since a system that promises more than it has kills the
+ * process later.  `cancelled` may be NULL; it is
+ * asked by workspace_check. */
+enum status workspace_create(struct workspace **out, struct compute *c, size_t bytes,
+                             bool (*cancelled)(void *arg), void *arg, struct error *err);
+/* A part of another workspace, of `bytes`, that one more thread may use; dry if that one is. It
+ * lives until it is destroyed, which comes before its memory is released there.  Errors as
+ * workspace_check, and STATUS_NO_MEMORY. */
+enum status workspace_create_part(struct workspace **out, struct workspace *of, size_t bytes,
+                                  struct error *err);
+void workspace_destroy(struct workspace *w); /* NULL is fine */
+size_t workspace_peak(const struct workspace *w);
+/* The most that was in use at a time since this was last asked, or from the beginning. */
+size_t workspace_recent_peak(struct workspace *w);
+bool workspace_is_dry(const struct workspace *w);
+
+/* STATUS_CANCELLED once the edit was cancelled; STATUS_NO_MEMORY once more memory was asked for
+ * than can be; STATUS_INTERNAL once an operation's tensors did not fit together or took more
+ * than the workspace has, or the device failed; else STATUS_OK.  After such an error operations
+ * do nothing, and tensor_take gives NULL data.  Networks ask between blocks. */
+enum status workspace_check(struct workspace *w, struct error *err);
+
+enum operation {
+    OPERATION_LINEAR,
+    OPERATION_ATTENTION,
+    OPERATION_CONV,
+    OPERATION_NORM,
+    OPERATION_ROTARY,
+    OPERATION_ELEMENTWISE,
+    OPERATIONS
+};
+
+struct operation_cost {
+    double seconds; /* none in a dry workspace */
+    double flops;   /* of products: two for each multiplication */
+    double bytes;   /* of tensors and weights, each read or written once */
+};
+
+/* What each kind of operation has cost so far, dry or not: OPERATIONS of them. */
+const struct operation_cost *workspace_costs(const struct workspace *w);
+double workspace_flops(const struct workspace *w); /* of all kinds */
+
+/* Memory is a stack: what was taken after a mark goes with it. */
+size_t workspace_mark(const struct workspace *w);
+void workspace_release(struct workspace *w, size_t mark);
+
+/* As compute_pack_linear and compute_pack_vector, but into the workspace's memory: for weights that
+ * are packed whenever their turn comes.  Destroyed before that memory is released.  In a dry
+ * workspace they have a size and no numbers, as on a plan-only device.  Errors as there, or what
+ * workspace_check says. */
+enum status workspace_pack_linear(struct workspace *w, struct linear **out,
+                                  const struct matrix *parts, size_t count, const float *bias,
+                                  enum precision coarsest, struct error *err);
+enum status workspace_pack_vector(struct workspace *w, struct vector **out, const float *data,
+                                  int64_t n, struct error *err);
+
+#endif
