@@ -11,7 +11,9 @@
 
 static int serve(const struct config *config, const struct args *args, struct error *err) {
     (void)args;
-    struct log log = {.least = config->log_level, .json = config->log_json, .fd = STDERR_FILENO};
+    struct log log = {.least = config->log_level,
+                      .json = config->log_format == LOG_FORMAT_JSON,
+                      .fd = STDERR_FILENO};
     struct model_place model;
     config_log(config, &log);
     enum status s = model_place_find(&model, config, err);

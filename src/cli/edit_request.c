@@ -161,7 +161,7 @@ static enum status read_server(struct edit_request *r, const struct args *args, 
     r->server = server;
     for (size_t i = 0; i < option_count; i++) {
         const struct option *o = &option_table[i];
-        char flag[OPTION_FLAG_ROOM];
+        char flag[OPTION_FLAG_SIZE];
         option_flag(o, flag);
         bool given = args_last(args, flag) || (o->alias && args_last(args, o->alias));
         if (given && !is_for_servers(o))

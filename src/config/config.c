@@ -21,13 +21,14 @@ struct sources {
 };
 
 static void set_initial(struct config *c) {
-    *c = (struct config){.default_guidance = -1.0, .log_json = !isatty(STDERR_FILENO)};
+    *c = (struct config){.default_guidance = -1.0,
+                         .log_format = isatty(STDERR_FILENO) ? LOG_FORMAT_TEXT : LOG_FORMAT_JSON};
 }
 
 /* A list-valued flag given several times adds up: --lora a --lora b is --lora a,b. */
 static enum status set_from_flags(struct config *c, const struct option *o, const struct args *args,
                                   bool *found, struct error *err) {
-    char flag[OPTION_FLAG_ROOM], source[OPTION_FLAG_ROOM + 2];
+    char flag[OPTION_FLAG_SIZE], source[OPTION_FLAG_SIZE + 2];
     struct buffer list = {0};
     const char *value = NULL;
     enum status s = STATUS_OK;
@@ -108,39 +109,50 @@ enum status config_load(struct config *out, int argc, char **argv, struct error 
     return s;
 }
 
-static const char *choice_name(const char *variable, int value) {
-    for (size_t i = 0; i < option_count; i++)
-        if (strcmp(option_table[i].variable, variable) == 0)
-            for (const struct option_choice *c = option_table[i].choices; c && c->name; c++)
-                if (c->value == value) return c->name;
+/* What is logged of a setting whose field is a string: NULL is one that is not set. */
+static const char *logged_string(const struct option *o, const char *value) {
+    if (o->kind == OPTION_SECRET) return value ? "set" : "none";
+    if (o->kind == OPTION_URL) return value ? "set" : "default"; /* it may have a password in it */
+    return value ? value : "(unset)";
+}
+
+static const char *choice_name(const struct option *o, const void *field) {
+    int value;
+    memcpy(&value, field, sizeof value); /* an enum is as wide as an int here */
+    for (const struct option_choice *c = o->choices; c->name; c++)
+        if (c->value == value) return c->name;
     return "";
 }
 
+static const char *logged_memory(uint64_t bytes, char out[24]) {
+    if (bytes == FIRERED_MEMORY_AUTO) return "auto";
+    if (!bytes) return "none";
+    snprintf(out, 24, "%llu", (unsigned long long)bytes);
+    return out;
+}
+
 void config_log(const struct config *c, const struct log *log) {
-    char limit[24] = "none";
-    if (c->memory_limit == FIRERED_MEMORY_AUTO)
-        snprintf(limit, sizeof limit, "auto");
-    else if (c->memory_limit)
-        snprintf(limit, sizeof limit, "%llu", (unsigned long long)c->memory_limit);
-    log_event(
-        log, LOG_INFO, "configuration", LOG_STR("model_id", c->model_id ? c->model_id : "(unset)"),
-        LOG_INT("max_concurrent_jobs", c->max_concurrent_jobs),
-        LOG_REAL("timeout_seconds", c->timeout_seconds), LOG_INT("default_steps", c->default_steps),
-        LOG_REAL("default_guidance", c->default_guidance), LOG_STR("host", c->host),
-        LOG_INT("port", c->port), LOG_INT("max_queue", c->max_queue),
-        LOG_INT("max_upload_mb", c->max_upload_mb),
-        LOG_INT("max_image_pixels", c->max_image_pixels), LOG_INT("max_steps", c->max_steps),
-        LOG_STR("api_key", c->api_key ? "set" : "none"),
-        LOG_STR("device", choice_name("DEVICE", (int)c->device)),
-        LOG_STR("dtype", choice_name("DTYPE", (int)c->dtype)), LOG_INT("threads", c->threads),
-        LOG_STR("memory_limit", limit),
-        LOG_STR("seed_generator", choice_name("SEED_GENERATOR", (int)c->seed_generator)),
-        LOG_STR("log_level", choice_name("LOG_LEVEL", (int)c->log_level)),
-        LOG_STR("cors_origins", c->cors_origins ? c->cors_origins : "none"),
-        LOG_INT("loras", c->lora_count), LOG_STR("negative_prompt", c->negative_prompt),
-        LOG_STR("hf_home", c->hf_home ? c->hf_home : "default"),
-        LOG_STR("hf_token", c->hf_token ? "set" : "none"),
-        LOG_STR("hf_endpoint", c->hf_endpoint ? "set" : "default"));
+    enum { MAX_OPTIONS = 64 };
+    struct log_field fields[MAX_OPTIONS];
+    char keys[MAX_OPTIONS][OPTION_FLAG_SIZE], memory[24];
+    size_t n = 0;
+    for (; n < option_count && n < MAX_OPTIONS; n++) {
+        const struct option *o = &option_table[n];
+        const void *field = (const char *)c + o->offset;
+        const char *key = option_key(o, keys[n]);
+        switch (o->kind) {
+        case OPTION_INT: fields[n] = LOG_INT(key, *(const int *)field); break;
+        case OPTION_INT64: fields[n] = LOG_INT(key, *(const int64_t *)field); break;
+        case OPTION_REAL: fields[n] = LOG_REAL(key, *(const double *)field); break;
+        case OPTION_CHOICE: fields[n] = LOG_STR(key, choice_name(o, field)); break;
+        case OPTION_MEMORY:
+            fields[n] = LOG_STR(key, logged_memory(*(const uint64_t *)field, memory));
+            break;
+        case OPTION_LORAS: fields[n] = LOG_INT(key, c->lora_count); break;
+        default: fields[n] = LOG_STR(key, logged_string(o, *(char *const *)field)); break;
+        }
+    }
+    log_fields(log, LOG_INFO, "configuration", fields, n);
 }
 
 void config_free(struct config *c) {

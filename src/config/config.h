@@ -16,6 +16,8 @@
 #include "config/args.h"
 #include "firered.h"
 
+enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
+
 struct config {
     char *model_id; /* as given; NULL when unset: see weights/hub.h for what is then served */
     int max_concurrent_jobs;
@@ -36,7 +38,7 @@ struct config {
     int threads;           /* 0: all cores */
     uint64_t memory_limit; /* bytes; 0: none; FIRERED_MEMORY_AUTO */
     enum firered_generator seed_generator;
-    bool log_json;
+    enum log_format log_format;
     enum log_level log_level;
     char *cors_origins; /* NULL, "*", or a comma-separated list */
     struct firered_lora *loras;
@@ -58,7 +60,8 @@ enum status config_load(struct config *out, int argc, char **argv, struct error 
 enum status config_read(struct config *out, unsigned command, const struct args *args,
                         struct error *err);
 
-/* Writes the effective settings as one log line; of a secret only whether there is one. */
+/* Writes the effective settings as one log line, each under its variable's name in small letters; of
+ * a secret only whether there is one, and of a URL, which may have one in it, whether it is set. */
 void config_log(const struct config *c, const struct log *log);
 
 void config_free(struct config *c); /* leaves it empty */

@@ -6,7 +6,7 @@
 
 #include "config/options.h"
 
-enum { OPTION_VALUE_ROOM = 64 };
+enum { OPTION_VALUE_SIZE = 64 };
 
 static const char *shown_default(const struct option *o) {
     return o->shown ? o->shown : o->value;
@@ -31,7 +31,7 @@ static void describe_value(const struct option *o, char *out, size_t room) {
 struct arg_spec *option_specs(unsigned command, size_t extra, size_t *count) {
     /* The flags' and values' text lives behind the specs in the same block, so that one free releases all. */
     size_t specs = 2 * option_count + extra;
-    size_t room = OPTION_FLAG_ROOM + OPTION_VALUE_ROOM;
+    size_t room = OPTION_FLAG_SIZE + OPTION_VALUE_SIZE;
     struct arg_spec *out = calloc(1, specs * sizeof *out + option_count * room);
     if (!out) return NULL;
     char *text = (char *)(out + specs);
@@ -39,9 +39,9 @@ struct arg_spec *option_specs(unsigned command, size_t extra, size_t *count) {
     for (size_t i = 0; i < option_count; i++) {
         const struct option *o = &option_table[i];
         if (!(o->commands & command)) continue;
-        char *value = text + OPTION_FLAG_ROOM;
+        char *value = text + OPTION_FLAG_SIZE;
         option_flag(o, text);
-        describe_value(o, value, OPTION_VALUE_ROOM);
+        describe_value(o, value, OPTION_VALUE_SIZE);
         out[(*count)++] = (struct arg_spec){text, value};
         if (o->alias) out[(*count)++] = (struct arg_spec){o->alias, value};
         text += room;
@@ -70,7 +70,7 @@ enum status options_write_help(struct buffer *out, unsigned command) {
     for (size_t i = 0; i < option_count && s == STATUS_OK; i++) {
         const struct option *o = &option_table[i];
         if (!(o->commands & command)) continue;
-        char flag[OPTION_FLAG_ROOM], value[OPTION_VALUE_ROOM];
+        char flag[OPTION_FLAG_SIZE], value[OPTION_VALUE_SIZE];
         option_flag(o, flag);
         describe_value(o, value, sizeof value);
         s = buffer_printf(out, "  --%s %s%s%s\n", flag, value, o->alias ? ", --" : "",
@@ -89,7 +89,7 @@ enum status options_write_flags(struct buffer *out, unsigned command) {
     for (size_t i = 0; i < option_count && s == STATUS_OK; i++) {
         const struct option *o = &option_table[i];
         if (!(o->commands & command)) continue;
-        char flag[OPTION_FLAG_ROOM], value[OPTION_VALUE_ROOM];
+        char flag[OPTION_FLAG_SIZE], value[OPTION_VALUE_SIZE];
         option_flag(o, flag);
         describe_value(o, value, sizeof value);
         const char *name = o->alias ? o->alias : flag;
@@ -116,7 +116,7 @@ enum status options_write_man(struct buffer *out) {
     enum status s = STATUS_OK;
     for (size_t i = 0; i < option_count && s == STATUS_OK; i++) {
         const struct option *o = &option_table[i];
-        char flag[OPTION_FLAG_ROOM], value[OPTION_VALUE_ROOM];
+        char flag[OPTION_FLAG_SIZE], value[OPTION_VALUE_SIZE];
         option_flag(o, flag);
         describe_value(o, value, sizeof value);
         s = buffer_printf(out, ".TP\n\\fB%s\\fP, \\fB\\-\\-", o->variable);
@@ -138,7 +138,7 @@ enum status options_write_env(struct buffer *out) {
                                        "environment wins over this file, a flag over both.\n");
     for (size_t i = 0; i < option_count && s == STATUS_OK; i++) {
         const struct option *o = &option_table[i];
-        char allowed[OPTION_VALUE_ROOM];
+        char allowed[OPTION_VALUE_SIZE];
         describe_value(o, allowed, sizeof allowed);
         s = buffer_printf(out, "\n");
         if (s == STATUS_OK) s = write_wrapped(out, o->help, "# ", 98);
@@ -166,7 +166,7 @@ enum status options_write_readme(struct buffer *out) {
         buffer_printf(out, "| variable | flag | default | meaning |\n|---|---|---|---|\n");
     for (size_t i = 0; i < option_count && s == STATUS_OK; i++) {
         const struct option *o = &option_table[i];
-        char flag[OPTION_FLAG_ROOM], allowed[OPTION_VALUE_ROOM];
+        char flag[OPTION_FLAG_SIZE], allowed[OPTION_VALUE_SIZE];
         option_flag(o, flag);
         describe_value(o, allowed, sizeof allowed);
         s = buffer_printf(out, "| `%s` | `--%s` | %s | ", o->variable, flag, shown_default(o));

@@ -159,10 +159,7 @@ static enum status set_loras(struct config *c, const char *value, const char *so
 static bool set_choice(void *field, const struct option *o, const char *value) {
     for (const struct option_choice *c = o->choices; c->name; c++) {
         if (strcmp(c->name, value) != 0) continue;
-        if (o->offset == offsetof(struct config, log_json))
-            *(bool *)field = c->value;
-        else
-            memcpy(field, &c->value, sizeof c->value); /* an enum is as wide as an int here */
+        memcpy(field, &c->value, sizeof c->value); /* an enum is as wide as an int here */
         return true;
     }
     return false;

@@ -18,7 +18,8 @@ static const struct option_choice dtypes[] = {{"auto", FIRERED_DTYPE_AUTO},
                                               {0}};
 static const struct option_choice generators[] = {
     {"cpu", FIRERED_GENERATOR_CPU}, {"cuda", FIRERED_GENERATOR_CUDA}, {0}};
-static const struct option_choice log_formats[] = {{"text", false}, {"json", true}, {0}};
+static const struct option_choice log_formats[] = {
+    {"text", LOG_FORMAT_TEXT}, {"json", LOG_FORMAT_JSON}, {0}};
 static const struct option_choice log_levels[] = {
     {"debug", LOG_DEBUG}, {"info", LOG_INFO}, {"warn", LOG_WARN}, {"error", LOG_ERROR}, {0}};
 
@@ -77,7 +78,7 @@ const struct option option_table[] = {
     {"SEED_GENERATOR", NULL, OPTION_CHOICE, OPTION_RUN, FIELD(seed_generator), "cpu",
      .choices = generators,
      .help = "whose random numbers a seed draws: torch's on the CPU, or torch's on CUDA (Philox)"},
-    {"LOG_FORMAT", NULL, OPTION_CHOICE, OPTION_SERVE, FIELD(log_json),
+    {"LOG_FORMAT", NULL, OPTION_CHOICE, OPTION_SERVE, FIELD(log_format),
      .shown = "text on a terminal, else json", .choices = log_formats,
      .help = "how events are logged, one line each"},
     {"LOG_LEVEL", NULL, OPTION_CHOICE, OPTION_SERVE, FIELD(log_level), "info",
@@ -97,9 +98,19 @@ const struct option option_table[] = {
 };
 const size_t option_count = sizeof option_table / sizeof option_table[0];
 
-void option_flag(const struct option *o, char out[OPTION_FLAG_ROOM]) {
+/* The variable in small letters, with `between` for its underscores. */
+static const char *small(const struct option *o, char between, char out[OPTION_FLAG_SIZE]) {
     size_t n = 0;
-    for (; o->variable[n] && n < OPTION_FLAG_ROOM - 1; n++)
-        out[n] = o->variable[n] == '_' ? '-' : (char)tolower((unsigned char)o->variable[n]);
+    for (; o->variable[n] && n < OPTION_FLAG_SIZE - 1; n++)
+        out[n] = o->variable[n] == '_' ? between : (char)tolower((unsigned char)o->variable[n]);
     out[n] = '\0';
+    return out;
+}
+
+void option_flag(const struct option *o, char out[OPTION_FLAG_SIZE]) {
+    small(o, '-', out);
+}
+
+const char *option_key(const struct option *o, char out[OPTION_FLAG_SIZE]) {
+    return small(o, '_', out);
 }

@@ -32,7 +32,7 @@ enum option_kind {
     OPTION_INT64,   /* int64_t */
     OPTION_REAL,    /* double */
     OPTION_MEMORY,  /* uint64_t of bytes, or FIRERED_MEMORY_AUTO */
-    OPTION_CHOICE,  /* an enum, or a bool */
+    OPTION_CHOICE,  /* an enum */
     OPTION_LORAS,   /* struct firered_lora *loras, size_t lora_count */
     OPTION_PATH,    /* char *, no control characters; so all that follow */
     OPTION_TEXT,    /* UTF-8; tabs and newlines allowed */
@@ -61,13 +61,16 @@ struct option {
     const char *help;  /* one sentence, without a full stop */
 };
 
-enum { OPTION_FLAG_ROOM = 40 };
+enum { OPTION_FLAG_SIZE = 40 };
 
 extern const struct option option_table[];
 extern const size_t option_count;
 
 /* Writes the flag, without dashes. */
-void option_flag(const struct option *o, char out[OPTION_FLAG_ROOM]);
+void option_flag(const struct option *o, char out[OPTION_FLAG_SIZE]);
+
+/* Writes the name under which the setting is logged (MAX_QUEUE: max_queue), and returns it. */
+const char *option_key(const struct option *o, char out[OPTION_FLAG_SIZE]);
 
 /* The flags of a command, aliases included, for args_parse; in a malloc'ed block of *count specs
  * with `extra` more unused ones behind them, for the command's own.  NULL: no memory. */

@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
-#include "support/child.h"
 #include "config/options.h"
+#include "support/child.h"
 
 #include <cmocka.h> /* last: its macro fail() would hide ours */
 
@@ -126,7 +126,7 @@ static void complete(const char *words, int at) {
 static void test_completion(void **state) {
     (void)state;
     for (size_t i = 0; i < option_count; i++) {
-        char line[OPTION_FLAG_ROOM + 4], flag[OPTION_FLAG_ROOM];
+        char line[OPTION_FLAG_SIZE + 4], flag[OPTION_FLAG_SIZE];
         if (i == 0) complete("serve --", 2);
         option_flag(&option_table[i], flag);
         snprintf(line, sizeof line, "--%s\n", flag);
@@ -199,8 +199,8 @@ static void test_serve_refuses(void **state) {
         2, "firered serve: PORT=70000 (from --port): must be a whole number from 0 to 65535\n");
     setenv("DTYPE", "int4", 1);
     RUN("serve");
-    assert_refused(
-        2, "firered serve: DTYPE=int4 (from the environment): must be auto, float32, bfloat16 or int8\n");
+    assert_refused(2, "firered serve: DTYPE=int4 (from the environment): must be auto, float32, "
+                      "bfloat16 or int8\n");
     unsetenv("DTYPE");
     RUN("serve", "--model", "m", "--port", "1");
     assert_int_equal(c.status, 1);

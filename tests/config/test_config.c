@@ -5,10 +5,9 @@
  * FIRERED_UPDATE=1 in the environment rewrites .env.example and the README's list instead of
  * comparing them.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "support/unit_test.h"
+
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +18,6 @@
 #include "config/config.h"
 #include "config/options.h"
 #include "config/values.h"
-
-#include <cmocka.h> /* last: its macro fail() would hide ours */
 
 static char folder[] = "/tmp/firered-config-XXXXXX";
 
@@ -179,7 +176,7 @@ static void check_field(const struct config *c, const struct good *g) {
 static void test_good_values(void **state) {
     for (size_t i = 0; i < sizeof good_values / sizeof good_values[0]; i++) {
         const struct good *g = &good_values[i];
-        char flag[OPTION_FLAG_ROOM], word[OPTION_FLAG_ROOM + 256], line[512];
+        char flag[OPTION_FLAG_SIZE], word[OPTION_FLAG_SIZE + 256], line[512];
         struct config c;
         struct error err;
 
@@ -273,7 +270,8 @@ static void test_bad_values(void **state) {
          "API_KEY=(not shown) (from the environment): must be 1 to 4096 visible ASCII characters"},
         {"DEVICE", "gpu", "DEVICE=gpu (from the environment): must be auto, cpu or cuda"},
         {"DEVICE", "CPU", "DEVICE=CPU (from the environment): must be auto, cpu or cuda"},
-        {"DTYPE", "fp16", "DTYPE=fp16 (from the environment): must be auto, float32, bfloat16 or int8"},
+        {"DTYPE", "fp16",
+         "DTYPE=fp16 (from the environment): must be auto, float32, bfloat16 or int8"},
         {"THREADS", "-2",
          "THREADS=-2 (from the environment): must be a whole number from 0 to 4096"},
         {"MEMORY_LIMIT", "0",
@@ -427,11 +425,11 @@ static void test_log_format(void **state) {
     struct config c;
     setenv("LOG_FORMAT", "json", 1);
     load_good(&c);
-    assert_true(c.log_json);
+    assert_int_equal(c.log_format, LOG_FORMAT_JSON);
     config_free(&c);
     setenv("LOG_FORMAT", "text", 1);
     load_good(&c);
-    assert_false(c.log_json);
+    assert_int_equal(c.log_format, LOG_FORMAT_TEXT);
     config_free(&c);
 }
 
@@ -475,24 +473,77 @@ static void test_other_commands(void **state) {
     assert_int_equal(config_read(&c, OPTION_EDIT, &none, &err), STATUS_INVALID);
 }
 
-static void test_secrets_are_not_logged(void **state) {
-    (void)state;
-    struct config c;
+/* The line that config_log writes, as an object. */
+static json_t *logged(const struct config *c, char text[8192]) {
     int ends[2];
-    char text[4096];
-    setenv("API_KEY", "sesame", 1);
-    setenv("HF_TOKEN", "hf_sesame", 1);
-    load_good(&c);
     assert_int_equal(pipe(ends), 0);
-    config_log(&c, &(struct log){.least = LOG_INFO, .json = true, .fd = ends[1]});
+    config_log(c, &(struct log){.least = LOG_INFO, .json = true, .fd = ends[1]});
     close(ends[1]);
-    ssize_t n = read(ends[0], text, sizeof text - 1);
+    ssize_t n = read(ends[0], text, 8191);
     close(ends[0]);
     assert_true(n > 0);
     text[n] = '\0';
+    json_t *line = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(line);
+    return line;
+}
+
+static const char *logged_text(const json_t *line, const char *key) {
+    const char *text = json_string_value(json_object_get(line, key));
+    return text ? text : "(no string)";
+}
+
+static void test_every_setting_is_logged(void **state) {
+    (void)state;
+    struct config c;
+    char text[8192], key[OPTION_FLAG_SIZE];
+    setenv("LOG_FORMAT", "text", 1);
+    setenv("RESULT_MAX_MB", "17", 1);
+    setenv("DTYPE", "int8", 1);
+    setenv("MEMORY_LIMIT", "2K", 1);
+    setenv("LORA", "a,b", 1);
+    load_good(&c);
+    json_t *line = logged(&c, text);
+    for (size_t i = 0; i < option_count; i++)
+        if (!json_object_get(line, option_key(&option_table[i], key))) fail_msg("no %s", key);
+    assert_int_equal(json_object_size(line), option_count + 3); /* time, level, event */
+    assert_string_equal(logged_text(line, "event"), "configuration");
+    assert_string_equal(logged_text(line, "log_format"), "text");
+    assert_string_equal(logged_text(line, "model_id"), "(unset)");
+    assert_string_equal(logged_text(line, "dtype"), "int8");
+    assert_string_equal(logged_text(line, "memory_limit"), "2048");
+    assert_string_equal(logged_text(line, "negative_prompt"), " ");
+    assert_int_equal(json_integer_value(json_object_get(line, "result_max_mb")), 17);
+    assert_int_equal(json_integer_value(json_object_get(line, "max_image_pixels")), 64000000);
+    assert_int_equal(json_integer_value(json_object_get(line, "lora")), 2);
+    assert_true(json_number_value(json_object_get(line, "result_ttl_seconds")) == 600);
+    json_decref(line);
+    config_free(&c);
+}
+
+static void test_secrets_are_not_logged(void **state) {
+    (void)state;
+    struct config c;
+    char text[8192], key[OPTION_FLAG_SIZE];
+    for (size_t i = 0; i < option_count; i++)
+        if (option_table[i].kind == OPTION_SECRET) setenv(option_table[i].variable, "sesame", 1);
+    setenv("HF_ENDPOINT", "https://me:sesame@mirror.example", 1);
+    load_good(&c);
+    assert_string_equal(c.api_key, "sesame");
+    assert_string_equal(c.hf_token, "sesame");
+    json_t *line = logged(&c, text);
     assert_null(strstr(text, "sesame"));
-    assert_non_null(strstr(text, "\"api_key\":\"set\""));
-    assert_non_null(strstr(text, "\"port\":7000"));
+    for (size_t i = 0; i < option_count; i++)
+        if (option_table[i].kind == OPTION_SECRET)
+            assert_string_equal(logged_text(line, option_key(&option_table[i], key)), "set");
+    assert_string_equal(logged_text(line, "hf_endpoint"), "set");
+    json_decref(line);
+    config_free(&c);
+    set_up(NULL);
+    load_good(&c);
+    line = logged(&c, text);
+    assert_string_equal(logged_text(line, "api_key"), "none");
+    json_decref(line);
     config_free(&c);
 }
 
@@ -604,7 +655,7 @@ static void test_help(void **state) {
     struct buffer help = {0};
     assert_int_equal(options_write_help(&help, OPTION_SERVE), STATUS_OK);
     for (size_t i = 0; i < option_count; i++) {
-        char flag[OPTION_FLAG_ROOM], wanted[OPTION_FLAG_ROOM + 4];
+        char flag[OPTION_FLAG_SIZE], wanted[OPTION_FLAG_SIZE + 4];
         option_flag(&option_table[i], flag);
         snprintf(wanted, sizeof wanted, "--%s ", flag);
         assert_non_null(strstr(help.data, wanted));
@@ -621,12 +672,24 @@ static void test_help(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
     const struct CMUnitTest tests[] = {
-        TEST(test_defaults),   TEST(test_good_values),    TEST(test_every_option_is_tested),
-        TEST(test_bad_values), TEST(test_precedence),     TEST(test_sources_are_named),
-        TEST(test_together),   TEST(test_loras),          TEST(test_log_format),
-        TEST(test_flags),      TEST(test_other_commands), TEST(test_secrets_are_not_logged),
-        TEST(test_values),     TEST(test_env_example),    TEST(test_readme),
-        TEST(test_manual),     TEST(test_help),
+        TEST(test_defaults),
+        TEST(test_good_values),
+        TEST(test_every_option_is_tested),
+        TEST(test_bad_values),
+        TEST(test_precedence),
+        TEST(test_sources_are_named),
+        TEST(test_together),
+        TEST(test_loras),
+        TEST(test_log_format),
+        TEST(test_flags),
+        TEST(test_other_commands),
+        TEST(test_secrets_are_not_logged),
+        TEST(test_every_setting_is_logged),
+        TEST(test_values),
+        TEST(test_env_example),
+        TEST(test_readme),
+        TEST(test_manual),
+        TEST(test_help),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, enter_folder, leave_folder);

@@ -28,7 +28,9 @@ int main(int argc, char **argv) {
     set_limit(&limits.flush_seconds, "LIMIT_FLUSH_SECONDS");
     if (config_load(&config, argc, argv, &err) != STATUS_OK)
         return fprintf(stderr, "%s\n", err.text), 2;
-    struct log log = {.least = config.log_level, .json = config.log_json, .fd = STDERR_FILENO};
+    struct log log = {.least = config.log_level,
+                      .json = config.log_format == LOG_FORMAT_JSON,
+                      .fd = STDERR_FILENO};
     config_log(&config, &log);
     enum status s = server_run_limited(&config, "fake", "fake-model", &limits, &log, &err);
     config_free(&config);
