@@ -1,13 +1,8 @@
+/*
+ * The table of stored types.  Conversions read their input byte-wise, since nothing promises that a
+ * file's elements are aligned in memory.
+ */
 #include "base/dtype.h"
-
-size_t dtype_size(enum dtype t) {
-    return t == DTYPE_F32 ? 4 : 2;
-}
-
-const char *dtype_name(enum dtype t) {
-    static const char *const names[] = {"float32", "bfloat16", "float16"};
-    return names[t];
-}
 
 float float_from_f16(uint16_t h) {
     uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = h >> 10 & 31, mantissa = h & 0x3ff;
@@ -17,15 +12,47 @@ float float_from_f16(uint16_t h) {
     return sign ? -small : small;
 }
 
-void floats_from(float *out, const void *in, enum dtype t, size_t n) {
-    if (t == DTYPE_F32) {
-        memcpy(out, in, n * sizeof *out);
-        return;
-    }
+static void widen_f32(float *out, const void *in, size_t n) {
+    memcpy(out, in, n * sizeof *out);
+}
+
+static void widen_bf16(float *out, const void *in, size_t n) {
     const char *bytes = in;
     for (size_t i = 0; i < n; i++) {
         uint16_t h;
-        memcpy(&h, bytes + i * 2, 2);
-        out[i] = t == DTYPE_BF16 ? float_from_bf16(h) : float_from_f16(h);
+        memcpy(&h, bytes + i * sizeof h, sizeof h);
+        out[i] = float_from_bf16(h);
     }
+}
+
+static void widen_f16(float *out, const void *in, size_t n) {
+    const char *bytes = in;
+    for (size_t i = 0; i < n; i++) {
+        uint16_t h;
+        memcpy(&h, bytes + i * sizeof h, sizeof h);
+        out[i] = float_from_f16(h);
+    }
+}
+
+static const struct dtype_info TYPES[] = {
+    [DTYPE_F32] = {"float32", 1, 4, widen_f32},
+    [DTYPE_BF16] = {"bfloat16", 1, 2, widen_bf16},
+    [DTYPE_F16] = {"float16", 1, 2, widen_f16},
+};
+_Static_assert(sizeof TYPES / sizeof TYPES[0] == DTYPE_COUNT, "every type has its row");
+
+const struct dtype_info *dtype_info(enum dtype t) {
+    return &TYPES[t];
+}
+
+const char *dtype_name(enum dtype t) {
+    return TYPES[t].name;
+}
+
+size_t dtype_bytes(enum dtype t, size_t n) {
+    return n / TYPES[t].block_elements * TYPES[t].block_bytes;
+}
+
+void floats_from(float *out, const void *in, enum dtype t, size_t n) {
+    TYPES[t].widen(out, in, n);
 }

@@ -1,5 +1,10 @@
 /*
- * dtype.h - the number formats in which weights are stored, and their conversion to float32.
+ * dtype.h - the types in which weights are stored, one row each, and their conversion to float32.
+ *
+ * A type is stored in blocks: the smallest piece that can be read by itself.  A block of float32 is
+ * one element; formats that pack elements under a common scale have larger ones, with the scale
+ * inside.  Whoever needs a size or a conversion asks the table, so that a new type is a new row in
+ * dtype.c and nothing else.
  */
 #ifndef BASE_DTYPE_H
 #define BASE_DTYPE_H
@@ -8,10 +13,21 @@
 #include <stdint.h>
 #include <string.h>
 
-enum dtype { DTYPE_F32, DTYPE_BF16, DTYPE_F16 };
+enum dtype { DTYPE_F32, DTYPE_BF16, DTYPE_F16, DTYPE_COUNT };
 
-size_t dtype_size(enum dtype t);      /* bytes of one number */
-const char *dtype_name(enum dtype t); /* "float32", "bfloat16", "float16" */
+struct dtype_info {
+    const char *name;      /* "float32", "bfloat16", "float16" */
+    size_t block_elements; /* of one block */
+    size_t block_bytes;
+    /* Converts n elements, a multiple of block_elements, at `in`, which may be unaligned. */
+    void (*widen)(float *out, const void *in, size_t n);
+};
+
+const struct dtype_info *dtype_info(enum dtype t);
+const char *dtype_name(enum dtype t);
+
+/* Bytes of n elements, a multiple of the type's block_elements. */
+size_t dtype_bytes(enum dtype t, size_t n);
 
 static inline float float_from_bits(uint32_t bits) {
     float f;
@@ -38,7 +54,7 @@ static inline uint16_t bf16_from_float(float f) {
 
 float float_from_f16(uint16_t h);
 
-/* Converts n numbers of type t at `in`, which may be unaligned, to float32. */
+/* The type's own widen. */
 void floats_from(float *out, const void *in, enum dtype t, size_t n);
 
 #endif

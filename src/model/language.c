@@ -82,7 +82,7 @@ enum status language_embed(const struct language *m, float *out, const int32_t *
                         "the tokenizer has token %d, but the text encoder's vocabulary has %lld",
                         (int)ids[i], (long long)m->c.vocabulary);
         const char *row = (const char *)m->embeddings->data +
-                          (size_t)ids[i] * (size_t)n * dtype_size(m->embeddings->dtype);
+                          dtype_bytes(m->embeddings->dtype, (size_t)ids[i] * (size_t)n);
         floats_from(out + i * n, row, m->embeddings->dtype, (size_t)n);
     }
     return STATUS_OK;

@@ -123,7 +123,7 @@ static const struct weight *need(struct loader *l, const char *name, const int64
 static void done_with(struct loader *l, const struct weight *w) {
     if (!w) return;
     weights_release(l->weights, w);
-    if (l->progress) l->progress(l->progress_arg, (uint64_t)w->count * dtype_size(w->dtype));
+    if (l->progress) l->progress(l->progress_arg, dtype_bytes(w->dtype, (size_t)w->count));
 }
 
 static bool failed(const struct loader *l) {
@@ -166,12 +166,12 @@ static void release_scratch(const struct loader *l, size_t mark) {
 static float *floats_of(struct loader *l, const struct weight *w) {
     enum { CHUNK = 1 << 20 };
     float *f = take(l, (size_t)w->count);
-    size_t count = (size_t)w->count, item = dtype_size(w->dtype);
+    size_t count = (size_t)w->count;
     for (size_t from = 0; f && from < count; from += CHUNK) {
         size_t n = count - from < CHUNK ? count - from : CHUNK;
-        const char *data = (const char *)w->data + from * item;
+        const char *data = (const char *)w->data + dtype_bytes(w->dtype, from);
         floats_from(f + from, data, w->dtype, n);
-        weights_release_bytes(data, n * item);
+        weights_release_bytes(data, dtype_bytes(w->dtype, n));
     }
     return f;
 }
@@ -303,13 +303,13 @@ static float *conv_weight(struct loader *l, const char *layer, int64_t out, int6
     if (!reads(l)) return NULL;
 
     size_t area = (size_t)size * (size_t)size;
-    size_t slices = rank == 5 ? (size_t)time : 1, item = dtype_size(w->dtype);
+    size_t slices = rank == 5 ? (size_t)time : 1;
     float *weight = take(l, (size_t)(out * in) * area);
     *bias = failed(l) ? NULL : floats_of(l, b);
     for (size_t i = 0; !failed(l) && i < (size_t)(out * in); i++)
         floats_from(weight + i * area,
-                    (const char *)w->data + (i * slices + slices - 1) * area * item, w->dtype,
-                    area);
+                    (const char *)w->data + dtype_bytes(w->dtype, (i * slices + slices - 1) * area),
+                    w->dtype, area);
     done_with(l, w);
     done_with(l, b);
     return weight;

@@ -62,7 +62,7 @@ bool checkpoint_is_16_bit(const struct checkpoint *c) {
 static uint64_t stored_bytes(const struct weights *w) {
     uint64_t bytes = 0;
     for (size_t i = 0; w && i < weights_count(w); i++)
-        bytes += (uint64_t)weights_at(w, i)->count * dtype_size(weights_at(w, i)->dtype);
+        bytes += dtype_bytes(weights_at(w, i)->dtype, (size_t)weights_at(w, i)->count);
     return bytes;
 }
 

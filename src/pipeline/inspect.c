@@ -23,11 +23,11 @@ static void print_count(struct buffer *b, uint64_t count) {
 
 static void report_component(struct buffer *b, const char *name, const struct weights *w) {
     uint64_t bytes = 0, numbers = 0;
-    bool kinds[3] = {false};
+    bool kinds[DTYPE_COUNT] = {false};
     for (size_t i = 0; i < weights_count(w); i++) {
         const struct weight *t = weights_at(w, i);
         numbers += (uint64_t)t->count;
-        bytes += (uint64_t)t->count * dtype_size(t->dtype);
+        bytes += dtype_bytes(t->dtype, (size_t)t->count);
         kinds[t->dtype] = true;
     }
     buffer_printf(b, "%-13s %5zu tensors, ", name, weights_count(w));
@@ -35,7 +35,7 @@ static void report_component(struct buffer *b, const char *name, const struct we
     buffer_printf(b, " parameters, ");
     print_size(b, bytes);
     buffer_printf(b, " as");
-    for (int k = 0; k < 3; k++)
+    for (int k = 0; k < DTYPE_COUNT; k++)
         if (kinds[k]) buffer_printf(b, " %s", dtype_name((enum dtype)k));
     buffer_printf(b, "\n");
 }

@@ -207,7 +207,7 @@ static void advise(const struct weight *t, ptrdiff_t from, ptrdiff_t to, int adv
 void weights_release(const struct weights *w, const struct weight *t) {
     (void)w;
     ptrdiff_t page = sysconf(_SC_PAGESIZE),
-              bytes = (ptrdiff_t)t->count * (ptrdiff_t)dtype_size(t->dtype);
+              bytes = (ptrdiff_t)dtype_bytes(t->dtype, (size_t)t->count);
     ptrdiff_t into_page = (ptrdiff_t)((uintptr_t)t->data % (uintptr_t)page);
     ptrdiff_t first = into_page ? page - into_page : 0, after = (into_page + bytes) % page;
     advise(t, first, bytes - after, MADV_DONTNEED);
@@ -221,7 +221,7 @@ void weights_release_bytes(const void *data, size_t bytes) {
 void weights_prefetch(const struct weights *w, const struct weight *t) {
     (void)w;
     ptrdiff_t page = sysconf(_SC_PAGESIZE),
-              bytes = (ptrdiff_t)t->count * (ptrdiff_t)dtype_size(t->dtype);
+              bytes = (ptrdiff_t)dtype_bytes(t->dtype, (size_t)t->count);
     ptrdiff_t into_page = (ptrdiff_t)((uintptr_t)t->data % (uintptr_t)page);
     if (bytes) advise(t, -into_page, bytes, MADV_WILLNEED);
 }

@@ -38,8 +38,8 @@ struct weight {
     enum dtype dtype;
     int rank;                       /* 0 is a scalar */
     int64_t shape[TENSOR_MAX_RANK]; /* zeros after `rank` */
-    int64_t count;                  /* numbers, may be 0; count * dtype_size fits int64_t */
-    const void *data; /* in the mapped file: row-major, read only, aligned to dtype_size(dtype) */
+    int64_t count;                  /* elements, may be 0; their bytes fit int64_t */
+    const void *data; /* in the mapped file: row-major, read only, aligned to a block's bytes */
 };
 
 /* Opens FOLDER/STEM.safetensors or, where there is none, the shards that

@@ -83,17 +83,29 @@ static void test_unaligned(void **state) {
     floats_from(out, bytes + 1, DTYPE_F16, 2);
     assert_true(out[0] == 1.0f && out[1] == -2.0f);
     floats_from(out, bytes, DTYPE_BF16, 0);
-    assert_int_equal(dtype_size(DTYPE_F32), 4);
-    assert_int_equal(dtype_size(DTYPE_BF16), 2);
-    assert_int_equal(dtype_size(DTYPE_F16), 2);
+}
+
+static void every_type_has_a_whole_row(void **state) {
+    (void)state;
+    for (int t = 0; t < DTYPE_COUNT; t++) {
+        const struct dtype_info *info = dtype_info((enum dtype)t);
+        assert_non_null(info->name);
+        assert_non_null(info->widen);
+        assert_true(info->block_elements > 0 && info->block_bytes > 0);
+        assert_int_equal(dtype_bytes((enum dtype)t, 3 * info->block_elements),
+                         3 * info->block_bytes);
+    }
+    assert_int_equal(dtype_bytes(DTYPE_F32, 5), 20);
+    assert_int_equal(dtype_bytes(DTYPE_BF16, 5), 10);
+    assert_int_equal(dtype_bytes(DTYPE_F16, 5), 10);
     assert_string_equal(dtype_name(DTYPE_F32), "float32");
     assert_string_equal(dtype_name(DTYPE_BF16), "bfloat16");
     assert_string_equal(dtype_name(DTYPE_F16), "float16");
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_numbers),
-                                       cmocka_unit_test(test_rounding),
-                                       cmocka_unit_test(test_unaligned)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_all_numbers), cmocka_unit_test(test_rounding),
+        cmocka_unit_test(test_unaligned), cmocka_unit_test(every_type_has_a_whole_row)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -254,7 +254,7 @@ static uint16_t f16_from_exact(float x) {
 }
 
 void *stored_as(enum dtype t, const float *x, size_t n) {
-    char *bytes = malloc(n * dtype_size(t) + 1);
+    char *bytes = malloc(dtype_bytes(t, n) + 1);
     assert_non_null(bytes);
     if (t == DTYPE_F32) return memcpy(bytes, x, n * sizeof *x);
     for (size_t i = 0; i < n; i++) {

@@ -57,7 +57,7 @@ static void check_case(struct compute *c, struct linear_case *t) {
             (struct matrix){.dtype = t->dtype,
                             .rows = to - from,
                             .cols = t->depth,
-                            .data = stored + (size_t)(from * t->depth) * dtype_size(t->dtype)};
+                            .data = stored + dtype_bytes(t->dtype, (size_t)(from * t->depth))};
     }
     enum status s = compute_pack_linear(c, &t->l, parts, (size_t)t->parts, t->bias ? bias : NULL,
                                         t->exact ? PRECISION_FLOAT32 : PRECISION_BFLOAT16, &err);

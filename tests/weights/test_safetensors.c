@@ -246,9 +246,9 @@ static void good_files_give_their_tensors(void **state) {
         assert_string_equal(t->file, "good.safetensors");
         assert_int_equal(t->rank, made[i].rank);
         assert_memory_equal(t->shape, made[i].shape, sizeof t->shape);
-        assert_int_equal((size_t)t->count * dtype_size(t->dtype), made[i].size);
+        assert_int_equal(dtype_bytes(t->dtype, (size_t)t->count), made[i].size);
         if (made[i].size) assert_memory_equal(t->data, made[i].data, made[i].size);
-        assert_int_equal((uintptr_t)t->data % dtype_size(t->dtype), 0);
+        assert_int_equal((uintptr_t)t->data % dtype_bytes(t->dtype, 1), 0);
         weights_prefetch(w, t);
         weights_release(w, t);
         if (made[i].size) assert_memory_equal(t->data, made[i].data, made[i].size);

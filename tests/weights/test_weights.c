@@ -217,7 +217,7 @@ static void *read_everything(void *weights) {
         const struct weight *t = weights_find(w, weights_at(w, i)->name);
         const uint8_t *bytes = t->data;
         weights_prefetch(w, t);
-        for (size_t b = 0; b < (size_t)t->count * dtype_size(t->dtype); b++)
+        for (size_t b = 0; b < dtype_bytes(t->dtype, (size_t)t->count); b++)
             sum = sum * 31 + bytes[b];
         weights_release(w, t);
     }

@@ -18,7 +18,7 @@ static const char *row_of(const struct matrix *parts, size_t count, int64_t r, e
         if (r >= parts[i].rows) continue;
         *dtype = parts[i].dtype;
         return (const char *)parts[i].data +
-               (size_t)r * (size_t)parts[i].cols * dtype_size(parts[i].dtype);
+               dtype_bytes(parts[i].dtype, (size_t)r * (size_t)parts[i].cols);
     }
     return NULL;
 }
@@ -58,7 +58,7 @@ static void scale_panel(const struct packing *p, int64_t first) {
         float most = 0;
         for (int64_t from = 0; row && from < l->base.in_features; from += SQUARE) {
             int64_t n = least(SQUARE, l->base.in_features - from);
-            floats_from(numbers, row + (size_t)from * dtype_size(dtype), dtype, (size_t)n);
+            floats_from(numbers, row + dtype_bytes(dtype, (size_t)from), dtype, (size_t)n);
             float m = p->kernels->largest(numbers, n);
             if (!(m <= most)) most = m; /* NaN is kept: nothing is larger */
             if (!isfinite(most)) break;
@@ -85,7 +85,7 @@ static void read_square(union square *to, const struct packing *p, int64_t first
         enum dtype dtype;
         const char *row = row_of(p->parts, p->count, first + j, &dtype);
         if (!row) continue;
-        row += (size_t)from * dtype_size(dtype);
+        row += dtype_bytes(dtype, (size_t)from);
         if (l->kind == PRODUCT_F32) {
             floats_from(to->f32[j], row, dtype, (size_t)there);
         } else if (l->kind == PRODUCT_INT8) {
@@ -130,7 +130,7 @@ static void tell_packed(const struct packing *p, int64_t first) {
     for (size_t i = 0; i < p->count; first -= p->parts[i++].rows) {
         const struct matrix *m = &p->parts[i];
         int64_t from = first > 0 ? first : 0, to = least(first + p->cols, m->rows);
-        size_t row = (size_t)m->cols * dtype_size(m->dtype);
+        size_t row = dtype_bytes(m->dtype, (size_t)m->cols);
         if (m->packed && from < to)
             m->packed((const char *)m->data + (size_t)from * row, (size_t)(to - from) * row);
     }
