@@ -18,9 +18,9 @@
  * An engine is one loaded model.  Any number of threads may run edits on it at the same time: they
  * share the weights and the cores.  Nothing here prints, exits or keeps global state.
  *
- * The environment variable FIRERED_KERNELS chooses the CPU's kernels, for tests and benchmarks:
- * generic, avx2, avx512, avx512-vnni or avx512-bf16; unset, the best that the processor has and the dtype
- * allows.  (avx512-bf16 multiplies in bfloat16 whatever the dtype says.)
+ * The environment variable FIRERED_KERNELS chooses the CPU's kernels where the options do not, for
+ * tests and benchmarks: generic, avx2, avx512, avx512-vnni or avx512-bf16; unset, the best that the
+ * processor has and the dtype allows.  (avx512-bf16 multiplies in bfloat16 whatever the dtype says.)
  */
 #ifndef FIRERED_H
 #define FIRERED_H
@@ -68,6 +68,7 @@ struct firered_options {
     enum firered_dtype dtype;
     enum firered_generator generator;
     int threads;                      /* 0: all cores that this process may use */
+    const char *kernels;              /* for benchmarks: as FIRERED_KERNELS, which it precedes */
     const struct firered_lora *loras; /* merged into the weights while they load */
     size_t lora_count;
     /* Bytes that packed weights and the working memory of edits may take together; 0: no limit.  If

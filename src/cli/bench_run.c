@@ -44,13 +44,15 @@ struct run {
     struct firered_result result;
 };
 
+/* kernels: NULL for the ones that fit. */
 static enum status run_open(struct run *run, const struct bench_request *r,
-                            enum firered_dtype dtype, struct error *err) {
+                            enum firered_dtype dtype, const char *kernels, struct error *err) {
     *run = (struct run){0};
     struct firered_options options = {.model = r->folder,
                                       .device = r->config->device,
                                       .dtype = dtype,
                                       .threads = r->config->threads,
+                                      .kernels = kernels,
                                       .memory_limit = r->config->memory_limit};
     double start = seconds_now();
     enum status s = firered_open(&run->engine, &options, err);
@@ -135,7 +137,7 @@ static void report(const struct run *run, bool profile) {
 
 enum status bench_phases(const struct bench_request *r, bool profile, struct error *err) {
     struct run run;
-    enum status s = run_open(&run, r, r->config->dtype, err);
+    enum status s = run_open(&run, r, r->config->dtype, NULL, err);
     if (s == STATUS_OK) s = run_edit(&run, r, err);
     if (s == STATUS_OK) report(&run, profile);
     run_close(&run);
@@ -148,7 +150,7 @@ enum status bench_growth(const struct bench_request *r, struct error *err) {
     struct run run;
     struct firered_cost cost[2];
     struct bench_request at = *r;
-    enum status s = run_open(&run, r, r->config->dtype, err);
+    enum status s = run_open(&run, r, r->config->dtype, NULL, err);
     for (int i = 0; i < 2 && s == STATUS_OK; i++, at.side *= 2) {
         s = run_edit(&run, &at, err);
         if (s != STATUS_OK) break;
@@ -173,10 +175,12 @@ enum status bench_growth(const struct bench_request *r, struct error *err) {
 
 /* Float32 products with bfloat16's noise: what dtype bfloat16 is on the kernels that float32
  * chooses.  Weights stored in 16 bits lose nothing by it. */
-static enum status set_float32_kernels(const struct bench_request *r, struct error *err) {
+static enum status find_float32_kernels(char **name, const struct bench_request *r,
+                                        struct error *err) {
     struct run run;
-    enum status s = run_open(&run, r, FIRERED_DTYPE_FLOAT32, err);
-    if (s == STATUS_OK && setenv("FIRERED_KERNELS", run.info.kernels, 1) != 0)
+    *name = NULL;
+    enum status s = run_open(&run, r, FIRERED_DTYPE_FLOAT32, NULL, err);
+    if (s == STATUS_OK && !(*name = strdup(run.info.kernels)))
         s = fail(err, STATUS_NO_MEMORY, "no memory to choose kernels");
     run_close(&run);
     return s;
@@ -190,15 +194,11 @@ enum status bench_dtypes(const struct bench_request *r, struct error *err) {
                  {"bfloat16", FIRERED_DTYPE_BFLOAT16},
                  {"int8", FIRERED_DTYPE_INT8}};
     struct picture first = {0};
-    const char *asked = getenv("FIRERED_KERNELS");
-    char *kernels = asked ? strdup(asked) : NULL;
-    enum status s = asked && !kernels ? fail(err, STATUS_NO_MEMORY, "no memory to choose kernels")
-                                      : set_float32_kernels(r, err);
+    char *float32_kernels;
+    enum status s = find_float32_kernels(&float32_kernels, r, err);
     for (int i = 0; i < 3 && s == STATUS_OK; i++) {
         struct run run;
-        if (i == 1 && kernels) setenv("FIRERED_KERNELS", kernels, 1);
-        if (i == 1 && !kernels) unsetenv("FIRERED_KERNELS");
-        s = run_open(&run, r, tiers[i].dtype, err);
+        s = run_open(&run, r, tiers[i].dtype, i == 0 ? float32_kernels : NULL, err);
         if (s == STATUS_OK) s = run_edit(&run, r, err);
         if (s == STATUS_OK && i == 0)
             printf("%s, %d threads; %dx%d, %d steps, guidance %g\n%-10s %-12s %12s %11s %14s\n",
@@ -219,6 +219,6 @@ enum status bench_dtypes(const struct bench_request *r, struct error *err) {
         run_close(&run);
     }
     picture_free(&first);
-    free(kernels);
+    free(float32_kernels);
     return s;
 }

@@ -23,7 +23,7 @@ enum status bench_growth(const struct bench_request *r, struct error *err);
 
 /* The same edit by products of float32, bfloat16 and int8: time, memory, and how far the picture is
  * from the first one.  All three draw bfloat16's noise: with float32's it would be another
- * picture.  Sets FIRERED_KERNELS in the environment, so call it last. */
+ * picture. */
 enum status bench_dtypes(const struct bench_request *r, struct error *err);
 
 #endif

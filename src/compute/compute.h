@@ -29,6 +29,7 @@
 #include <stdint.h>
 
 #include "base/dtype.h"
+#include "base/log.h"
 #include "firered/status.h"
 
 struct compute;
@@ -44,17 +45,22 @@ enum precision {
 };
 
 struct compute_options {
+    const char *device;       /* "auto", "cpu", "cuda", "cuda:1"; NULL: auto */
     int threads;              /* 0: all cores */
     enum precision precision; /* the coarsest products of any layer */
-    /* For tests and benchmarks: "generic", "avx2", "avx512", "avx512-vnni", "avx512-bf16", which
-     * multiplies in bfloat16 whatever the precision; NULL: the best here. */
+    /* For tests and benchmarks: one of the device's sets of kernels, by the name that
+     * compute_kernels gives; NULL: the best one here. */
     const char *kernels;
     bool plan_only;        /* see compute_is_plan_only */
     uint64_t memory_limit; /* bytes of packed weights and workspaces; 0: none */
+    const struct log *log; /* is told what `auto` chose, and why; may be NULL */
 };
 
-enum status compute_create_cpu(struct compute **out, const struct compute_options *options,
-                               struct error *err);
+/* The device that was asked for, or with `auto` the best one that can be used.  The caller owns
+ * *out.  STATUS_INVALID: there is no such device here, or it cannot be used, or has no such
+ * kernels; the sentence says why.  STATUS_NO_MEMORY. */
+enum status compute_create(struct compute **out, const struct compute_options *options,
+                           struct error *err);
 void compute_destroy(struct compute *c); /* NULL is fine; after its weights and workspaces */
 const char *compute_device(const struct compute *c);  /* "cpu" */
 const char *compute_kernels(const struct compute *c); /* "avx512-bf16", ... */

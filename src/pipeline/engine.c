@@ -28,6 +28,11 @@ const char *firered_dtype_name(enum firered_dtype t) {
     return names[t];
 }
 
+static const char *device_name(enum firered_device d) {
+    static const char *const names[] = {"auto", "cpu", "cuda"};
+    return names[d];
+}
+
 static enum precision precision_of(enum firered_dtype t) {
     return t == FIRERED_DTYPE_INT8       ? PRECISION_INT8
            : t == FIRERED_DTYPE_BFLOAT16 ? PRECISION_BFLOAT16
@@ -42,16 +47,14 @@ enum status engine_open_device(struct firered *e, const struct firered_options *
                : stored_16_bit                ? FIRERED_DTYPE_BFLOAT16
                                               : FIRERED_DTYPE_FLOAT32;
     e->generator = o->generator;
-    const char *kernels = getenv("FIRERED_KERNELS");
-    if (o->device == FIRERED_DEVICE_CUDA)
-        return fail(err, STATUS_INVALID,
-                    "this build has no CUDA backend; use the device cpu or auto");
-    struct compute_options options = {.threads = o->threads,
+    struct compute_options options = {.device = device_name(o->device),
+                                      .threads = o->threads,
                                       .precision = precision_of(e->dtype),
-                                      .kernels = kernels && *kernels ? kernels : NULL,
+                                      .kernels = o->kernels,
                                       .plan_only = plan_only,
-                                      .memory_limit = e->memory.limit};
-    return compute_create_cpu(&e->compute, &options, err);
+                                      .memory_limit = e->memory.limit,
+                                      .log = plan_only ? NULL : o->log};
+    return compute_create(&e->compute, &options, err);
 }
 
 enum status engine_read(struct firered *e, const struct firered_options *o,

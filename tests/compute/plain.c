@@ -291,10 +291,10 @@ void each_kernels_at(enum precision precision, int threads, void (*test)(struct 
         struct compute *c;
         struct error err;
         enum status s =
-            compute_create_cpu(&c,
-                               &(struct compute_options){
-                                   .threads = threads, .precision = precision, .kernels = names[i]},
-                               &err);
+            compute_create(&c,
+                           &(struct compute_options){
+                               .threads = threads, .precision = precision, .kernels = names[i]},
+                           &err);
         if (s == STATUS_INVALID) {
             print_message("skipped: %s\n", err.text);
             continue;

@@ -76,7 +76,7 @@ static void compute_with(const char *kernels, int threads, struct int8_case *t) 
     struct compute *c;
     struct compute_options options = {
         .threads = threads, .precision = PRECISION_INT8, .kernels = kernels};
-    assert_int_equal(compute_create_cpu(&c, &options, NULL), STATUS_OK);
+    assert_int_equal(compute_create(&c, &options, NULL), STATUS_OK);
     memset(t->y, 0xff, (size_t)(t->rows * t->out) * sizeof *t->y);
     run(c, t);
     compute_destroy(c);

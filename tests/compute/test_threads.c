@@ -81,7 +81,8 @@ static void work(struct workspace *w, void *arg) {
                   k = tensor_cols(qkv, HEADS * DIM, KV_HEADS * DIM),
                   v = tensor_cols(qkv, (HEADS + KV_HEADS) * DIM, KV_HEADS * DIM);
     op_norm_rotary(w, q, DIM, NULL, 0, angles, ROTARY_HALVES);
-    op_attention(w, att, q, k, v, &(struct attention){HEADS, KV_HEADS, DIM, 0.02f, true, NULL, 0, false});
+    op_attention(w, att, q, k, v,
+                 &(struct attention){HEADS, KV_HEADS, DIM, 0.02f, true, NULL, 0, false});
 
     struct feature_map in = feature_map_take(w, SIDE, SIDE, 7),
                        out = feature_map_take(w, SIDE, SIDE, CHANNELS);
@@ -125,8 +126,7 @@ static void unpack(struct run *r) {
 static void compute_with(const char *kernels, int threads, const struct mixture *m, float *out) {
     struct compute *c;
     assert_int_equal(
-        compute_create_cpu(&c, &(struct compute_options){.threads = threads, .kernels = kernels},
-                           NULL),
+        compute_create(&c, &(struct compute_options){.threads = threads, .kernels = kernels}, NULL),
         STATUS_OK);
     struct run r = {.m = m, .out = out};
     pack(c, &r);

@@ -20,8 +20,7 @@
 
 static struct compute *create(void) {
     struct compute *c;
-    assert_int_equal(compute_create_cpu(&c, &(struct compute_options){.threads = 2}, NULL),
-                     STATUS_OK);
+    assert_int_equal(compute_create(&c, &(struct compute_options){.threads = 2}, NULL), STATUS_OK);
     assert_string_equal(compute_device(c), "cpu");
     return c;
 }
@@ -183,7 +182,7 @@ static void test_limited_memory(void **state) {
         struct workspace *w;
         struct error err;
         setrlimit(RLIMIT_AS, &(struct rlimit){1 << 30, 1 << 30});
-        if (compute_create_cpu(&c, &(struct compute_options){.threads = 1}, &err) != STATUS_OK)
+        if (compute_create(&c, &(struct compute_options){.threads = 1}, &err) != STATUS_OK)
             _exit(2);
         if (workspace_create(&w, c, (size_t)2 << 30, NULL, NULL, &err) != STATUS_NO_MEMORY)
             _exit(3);
@@ -274,12 +273,11 @@ static void test_unknown_kernels(void **state) {
     (void)state;
     struct compute *c;
     struct error err = {{0}};
-    assert_int_equal(compute_create_cpu(&c, &(struct compute_options){.kernels = "none"}, &err),
+    assert_int_equal(compute_create(&c, &(struct compute_options){.kernels = "none"}, &err),
                      STATUS_INVALID);
     assert_null(c);
     assert_non_null(strstr(err.text, "none"));
-    assert_int_equal(compute_create_cpu(&c, &(struct compute_options){.threads = 1}, NULL),
-                     STATUS_OK);
+    assert_int_equal(compute_create(&c, &(struct compute_options){.threads = 1}, NULL), STATUS_OK);
     assert_string_not_equal(compute_kernels(c),
                             "avx512-bf16"); /* nobody asked for less than float32 */
     compute_destroy(c);

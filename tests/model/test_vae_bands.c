@@ -20,7 +20,7 @@ static void open_vae(struct vae_test *t, int threads) {
     struct error err = {""};
     struct weights *weights = NULL;
     enum status s =
-        compute_create_cpu(&t->compute, &(struct compute_options){.threads = threads}, &err);
+        compute_create(&t->compute, &(struct compute_options){.threads = threads}, &err);
     if (s == STATUS_OK) s = vae_config_load(&t->config, MODEL, &err);
     if (s == STATUS_OK) s = weights_open(&weights, MODEL "/vae", "diffusion_pytorch_model", &err);
     struct loader l = {.component = "vae", .weights = weights, .compute = t->compute};

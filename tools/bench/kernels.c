@@ -245,7 +245,7 @@ int main(int argc, char **argv) {
         struct compute_options options = {
             .threads = threads, .precision = PRECISION_INT8, .kernels = tables[i]};
         if (strcmp(only, "all") != 0 && strcmp(only, tables[i]) != 0) continue;
-        if (compute_create_cpu(&c, &options, &err) != STATUS_OK) {
+        if (compute_create(&c, &options, &err) != STATUS_OK) {
             printf("# skipped: %s\n", err.text);
             continue;
         }

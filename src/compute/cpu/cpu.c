@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "base/memory.h"
+#include "compute/device.h"
 
 /* Large blocks come straight from the kernel and go straight back, so that a finished edit's memory
  * is free at once. */
@@ -110,12 +111,29 @@ static const struct backend cpu_backend = {
     .conv = cpu_conv,
 };
 
-enum status compute_create_cpu(struct compute **out, const struct compute_options *options,
-                               struct error *err) {
+enum status cpu_probe(int index, struct error *what) {
+    if (index > 0)
+        return fail(what, STATUS_INVALID, "there is one device cpu, not %d; use cpu", index + 1);
+    *what = (struct error){"this machine's processor"};
+    return STATUS_OK;
+}
+
+/* The kernels that were asked for by name, here or in the environment, else the best ones. */
+static const struct kernels *find_kernels(const struct compute_options *options,
+                                          struct error *err) {
+    const char *name = options->kernels ? options->kernels : getenv("FIRERED_KERNELS");
+    if (name && !*name) name = NULL;
+    const struct kernels *kernels = kernels_choose(name, options->precision);
+    if (!kernels) fail(err, STATUS_INVALID, "this CPU has no \"%s\" kernels", name);
+    return kernels;
+}
+
+enum status cpu_create(struct compute **out, int index, const struct compute_options *options,
+                       struct error *err) {
+    (void)index;
     *out = NULL;
-    const struct kernels *kernels = kernels_choose(options->kernels, options->precision);
-    if (!kernels)
-        return fail(err, STATUS_INVALID, "this CPU has no \"%s\" kernels", options->kernels);
+    const struct kernels *kernels = find_kernels(options, err);
+    if (!kernels) return STATUS_INVALID;
     struct cpu *cpu = calloc(1, sizeof *cpu);
     if (!cpu) return fail(err, STATUS_NO_MEMORY, "no memory to start");
     enum status s = pool_create(&cpu->pool, options->threads, err);
