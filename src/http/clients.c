@@ -23,7 +23,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "service/clock.h"
+#include "base/clock.h"
 
 enum { MOST_LINGERING = 64, SWEEP_MS = 250, NUDGE_MS = 200 };
 

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "http/edit_form.h"
 #include "http/form.h"
-#include "service/clock.h"
 
 struct edit_request {
     struct request *request;

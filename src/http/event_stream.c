@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "service/clock.h"
+#include "base/clock.h"
 
 struct event_streams {
     pthread_mutex_t lock;
@@ -75,11 +75,7 @@ enum status event_streams_create(struct event_streams **out, int heartbeat_secon
     if (!all) return fail(err, STATUS_NO_MEMORY, "no memory for the list of event streams");
     all->heartbeat = heartbeat_seconds * NANOSECONDS;
     pthread_mutex_init(&all->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&all->change, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_cond_init(&all->change);
     all->started = pthread_create(&all->thread, NULL, beat, all) == 0;
     if (!all->started) {
         event_streams_destroy(all);

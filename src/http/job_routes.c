@@ -7,8 +7,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "http/edit_route.h"
-#include "service/clock.h"
 
 #define JOB_PATH "/v1/jobs/%s"
 

@@ -15,11 +15,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "http/edit_form.h"
 #include "http/edit_route.h"
 #include "http/job_routes.h"
 #include "http/openai_reply.h"
-#include "service/clock.h"
 
 struct image_edits {
     struct server *server;

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "service/clock.h"
+#include "base/clock.h"
 
 bool request_id_is_sane(const char *id) {
     static const char allowed[] =

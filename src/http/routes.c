@@ -13,6 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/clock.h"
 #include "http/auth.h"
 #include "http/edit_route.h"
 #include "http/form.h"
@@ -22,7 +23,6 @@
 #include "http/pages.h"
 #include "http/path.h"
 #include "http/web.h"
-#include "service/clock.h"
 
 struct route {
     const char *path;               /* "{id}" stands for one segment, told in request.id_in_path */

@@ -18,10 +18,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "http/listener.h"
 #include "http/request.h"
 #include "http/routes.h"
-#include "service/clock.h"
 
 struct run {
     struct server server;

@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "image/decode.h"
 #include "pipeline/edited_file.h"
-#include "service/clock.h"
 #include "service/metrics.h"
 #include "service/service.h"
 

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "service/clock.h"
+#include "base/clock.h"
 
 struct job_list {
     struct kept_job *head, *tail;
@@ -125,11 +125,7 @@ enum status job_store_create(struct job_store **out, struct service *service, do
     store->ttl_seconds = ttl_seconds;
     store->most_bytes = most_bytes;
     pthread_mutex_init(&store->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&store->change, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_cond_init(&store->change);
     store->started = pthread_create(&store->thread, NULL, forget_expired, store) == 0;
     if (!store->started) {
         job_store_destroy(store);

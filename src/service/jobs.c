@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "service/clock.h"
+#include "base/clock.h"
 
 enum { STATE_NEW, STATE_WAITING, STATE_RUNNING, STATE_ENDED };
 
@@ -119,11 +119,7 @@ enum status jobs_create(struct jobs **out, int workers, int max_queue, struct er
     jobs->max_queue = max_queue;
     pthread_mutex_init(&jobs->lock, NULL);
     pthread_cond_init(&jobs->work, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&jobs->timer, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_cond_init(&jobs->timer);
 
     for (int i = 0; i <= workers; i++) {
         if (pthread_create(&jobs->threads[i], NULL, i < workers ? work : watch_deadlines, jobs) !=

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "service/clock.h"
+#include "base/clock.h"
 #include "service/job_store.h"
 #include "service/jobs.h"
 

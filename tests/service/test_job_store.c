@@ -11,8 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "image/encode.h"
-#include "service/clock.h"
 #include "service/job_store.h"
 
 enum { SIDE = 32 };

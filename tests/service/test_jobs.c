@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "service/clock.h"
+#include "base/clock.h"
 #include "service/jobs.h"
 
 /* A job that runs until it is let go or told to stop. */
