@@ -24,12 +24,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/list.h"
 
 enum { MOST_LINGERING = 64, SWEEP_MS = 250, NUDGE_MS = 200 };
 
 struct client {
     struct clients *all;
-    struct client *previous, *next;
+    struct list_link link;
     uint64_t serial;
     int fd;
     int64_t deadline; /* 0: none */
@@ -47,8 +48,7 @@ struct lingering {
 struct clients {
     struct limits limits;
     pthread_mutex_t lock;
-    struct client *head;
-    int count;
+    struct list members;
     uint64_t last_serial;
     struct lingering lingering[MOST_LINGERING];
     int epoll, wake;
@@ -74,21 +74,27 @@ static bool discard(int fd) {
     return true;
 }
 
+static struct client *client_of(struct list_link *link) {
+    return CONTAINER_OF(link, struct client, link);
+}
+
 static void on_event(struct clients *all, uint64_t serial) {
-    for (struct client *c = all->head; c; c = c->next)
-        if (c->serial == serial) {
-            if (c->gone) c->gone(c->arg);
-            c->gone = NULL;
-            c->nudge = clock_now() + NUDGE_MS * (NANOSECONDS / 1000);
-            return;
-        }
+    for (struct list_link *l = all->members.first; l; l = l->next) {
+        struct client *c = client_of(l);
+        if (c->serial != serial) continue;
+        if (c->gone) c->gone(c->arg);
+        c->gone = NULL;
+        c->nudge = clock_now() + NUDGE_MS * (NANOSECONDS / 1000);
+        return;
+    }
     for (int i = 0; i < MOST_LINGERING; i++)
         if (all->lingering[i].serial == serial && !discard(all->lingering[i].fd))
             end_lingering(&all->lingering[i]);
 }
 
 static void sweep(struct clients *all, int64_t now) {
-    for (struct client *c = all->head; c; c = c->next) {
+    for (struct list_link *l = all->members.first; l; l = l->next) {
+        struct client *c = client_of(l);
         if (c->nudge && c->nudge <= now) {
             shutdown(c->fd, SHUT_RD);
             c->nudge = 0;
@@ -156,7 +162,7 @@ void clients_destroy(struct clients *all) {
 
 int clients_count(struct clients *all) {
     pthread_mutex_lock(&all->lock);
-    int n = all->count;
+    int n = all->members.count;
     pthread_mutex_unlock(&all->lock);
     return n;
 }
@@ -168,10 +174,7 @@ struct client *client_add(struct clients *all, int fd) {
     c->fd = fd;
     pthread_mutex_lock(&all->lock);
     c->serial = ++all->last_serial;
-    c->next = all->head;
-    if (c->next) c->next->previous = c;
-    all->head = c;
-    all->count++;
+    list_append(&all->members, &c->link);
     struct epoll_event end = {.events = EPOLLRDHUP | EPOLLONESHOT, .data.u64 = c->serial};
     epoll_ctl(all->epoll, EPOLL_CTL_ADD, fd, &end); /* should it fail, the time limits still hold */
     pthread_mutex_unlock(&all->lock);
@@ -183,9 +186,7 @@ void client_remove(struct client *c) {
     struct clients *all = c->all;
     pthread_mutex_lock(&all->lock);
     epoll_ctl(all->epoll, EPOLL_CTL_DEL, c->fd, NULL);
-    *(c->previous ? &c->previous->next : &all->head) = c->next;
-    if (c->next) c->next->previous = c->previous;
-    all->count--;
+    list_remove(&all->members, &c->link);
     pthread_mutex_unlock(&all->lock);
     free(c);
 }

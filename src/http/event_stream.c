@@ -12,12 +12,12 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/list.h"
 
 struct event_streams {
     pthread_mutex_t lock;
     pthread_cond_t change; /* an earlier heartbeat, or stop */
-    struct event_stream *head;
-    int count;
+    struct list streams;
     int64_t heartbeat; /* nanoseconds */
     bool ending, stop, started;
     pthread_t thread;
@@ -33,10 +33,14 @@ struct event_stream {
     bool over;   /* the source has said its last */
     int64_t last_sent;
     /* Under the lock. */
-    struct event_stream *previous, *next;
+    struct list_link link;
     bool asleep, woken;
     int64_t due; /* of the heartbeat, while asleep */
 };
+
+static struct event_stream *stream_of(struct list_link *link) {
+    return CONTAINER_OF(link, struct event_stream, link);
+}
 
 static void wake(struct event_stream *s) {
     s->woken = true;
@@ -50,7 +54,8 @@ static void *beat(void *arg) {
     pthread_mutex_lock(&all->lock);
     while (!all->stop) {
         int64_t now = clock_now(), next = INT64_MAX;
-        for (struct event_stream *s = all->head; s; s = s->next) {
+        for (struct list_link *l = all->streams.first; l; l = l->next) {
+            struct event_stream *s = stream_of(l);
             if (!s->asleep) continue;
             if (s->due <= now)
                 wake(s);
@@ -102,13 +107,13 @@ void event_streams_destroy(struct event_streams *all) {
 void event_streams_end(struct event_streams *all) {
     pthread_mutex_lock(&all->lock);
     all->ending = true;
-    for (struct event_stream *s = all->head; s; s = s->next) wake(s);
+    for (struct list_link *l = all->streams.first; l; l = l->next) wake(stream_of(l));
     pthread_mutex_unlock(&all->lock);
 }
 
 int event_streams_count(struct event_streams *all) {
     pthread_mutex_lock(&all->lock);
-    int n = all->count;
+    int n = all->streams.count;
     pthread_mutex_unlock(&all->lock);
     return n;
 }
@@ -121,10 +126,7 @@ struct event_stream *event_stream_create(struct event_streams *all,
     s->source = *source;
     s->last_sent = clock_now();
     pthread_mutex_lock(&all->lock);
-    s->next = all->head;
-    if (s->next) s->next->previous = s;
-    all->head = s;
-    all->count++;
+    list_append(&all->streams, &s->link);
     pthread_mutex_unlock(&all->lock);
     return s;
 }
@@ -138,9 +140,7 @@ void event_stream_wake(struct event_stream *s) {
 void event_stream_destroy(struct event_stream *s) {
     struct event_streams *all = s->all;
     pthread_mutex_lock(&all->lock);
-    *(s->previous ? &s->previous->next : &all->head) = s->next;
-    if (s->next) s->next->previous = s->previous;
-    all->count--;
+    list_remove(&all->streams, &s->link);
     pthread_mutex_unlock(&all->lock);
     s->source.closed(s->source.arg);
     buffer_free(&s->out);

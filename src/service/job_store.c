@@ -16,11 +16,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-
-struct job_list {
-    struct kept_job *head, *tail;
-    int count;
-};
+#include "base/list.h"
 
 struct job_store {
     struct service *service;
@@ -28,7 +24,7 @@ struct job_store {
     uint64_t most_bytes, bytes;
     pthread_mutex_t lock;
     pthread_cond_t change; /* something has ended, or stop */
-    struct job_list under_way, ended;
+    struct list under_way, ended;
     bool stop, started;
     pthread_t thread;
 };
@@ -39,31 +35,24 @@ struct kept_job {
     char *request_id;
     struct edit_job edit;
     /* Under the lock. */
-    struct job_list *list; /* NULL: forgotten */
-    struct kept_job *previous, *next;
+    struct list *list; /* NULL: forgotten */
+    struct list_link link;
     int holders;
-    struct job_listener *listeners;
+    struct list listeners;
     struct firered_progress progress;
     enum job_status status;
     int64_t denoise_from, last_progress, expiry; /* clock_now */
     double step_seconds;                         /* so far, on average */
 };
 
-static void list_append(struct job_list *list, struct kept_job *job) {
-    job->list = list;
-    job->next = NULL;
-    job->previous = list->tail;
-    *(list->tail ? &list->tail->next : &list->head) = job;
-    list->tail = job;
-    list->count++;
+static struct kept_job *kept_job_of(struct list_link *link) {
+    return link ? CONTAINER_OF(link, struct kept_job, link) : NULL;
 }
 
-static void list_remove(struct kept_job *job) {
-    struct job_list *list = job->list;
-    *(job->previous ? &job->previous->next : &list->head) = job->next;
-    *(job->next ? &job->next->previous : &list->tail) = job->previous;
-    list->count--;
-    job->list = NULL;
+static void move_to(struct kept_job *job, struct list *list) {
+    if (job->list) list_remove(job->list, &job->link);
+    if (list) list_append(list, &job->link);
+    job->list = list;
 }
 
 static void job_free(struct kept_job *job) {
@@ -89,20 +78,23 @@ static bool has_ended(const struct kept_job *job) {
 
 static void forget(struct kept_job *job) {
     job->store->bytes -= job->edit.outcome.file.size;
-    list_remove(job);
+    move_to(job, NULL);
     release_locked(job);
 }
 
 /* Tells everybody who listens to `job`. */
 static void tell(const struct kept_job *job) {
-    for (const struct job_listener *l = job->listeners; l; l = l->next) l->changed(l->arg);
+    for (struct list_link *l = job->listeners.first; l; l = l->next) {
+        const struct job_listener *listener = CONTAINER_OF(l, struct job_listener, link);
+        listener->changed(listener->arg);
+    }
 }
 
 static void *forget_expired(void *arg) {
     struct job_store *store = arg;
     pthread_mutex_lock(&store->lock);
     while (!store->stop) {
-        struct kept_job *oldest = store->ended.head;
+        struct kept_job *oldest = kept_job_of(store->ended.first);
         if (!oldest) {
             pthread_cond_wait(&store->change, &store->lock);
         } else if (oldest->expiry <= clock_now()) {
@@ -144,7 +136,7 @@ void job_store_destroy(struct job_store *store) {
         pthread_mutex_unlock(&store->lock);
         pthread_join(store->thread, NULL);
     }
-    while (store->ended.head) forget(store->ended.head);
+    while (store->ended.first) forget(kept_job_of(store->ended.first));
     pthread_cond_destroy(&store->change);
     pthread_mutex_destroy(&store->lock);
     free(store);
@@ -171,8 +163,8 @@ static void on_progress(struct edit_job *edit, const struct firered_progress *no
 void job_store_moved(void *arg) {
     struct job_store *store = arg;
     pthread_mutex_lock(&store->lock);
-    for (const struct kept_job *job = store->under_way.head; job; job = job->next)
-        if (job->status == JOB_QUEUED) tell(job);
+    for (struct list_link *l = store->under_way.first; l; l = l->next)
+        if (kept_job_of(l)->status == JOB_QUEUED) tell(kept_job_of(l));
     pthread_mutex_unlock(&store->lock);
 }
 
@@ -189,7 +181,7 @@ static void refuse_large_result(struct edit_outcome *o, uint64_t most) {
 
 static void make_room(struct job_store *store) {
     while (store->bytes > store->most_bytes || store->ended.count > JOB_STORE_MOST_ENDED)
-        forget(store->ended.head);
+        forget(kept_job_of(store->ended.first));
 }
 
 static void log_end(const struct kept_job *job) {
@@ -216,8 +208,7 @@ static void on_done(struct edit_job *edit) {
                   : edit->outcome.end == EDIT_CANCELLED ? JOB_DROPPED
                                                         : JOB_FAILED;
     job->expiry = clock_now() + (int64_t)(store->ttl_seconds * 1e9);
-    list_remove(job);
-    list_append(&store->ended, job);
+    move_to(job, &store->ended);
     store->bytes += edit->outcome.file.size;
     make_room(store);
     tell(job);
@@ -257,7 +248,7 @@ enum service_answer job_store_submit(struct job_store *store, struct edit_order 
     job->progress.steps = order->steps;
     pthread_mutex_lock(&store->lock);
     job->holders = 3; /* the list, the queue, the caller */
-    list_append(&store->under_way, job);
+    move_to(job, &store->under_way);
     pthread_mutex_unlock(&store->lock);
 
     enum service_answer a = service_submit(store->service, &job->edit);
@@ -267,23 +258,23 @@ enum service_answer job_store_submit(struct job_store *store, struct edit_order 
         return a;
     }
     pthread_mutex_lock(&store->lock);
-    list_remove(job);
+    move_to(job, NULL);
     pthread_mutex_unlock(&store->lock);
     job->edit.order = (struct edit_order){0}; /* the caller's still */
     job_free(job);
     return a;
 }
 
-static struct kept_job *list_find(const struct job_list *list, const char *id) {
-    for (struct kept_job *job = list->head; job; job = job->next)
-        if (strcmp(job->id, id) == 0) return job;
+static struct kept_job *find_in(const struct list *list, const char *id) {
+    for (struct list_link *l = list->first; l; l = l->next)
+        if (strcmp(kept_job_of(l)->id, id) == 0) return kept_job_of(l);
     return NULL;
 }
 
 struct kept_job *job_store_find(struct job_store *store, const char *id) {
     pthread_mutex_lock(&store->lock);
-    struct kept_job *job = list_find(&store->ended, id);
-    if (!job) job = list_find(&store->under_way, id);
+    struct kept_job *job = find_in(&store->ended, id);
+    if (!job) job = find_in(&store->under_way, id);
     if (job) job->holders++;
     pthread_mutex_unlock(&store->lock);
     return job;
@@ -343,17 +334,13 @@ const struct edit_outcome *job_outcome(const struct kept_job *job) {
 
 void job_listen(struct kept_job *job, struct job_listener *listener) {
     pthread_mutex_lock(&job->store->lock);
-    listener->previous = NULL;
-    listener->next = job->listeners;
-    if (listener->next) listener->next->previous = listener;
-    job->listeners = listener;
+    list_append(&job->listeners, &listener->link);
     pthread_mutex_unlock(&job->store->lock);
 }
 
 void job_unlisten(struct kept_job *job, struct job_listener *listener) {
     pthread_mutex_lock(&job->store->lock);
-    *(listener->previous ? &listener->previous->next : &job->listeners) = listener->next;
-    if (listener->next) listener->next->previous = listener->previous;
+    list_remove(&job->listeners, &listener->link);
     pthread_mutex_unlock(&job->store->lock);
 }
 

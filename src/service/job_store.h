@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/list.h"
 #include "service/edit_job.h"
 #include "service/service.h"
 
@@ -76,7 +77,7 @@ const struct edit_outcome *job_outcome(const struct kept_job *job);
 struct job_listener {
     void (*changed)(void *arg);
     void *arg;
-    struct job_listener *previous, *next; /* the store's own */
+    struct list_link link; /* the store's own */
 };
 void job_listen(struct kept_job *job, struct job_listener *listener);
 void job_unlisten(struct kept_job *job, struct job_listener *listener);

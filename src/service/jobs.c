@@ -19,8 +19,8 @@ struct jobs {
     pthread_mutex_t lock;
     pthread_cond_t work;  /* a job waits, or closed */
     pthread_cond_t timer; /* an earlier deadline, or closed */
-    struct job *head, *tail;
-    int waiting, running, workers, max_queue;
+    struct list waiting;
+    int running, workers, max_queue;
     bool closed;
     void (*moved)(void *arg);
     void *moved_arg;
@@ -28,11 +28,8 @@ struct jobs {
     int started;        /* of workers + 1 */
 };
 
-static void unlink_job(struct jobs *jobs, struct job *job) {
-    *(job->previous ? &job->previous->next : &jobs->head) = job->next;
-    *(job->next ? &job->next->previous : &jobs->tail) = job->previous;
-    job->next = job->previous = NULL;
-    jobs->waiting--;
+static struct job *job_of(struct list_link *link) {
+    return link ? CONTAINER_OF(link, struct job, link) : NULL;
 }
 
 /* Without the lock. */
@@ -44,10 +41,10 @@ static void *work(void *arg) {
     struct jobs *jobs = arg;
     pthread_mutex_lock(&jobs->lock);
     for (;;) {
-        while (!jobs->head && !jobs->closed) pthread_cond_wait(&jobs->work, &jobs->lock);
-        struct job *job = jobs->head;
+        while (!jobs->waiting.first && !jobs->closed) pthread_cond_wait(&jobs->work, &jobs->lock);
+        struct job *job = job_of(jobs->waiting.first);
         if (!job) break;
-        unlink_job(jobs, job);
+        list_remove(&jobs->waiting, &job->link);
         job->state = STATE_RUNNING;
         job->started = clock_now();
         jobs->running++;
@@ -73,7 +70,8 @@ static void *work(void *arg) {
 static struct job *overdue(struct jobs *jobs, int64_t *next) {
     int64_t now = clock_now();
     *next = INT64_MAX;
-    for (struct job *job = jobs->head; job; job = job->next) {
+    for (struct list_link *l = jobs->waiting.first; l; l = l->next) {
+        struct job *job = job_of(l);
         if (job->deadline <= now) return job;
         if (job->deadline < *next) *next = job->deadline;
     }
@@ -87,7 +85,7 @@ static void *watch_deadlines(void *arg) {
         int64_t next;
         struct job *job = overdue(jobs, &next);
         if (job) {
-            unlink_job(jobs, job);
+            list_remove(&jobs->waiting, &job->link);
             job->state = STATE_ENDED;
             pthread_mutex_unlock(&jobs->lock);
             job->ended(job, JOB_TIMED_OUT);
@@ -154,7 +152,7 @@ void jobs_destroy(struct jobs *jobs) {
 static enum jobs_answer answer(const struct jobs *jobs) {
     if (jobs->closed) return JOBS_CLOSED;
     int idle = jobs->workers - jobs->running;
-    return jobs->waiting - idle < jobs->max_queue ? JOBS_ACCEPTED : JOBS_FULL;
+    return jobs->waiting.count - idle < jobs->max_queue ? JOBS_ACCEPTED : JOBS_FULL;
 }
 
 enum jobs_answer jobs_submit(struct jobs *jobs, struct job *job) {
@@ -166,11 +164,7 @@ enum jobs_answer jobs_submit(struct jobs *jobs, struct job *job) {
         job->started = 0;
         atomic_store(&job->stop, NOT_STOPPED);
         job->state = STATE_WAITING;
-        job->next = NULL;
-        job->previous = jobs->tail;
-        *(jobs->tail ? &jobs->tail->next : &jobs->head) = job;
-        jobs->tail = job;
-        jobs->waiting++;
+        list_append(&jobs->waiting, &job->link);
         pthread_cond_signal(&jobs->work);
         pthread_cond_signal(&jobs->timer);
     }
@@ -190,7 +184,7 @@ void job_cancel(struct job *job) {
     pthread_mutex_lock(&jobs->lock);
     bool waited = job->state == STATE_WAITING;
     if (waited) {
-        unlink_job(jobs, job);
+        list_remove(&jobs->waiting, &job->link);
         job->state = STATE_ENDED;
     } else if (job->state == STATE_RUNNING) {
         int none = NOT_STOPPED;
@@ -206,7 +200,7 @@ int job_position(struct job *job) {
     int position = 0;
     pthread_mutex_lock(&job->jobs->lock);
     if (job->state == STATE_WAITING)
-        for (const struct job *j = job; j; j = j->previous) position++;
+        for (const struct list_link *l = &job->link; l; l = l->previous) position++;
     pthread_mutex_unlock(&job->jobs->lock);
     return position;
 }
@@ -223,8 +217,8 @@ void jobs_close(struct jobs *jobs) {
     pthread_mutex_lock(&jobs->lock);
     jobs->closed = true;
     struct job *job;
-    while ((job = jobs->head)) {
-        unlink_job(jobs, job);
+    while ((job = job_of(jobs->waiting.first))) {
+        list_remove(&jobs->waiting, &job->link);
         job->state = STATE_ENDED;
         pthread_mutex_unlock(&jobs->lock);
         job->ended(job, JOB_SHUT_DOWN);
@@ -237,7 +231,7 @@ void jobs_close(struct jobs *jobs) {
 
 void jobs_count(struct jobs *jobs, int *waiting, int *running) {
     pthread_mutex_lock(&jobs->lock);
-    if (waiting) *waiting = jobs->waiting;
+    if (waiting) *waiting = jobs->waiting.count;
     if (running) *running = jobs->running;
     pthread_mutex_unlock(&jobs->lock);
 }

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/list.h"
 #include "firered/status.h"
 
 struct jobs;
@@ -39,7 +40,7 @@ struct job {
 
     /* jobs.c's own */
     struct jobs *jobs;
-    struct job *previous, *next;
+    struct list_link link;
     int state;
     atomic_int stop;
 };
