@@ -71,7 +71,9 @@ int compute_threads(const struct compute *c);
  * workspaces can be made on it. */
 bool compute_is_plan_only(const struct compute *c);
 
-/* ---- weights: packed once at load time for the kernel that uses them ---- */
+/* ---- weights: packed once at load time for the kernel that uses them ----
+ *
+ * Whatever packs has read all that it was given when it returns: the caller may free it. */
 
 struct linear; /* [out_features, in_features] and a bias */
 struct conv;   /* [out_channels, in_channels, size, size] and a bias */
@@ -82,9 +84,11 @@ struct matrix {
     enum dtype dtype;
     int64_t rows, cols;
     const void *data;
-    /* Told, by any thread, which of the numbers have been packed and are not read again, so that a
-     * mapped file's pages can go; may be NULL. */
-    void (*packed)(const void *data, size_t bytes);
+    /* Called, by any thread, with those of the elements that have been read and are not read again,
+     * so that a mapped file's pages can go.  A backend that copies without waiting calls it when the
+     * copy is done, and has called it for every element when it returns.  May be NULL. */
+    void (*packed)(void *arg, const void *data, size_t bytes);
+    void *packed_arg;
 };
 
 /* A plan-only device takes NULL for all numbers. Packs `count` matrices of equal cols, one below

@@ -25,7 +25,9 @@ struct tensor tensor_rows(struct tensor t, int64_t from,
                           int64_t count); /* views: they share t's memory */
 struct tensor tensor_cols(struct tensor t, int64_t from, int64_t count);
 
-/* Between the device and the host's packed [rows, cols] numbers. */
+/* Between the device and the host's packed [rows, cols] elements.  An upload has taken its source
+ * when it returns: the caller may write there or free it.  A download is complete when it returns,
+ * and so is all that was asked for before it. */
 void tensor_upload(struct workspace *w, struct tensor out, const float *in);
 void tensor_download(struct workspace *w, float *out, struct tensor in);
 

@@ -194,12 +194,23 @@ static void pack_vector(struct loader *l, struct vector **to, const float *data,
 
 /* ---- linear layers ---- */
 
+static void let_pages_go(void *arg, const void *data, size_t bytes) {
+    (void)arg;
+    weights_release_bytes(data, bytes);
+}
+
+/* The stored tensor as rows of `cols` elements; its file's pages go as they are packed. */
+static struct matrix stored_matrix(const struct weight *w, int64_t rows, int64_t cols) {
+    return (struct matrix){
+        .dtype = w->dtype, .rows = rows, .cols = cols, .data = w->data, .packed = let_pages_go};
+}
+
 /* The layer's weight as it is packed: as stored or, if an adapter has something for it, with that
  * added, as float32; *merged is that memory then.  Adapters name layers as the model does, without a
  * prefix. */
 static struct matrix weight_of(struct loader *l, const char *name, const struct weight *w,
                                float **merged) {
-    struct matrix m = {w->dtype, w->shape[0], w->shape[1], w->data, weights_release_bytes};
+    struct matrix m = stored_matrix(w, w->shape[0], w->shape[1]);
     bool any = false;
     for (size_t i = 0; i < l->lora_count; i++) any = any || lora_has(l->loras[i], name);
     if (!any) return m;
@@ -210,7 +221,7 @@ static struct matrix weight_of(struct loader *l, const char *name, const struct 
                         ? lora_merge(l->loras[i], name, *merged, m.rows, m.cols, &touched, l->err)
                         : lora_check(l->loras[i], name, m.rows, m.cols, l->err);
     }
-    return (struct matrix){DTYPE_F32, m.rows, m.cols, *merged, NULL};
+    return (struct matrix){.dtype = DTYPE_F32, .rows = m.rows, .cols = m.cols, .data = *merged};
 }
 
 static void load_stack(struct loader *l, struct linear **to, char names[][LOADER_NAME_MAX],
@@ -335,7 +346,8 @@ void load_pointwise(struct loader *l, struct linear **to, int64_t out, int64_t i
     char name[LOADER_NAME_MAX];
     FORMAT_NAME(name, format);
     float *bias, *weight = conv_weight(l, name, out, in, 1, rank, 1, &bias);
-    pack_linear(l, to, &(struct matrix){DTYPE_F32, out, in, weight, NULL}, 1, bias);
+    const struct matrix m = {.dtype = DTYPE_F32, .rows = out, .cols = in, .data = weight};
+    pack_linear(l, to, &m, 1, bias);
     free(weight);
     free(bias);
 }
@@ -353,8 +365,8 @@ void load_flattened(struct loader *l, struct linear **to, int64_t out, const int
     }
     const struct weight *w = need(l, name, shape, in_rank + 1);
     if (!w) return;
-    pack_linear(l, to, &(struct matrix){w->dtype, out, in, w->data, weights_release_bytes}, 1,
-                NULL);
+    const struct matrix m = stored_matrix(w, out, in);
+    pack_linear(l, to, &m, 1, NULL);
     done_with(l, w);
 }
 

@@ -125,14 +125,15 @@ static void write_square(const struct packing *p, int64_t panel, const union squ
             for (int64_t i = 0; i < group; i++) *out++ = in->bf16[j][k + i];
 }
 
-/* Tells of every part which of its rows are among [first, first + cols). */
-static void tell_packed(const struct packing *p, int64_t first) {
+/* Reports of every part those of its rows that are among [first, first + cols). */
+static void report_packed(const struct packing *p, int64_t first) {
     for (size_t i = 0; i < p->count; first -= p->parts[i++].rows) {
         const struct matrix *m = &p->parts[i];
         int64_t from = first > 0 ? first : 0, to = least(first + p->cols, m->rows);
         size_t row = dtype_bytes(m->dtype, (size_t)m->cols);
         if (m->packed && from < to)
-            m->packed((const char *)m->data + (size_t)from * row, (size_t)(to - from) * row);
+            m->packed(m->packed_arg, (const char *)m->data + (size_t)from * row,
+                      (size_t)(to - from) * row);
     }
 }
 
@@ -146,7 +147,7 @@ static void pack_panel(void *arg, size_t panel, int worker) {
         read_square(&square, p, (int64_t)panel * p->cols, from, n);
         write_square(p, (int64_t)panel, &square, from, n);
     }
-    tell_packed(p, (int64_t)panel * p->cols);
+    report_packed(p, (int64_t)panel * p->cols);
 }
 
 static enum product_kind kind_for(const struct compute *c, const struct kernels *k,
