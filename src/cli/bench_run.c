@@ -4,15 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "image/quality.h"
-
-static double seconds_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static double peak_resident_mb(void) {
     struct rusage usage;
@@ -54,9 +48,9 @@ static enum status run_open(struct run *run, const struct bench_request *r,
                                       .threads = r->config->threads,
                                       .kernels = kernels,
                                       .memory_limit = r->config->memory_limit};
-    double start = seconds_now();
+    double start = clock_now_seconds();
     enum status s = firered_open(&run->engine, &options, err);
-    run->load_seconds = seconds_now() - start;
+    run->load_seconds = clock_now_seconds() - start;
     if (s == STATUS_OK) firered_describe(run->engine, &run->info);
     return s;
 }

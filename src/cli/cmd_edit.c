@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/edit_remote.h"
@@ -119,7 +120,7 @@ static enum status make_one(struct session *w, size_t index, double since, struc
     if (s == STATUS_OK && interrupt_requested()) s = STATUS_CANCELLED;
     if (s == STATUS_OK)
         s = output_write(r->outputs[index], made.file.data, made.file.size, r->force, err);
-    if (s == STATUS_OK) s = tell(r, index, &made, seconds_now() - since, err);
+    if (s == STATUS_OK) s = tell(r, index, &made, clock_now_seconds() - since, err);
     buffer_free(&made.file);
     free(made.model);
     return s;
@@ -146,7 +147,7 @@ static enum status prepare(struct session *w, struct error *err) {
 
 static enum status run(struct session *w, struct error *err) {
     const struct edit_request *r = &w->request;
-    double since = seconds_now();
+    double since = clock_now_seconds();
     enum status s = STATUS_OK;
     size_t done = 0;
     for (size_t i = 0; i < r->count && s == STATUS_OK; i++)
@@ -155,7 +156,7 @@ static enum status run(struct session *w, struct error *err) {
     interrupt_defer();
     for (; done < r->count && s == STATUS_OK; done++) {
         s = make_one(w, done, since, err);
-        since = seconds_now();
+        since = clock_now_seconds();
     }
     if (s == STATUS_CANCELLED)
         fail(err, s, done > 1 ? "interrupted" : "interrupted; nothing was written");

@@ -2,16 +2,11 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { BAR_WIDTH = 24 };
+#include "base/clock.h"
 
-double seconds_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
+enum { BAR_WIDTH = 24 };
 
 void progress_start(struct progress *p, bool wanted) {
     *p = (struct progress){.shown = wanted && isatty(STDERR_FILENO)};
@@ -48,9 +43,10 @@ static void draw_count(const char *stage, size_t done, size_t count, double seco
 
 /* Draws and measures: what is left takes as long as what is done. */
 static void count_on(struct progress *p, const char *stage, size_t done, size_t count) {
-    if (p->counted_from == 0.0) p->counted_from = seconds_now();
+    if (p->counted_from == 0.0) p->counted_from = clock_now_seconds();
     double left = -1;
-    if (done > 0) left = (seconds_now() - p->counted_from) / (double)done * (double)(count - done);
+    if (done > 0)
+        left = (clock_now_seconds() - p->counted_from) / (double)done * (double)(count - done);
     draw_count(stage, done, count, left);
 }
 

@@ -28,6 +28,4 @@ void progress_items(struct progress *p, const char *name, size_t done, size_t co
 void progress_end(
     struct progress *p); /* takes the line away, so that what follows starts a clean one */
 
-double seconds_now(void); /* a clock that only goes forward */
-
 #endif

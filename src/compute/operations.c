@@ -5,8 +5,7 @@
  */
 #include "compute/operations.h"
 
-#include <time.h>
-
+#include "base/clock.h"
 #include "compute/backend.h"
 
 /* Whether to go on: not after a failure, nor when the shapes do not `fit`. */
@@ -19,12 +18,6 @@ static bool same_shape(struct tensor a, struct tensor b) {
     return a.rows == b.rows && a.cols == b.cols;
 }
 
-static double seconds_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 static double bytes_of(struct tensor t) {
     return (double)t.rows * (double)t.cols * sizeof(float);
 }
@@ -33,9 +26,9 @@ static double bytes_of(struct tensor t) {
 #define RUN(w, operation, more_flops, more_bytes, work)                                            \
     do {                                                                                           \
         struct operation_cost *cost = &(w)->costs[operation];                                      \
-        double started = seconds_now();                                                            \
+        double started = clock_now_seconds();                                                      \
         if (workspace_is_live(w)) work;                                                            \
-        cost->seconds += workspace_is_live(w) ? seconds_now() - started : 0;                       \
+        cost->seconds += workspace_is_live(w) ? clock_now_seconds() - started : 0;                 \
         cost->flops += (more_flops);                                                               \
         cost->bytes += (more_bytes);                                                               \
     } while (0)

@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "image/resize.h"
 #include "pipeline/latents.h"
 #include "pipeline/noise.h"
@@ -45,12 +45,6 @@ struct run {
     struct operation_cost before[OPERATIONS]; /* the phase */
 };
 
-static double seconds_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 static void tell(const struct run *r, enum firered_stage stage, int step) {
     if (!r->edit->progress || workspace_is_dry(r->w)) return;
     struct firered_progress now = {stage, step, r->plan->steps};
@@ -59,7 +53,7 @@ static void tell(const struct run *r, enum firered_stage stage, int step) {
 
 /* What was spent since the last call goes to `phase`. */
 static void charge(struct run *r, enum firered_phase phase) {
-    double now = seconds_now();
+    double now = clock_now_seconds();
     if (!r->result) return;
     struct firered_cost *all = &r->result->phases[phase];
     *all = (struct firered_cost){.seconds = now - r->phase_start,
@@ -447,7 +441,7 @@ static enum status compute_stages(struct run *r, struct error *err) {
     size_t mark = workspace_mark(r->w);
     struct tensor positive = tensor_take(r->w, (int64_t)p->positive.text.ids.count, hidden);
     struct tensor negative = tensor_take(r->w, (int64_t)p->negative.text.ids.count, hidden);
-    r->phase_start = seconds_now();
+    r->phase_start = clock_now_seconds();
 
     tell(r, FIRERED_STAGE_ENCODE, 0);
     enum status s = encode_prompts(r, positive, negative, err);
@@ -512,7 +506,7 @@ enum status edit_run(const struct firered *engine, const struct firered_edit *ed
                     .result = result,
                     .trace = trace};
     size_t bytes = 0;
-    double started = seconds_now(), prepare_seconds = 0, resize_seconds = 0;
+    double started = clock_now_seconds(), prepare_seconds = 0, resize_seconds = 0;
     enum status s = plan_edit(&plan, engine, edit, err);
     if (s == STATUS_OK) s = edit_memory(engine, edit, &plan, &bytes, err);
     if (s == STATUS_OK)
@@ -522,15 +516,15 @@ enum status edit_run(const struct firered *engine, const struct firered_edit *ed
     if (s == STATUS_OK) {
         trace_plan(trace, &plan, &r.host, r.config);
         draw_noise(&r);
-        prepare_seconds = seconds_now() - started;
+        prepare_seconds = clock_now_seconds() - started;
         s = compute_stages(&r, err);
     }
     workspace_destroy(r.w);
     host_free(&r.host);
     if (s == STATUS_OK) {
-        double decoded = seconds_now();
+        double decoded = clock_now_seconds();
         s = resize_result(&result->picture, &plan, err);
-        resize_seconds = seconds_now() - decoded;
+        resize_seconds = clock_now_seconds() - decoded;
     }
     result->steps = plan.steps;
     result->guidance_scale = plan.guidance_scale;

@@ -23,6 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "firered.h"
 
 struct firered {
@@ -33,12 +34,6 @@ struct firered {
 
 static void sleep_ms(int ms) {
     nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000L}, NULL);
-}
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 static int environment_int(const char *name, int otherwise) {
@@ -220,9 +215,9 @@ enum status firered_edit_run(struct firered *engine, const struct firered_edit *
     if (strcmp(edit->prompt, "warm up") == 0 && getenv("FAKE_WARM_FAIL"))
         return fail_as(getenv("FAKE_WARM_FAIL"), err);
     (void)engine;
-    double from = now();
+    double from = clock_now_seconds();
     enum status s = steps(edit, err);
-    double denoised = now();
+    double denoised = clock_now_seconds();
     if (s == STATUS_OK && word(edit->prompt, "fail=", kind, sizeof kind)) s = fail_as(kind, err);
     if (s == STATUS_OK) s = paint(&result->picture, edit, err);
     if (s != STATUS_OK) return s;
@@ -230,7 +225,7 @@ enum status firered_edit_run(struct firered *engine, const struct firered_edit *
     result->guidance_scale = edit->guidance_scale;
     result->encode_seconds = 0.001;
     result->denoise_seconds = denoised - from;
-    result->decode_seconds = now() - denoised;
+    result->decode_seconds = clock_now_seconds() - denoised;
     return STATUS_OK;
 }
 

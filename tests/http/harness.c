@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "firered/picture.h"
 #include "image/encode.h"
 #include "support/files.h"
@@ -25,9 +26,7 @@ void sleep_ms(int ms) {
 }
 
 int64_t now_ms(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    return clock_now() / 1000000;
 }
 
 /* ---- the process ---- */

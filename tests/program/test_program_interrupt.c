@@ -7,11 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static double seconds_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
+#include "base/clock.h"
 
 static void sleep_seconds(double s) {
     nanosleep(&(struct timespec){(time_t)s, (long)((s - (double)(time_t)s) * 1e9)}, NULL);
@@ -33,7 +29,7 @@ static void start_long_edit(struct child *c, double after) {
 
 static void assert_interrupted(struct child *c, double since, double most) {
     child_wait(c);
-    double took = seconds_now() - since;
+    double took = clock_now_seconds() - since;
     if (c->status != 130) fail_msg("status %d: %s", c->status, c->err);
     if (took > most * (SANITIZED ? 10 : 1)) fail_msg("it took %.2f s to stop", took);
     assert_int_equal(count_files("out"), 0);
@@ -43,7 +39,7 @@ static void assert_interrupted(struct child *c, double since, double most) {
 static void interrupt_with(int signal, double after) {
     static struct child c;
     start_long_edit(&c, after);
-    double since = seconds_now();
+    double since = clock_now_seconds();
     kill(c.pid, signal);
     assert_interrupted(&c, since, 10);
     if (after >= 0.5) assert_non_null(strstr(c.err, "interrupted"));
@@ -62,13 +58,13 @@ static void test_at_any_moment(void **state) {
     for (int i = 1; i <= 20; i++) {
         static struct child c;
         start_long_edit(&c, 0.012 * i);
-        double since = seconds_now();
+        double since = clock_now_seconds();
         kill(c.pid, SIGINT);
         child_wait(&c);
         bool before_it_listened =
             c.status == 128 + SIGINT; /* the system's own way, in the first milliseconds */
         if (c.status != 130 && !before_it_listened) fail_msg("status %d: %s", c.status, c.err);
-        assert_true(seconds_now() - since < 10 * (SANITIZED ? 10 : 1));
+        assert_true(clock_now_seconds() - since < 10 * (SANITIZED ? 10 : 1));
         assert_int_equal(count_files("out"), 0);
     }
 }
@@ -78,7 +74,7 @@ static void test_twice(void **state) {
     (void)state;
     static struct child c;
     start_long_edit(&c, 1.5);
-    double since = seconds_now();
+    double since = clock_now_seconds();
     kill(c.pid, SIGINT);
     sleep_seconds(0.005);
     kill(c.pid, SIGINT);

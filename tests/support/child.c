@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "config/options.h"
 #include "support/files.h"
 
@@ -25,12 +26,6 @@ static void become(const char *program, const char *const *words) {
     _exit(127);
 }
 
-static double seconds_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 static void redirect(int fd, const char *path) {
     int file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     if (file < 0 || dup2(file, fd) < 0) _exit(126);
@@ -39,7 +34,7 @@ static void redirect(int fd, const char *path) {
 
 void child_start(struct child *c, const char *program, const char *const *words) {
     memset(c, 0, sizeof *c);
-    c->started = seconds_now();
+    c->started = clock_now_seconds();
     c->pid = fork();
     if (c->pid != 0) return;
     redirect(STDOUT_FILENO, "child.out");
@@ -68,7 +63,7 @@ void child_wait(struct child *c) {
     if (c->pid && wait4(c->pid, &status, 0, &usage) == c->pid) {
         set_status(c, status);
         c->peak_bytes = (int64_t)usage.ru_maxrss * 1024;
-        c->seconds = seconds_now() - c->started;
+        c->seconds = clock_now_seconds() - c->started;
     }
     text_from_file("child.out", c->out, sizeof c->out);
     text_from_file("child.err", c->err, sizeof c->err);

@@ -13,15 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "compute/operations.h"
-
-static double seconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static void *must(void *memory) {
     if (!memory) {
@@ -63,7 +57,7 @@ struct bench {
 };
 
 static bool again(struct bench *b, int *runs, double *total, double started) {
-    double took = seconds() - started;
+    double took = clock_now_seconds() - started;
     if (b->best == 0 || took < b->best) b->best = took;
     *total += took;
     return ++*runs < 3 || (*total < 0.5 && *runs < 50);
@@ -74,7 +68,7 @@ static bool again(struct bench *b, int *runs, double *total, double started) {
         double total = 0, started;                                                                 \
         int runs = 0;                                                                              \
         do {                                                                                       \
-            started = seconds();                                                                   \
+            started = clock_now_seconds();                                                         \
             OPERATION;                                                                             \
         } while (!workspace_is_dry(w) && again(b, &runs, &total, started));                        \
     } while (0)

@@ -15,15 +15,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "firered.h"
-
-static double seconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 /* ---- oneDNN ---- */
 
@@ -68,13 +62,14 @@ static double matmul(dnnl_engine_t engine, struct types t, int64_t rows, int64_t
                  make_memory(&memory[2], p, dnnl_query_dst_md, engine);
     dnnl_exec_arg_t args[] = {
         {DNNL_ARG_SRC, memory[0]}, {DNNL_ARG_WEIGHTS, memory[1]}, {DNNL_ARG_DST, memory[2]}};
-    double end = seconds() + 1;
-    while (there && seconds() < end) {
-        double start = seconds();
+    double end = clock_now_seconds() + 1;
+    while (there && clock_now_seconds() < end) {
+        double start = clock_now_seconds();
         if (dnnl_primitive_execute(matmul, stream, 3, args) != dnnl_success ||
             dnnl_stream_wait(stream) != dnnl_success)
             break;
-        double rate = 2e-9 * (double)rows * (double)depth * (double)cols / (seconds() - start);
+        double rate =
+            2e-9 * (double)rows * (double)depth * (double)cols / (clock_now_seconds() - start);
         if (rate > best) best = rate;
     }
     for (int i = 0; i < 3; i++)
