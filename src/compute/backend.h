@@ -3,7 +3,7 @@
  *
  * Every operation gets a workspace that is not dry.  Scratch that an operation takes is taken, and
  * given back, inside the operation by backend_scratch in both modes, through its `*_scratch` twin,
- * so that dry and real runs agree.
+ * so that dry and real runs agree.  It reaches the operation as a tensor of one row.
  */
 #ifndef COMPUTE_BACKEND_H
 #define COMPUTE_BACKEND_H
@@ -15,11 +15,11 @@
 struct backend {
     const char *device;
     void (*destroy)(struct compute *c);
-    void *(*allocate)(struct compute *c, size_t bytes); /* NULL when the memory is not there */
+    uint64_t (*allocate)(struct compute *c, size_t bytes); /* 0 when the memory is not there */
     /* The same, but the memory is really there when it returns, and was free: for a workspace,
      * which must not fail later. */
-    void *(*reserve)(struct compute *c, size_t bytes);
-    void (*release)(struct compute *c, void *memory, size_t bytes);
+    uint64_t (*reserve)(struct compute *c, size_t bytes);
+    void (*release)(struct compute *c, uint64_t memory, size_t bytes);
     void (*upload)(struct workspace *w, struct tensor out, const float *in);
     void (*download)(struct workspace *w, float *out, struct tensor in);
 
@@ -41,23 +41,29 @@ struct backend {
     size_t (*conv_scratch)(struct compute *c, struct feature_map out, struct feature_map in,
                            const struct conv *v, const struct conv_options *o);
 
-    void (*linear)(struct workspace *w, void *scratch, struct tensor out, struct tensor in,
+    void (*linear)(struct workspace *w, struct tensor scratch, struct tensor out, struct tensor in,
                    const struct linear *l, const struct epilogue *e);
-    void (*rms_norm)(struct workspace *w, struct tensor out, struct tensor in, const float *weight,
+    void (*rms_norm)(struct workspace *w, struct tensor out, struct tensor in, struct tensor weight,
                      float eps);
     void (*layer_norm_modulate)(struct workspace *w, struct tensor out, struct tensor in,
-                                const float *scale, const float *shift, float eps);
+                                struct tensor scale, struct tensor shift, float eps);
     void (*channel_norm)(struct workspace *w, struct tensor out, struct tensor in,
-                         const float *gamma, bool silu);
+                         struct tensor gamma, bool silu);
     void (*copy)(struct workspace *w, struct tensor out, struct tensor in);
     void (*silu)(struct workspace *w, struct tensor out, struct tensor in);
     void (*silu_mul)(struct workspace *w, struct tensor out, struct tensor gate, struct tensor up);
-    void (*norm_rotary)(struct workspace *w, struct tensor x, int64_t head_dim, const float *norm,
-                        float eps, struct tensor angles, enum rotary_pairs pairs);
-    void (*attention)(struct workspace *w, void *scratch, struct tensor out, struct tensor q,
-                      struct tensor k, struct tensor v, const struct attention *a);
-    void (*conv)(struct workspace *w, void *scratch, struct feature_map out, struct feature_map in,
-                 const struct conv *v, const struct conv_options *o);
+    void (*norm_rotary)(struct workspace *w, struct tensor x, int64_t head_dim,
+                        const struct tensor *norm, float eps, struct tensor angles,
+                        enum rotary_pairs pairs);
+    void (*attention)(struct workspace *w, struct tensor scratch, struct tensor out,
+                      struct tensor q, struct tensor k, struct tensor v, const struct attention *a);
+    void (*conv)(struct workspace *w, struct tensor scratch, struct feature_map out,
+                 struct feature_map in, const struct conv *v, const struct conv_options *o);
+};
+
+/* In bytes: where what is taken from a workspace begins, and where a tensor's rows do. */
+struct alignment {
+    size_t piece, row; /* powers of 2; piece is a multiple of row, and row of a float's size */
 };
 
 /* A backend's own state begins with this. */
@@ -66,6 +72,7 @@ struct compute {
     const char *kernels;
     int threads;
     enum precision precision;
+    struct alignment alignment;
     bool plan_only;        /* what is packed has sizes, but no numbers */
     uint64_t memory_limit; /* of the two below together; UINT64_MAX for none */
     atomic_uint_least64_t weight_bytes, workspace_bytes;
@@ -87,14 +94,13 @@ struct conv {
 
 struct vector {
     struct compute *compute;
-    int64_t n;
-    float *data;
+    struct tensor t; /* [1, n] */
     bool in_workspace;
 };
 
 struct workspace {
     struct compute *compute;
-    char *memory;                    /* NULL when dry */
+    uint64_t memory;                 /* 0 when dry */
     size_t size, used, peak, recent; /* recent: workspace_recent_peak */
     bool dry;
     bool part; /* of another one, whose memory it is */
@@ -118,7 +124,7 @@ static inline bool workspace_is_live(const struct workspace *w) {
 /* Nothing more is computed in this workspace; the first failure and its sentence stay. */
 void workspace_give_up(struct workspace *w, enum status failed, const char *why);
 
-/* The next `bytes` of a workspace, on a cache line's boundary; NULL when it is dry or has failed. */
-void *workspace_take(struct workspace *w, size_t bytes);
+/* The address of a workspace's next `bytes`; 0 when it has failed. */
+uint64_t workspace_take(struct workspace *w, size_t bytes);
 
 #endif

@@ -86,19 +86,19 @@ static enum status pack_vector(struct compute *c, struct workspace *into, struct
     bool numbers = !c->plan_only && !(into && into->dry);
     *out = NULL;
     struct vector *v = malloc(sizeof *v);
-    float *copy = NULL;
+    uint64_t address = 0;
     if (v && into)
-        copy = workspace_take(into, bytes);
+        address = workspace_take(into, bytes);
     else if (v && numbers)
-        copy = c->backend->allocate(c, bytes);
-    if (!v || (!copy && numbers)) {
+        address = c->backend->allocate(c, bytes);
+    if (!v || (!address && numbers)) {
         free(v);
         return fail(err, STATUS_NO_MEMORY, "no memory for a weight vector of %lld numbers",
                     (long long)n);
     }
-    *v = (struct vector){c, n, copy, into != NULL};
+    *v = (struct vector){c, {address, 1, n, n}, into != NULL};
     struct workspace upload = {.compute = c};
-    if (copy) c->backend->upload(&upload, (struct tensor){copy, 1, n, n}, data);
+    if (numbers) tensor_upload(&upload, v->t, data);
     *out = v;
     return STATUS_OK;
 }
@@ -131,10 +131,10 @@ void conv_destroy(struct conv *v) {
 
 void vector_destroy(struct vector *v) {
     if (!v) return;
-    size_t bytes = (size_t)v->n * sizeof(float);
+    size_t bytes = (size_t)v->t.cols * sizeof(float);
     if (!v->in_workspace) {
         atomic_fetch_sub(&v->compute->weight_bytes, bytes);
-        v->compute->backend->release(v->compute, v->data, bytes);
+        v->compute->backend->release(v->compute, v->t.address, bytes);
     }
     free(v);
 }

@@ -15,7 +15,17 @@ static bool sound(struct workspace *w, bool fit) {
 }
 
 static bool same_shape(struct tensor a, struct tensor b) {
-    return a.rows == b.rows && a.cols == b.cols;
+    return a.rows == b.rows && a.cols == b.cols && a.rows >= 0;
+}
+
+/* One row that stands for every row of a tensor with so many columns. */
+static bool is_factor(struct tensor t, int64_t cols) {
+    return t.rows == 1 && t.cols == cols;
+}
+
+static struct tensor take_scratch(struct workspace *w, size_t bytes) {
+    int64_t n = (int64_t)((bytes + sizeof(float) - 1) / sizeof(float));
+    return tensor_take(w, 1, n);
 }
 
 static double bytes_of(struct tensor t) {
@@ -39,10 +49,11 @@ void op_linear(struct workspace *w, struct tensor out, struct tensor in, const s
     const struct backend *b = w->compute->backend;
     if (!e) e = &none;
     if (!sound(w, in.cols == l->in_features && out.cols == l->out_features && out.rows == in.rows &&
+                      (!e->gate || is_factor(*e->gate, out.cols)) &&
                       (!e->residual || same_shape(*e->residual, out))))
         return;
     size_t mark = workspace_mark(w);
-    void *scratch = workspace_take(w, b->linear_scratch(w->compute, out, in, l));
+    struct tensor scratch = take_scratch(w, b->linear_scratch(w->compute, out, in, l));
     RUN(w, OPERATION_LINEAR,
         2.0 * (double)in.rows * (double)l->in_features * (double)l->out_features,
         bytes_of(in) + (e->residual ? 2 : 1) * bytes_of(out) + (double)l->bytes,
@@ -52,23 +63,23 @@ void op_linear(struct workspace *w, struct tensor out, struct tensor in, const s
 
 void op_rms_norm(struct workspace *w, struct tensor out, struct tensor in,
                  const struct vector *weight, float eps) {
-    if (sound(w, same_shape(out, in) && weight->n == in.cols))
+    if (sound(w, same_shape(out, in) && is_factor(weight->t, in.cols)))
         RUN(w, OPERATION_NORM, 0, 2 * bytes_of(in),
-            w->compute->backend->rms_norm(w, out, in, weight->data, eps));
+            w->compute->backend->rms_norm(w, out, in, weight->t, eps));
 }
 
 void op_layer_norm_modulate(struct workspace *w, struct tensor out, struct tensor in,
-                            const float *scale, const float *shift, float eps) {
-    if (sound(w, same_shape(out, in)))
+                            struct tensor scale, struct tensor shift, float eps) {
+    if (sound(w, same_shape(out, in) && is_factor(scale, in.cols) && is_factor(shift, in.cols)))
         RUN(w, OPERATION_NORM, 0, 2 * bytes_of(in),
             w->compute->backend->layer_norm_modulate(w, out, in, scale, shift, eps));
 }
 
 void op_channel_norm(struct workspace *w, struct tensor out, struct tensor in,
                      const struct vector *gamma, bool silu) {
-    if (sound(w, same_shape(out, in) && gamma->n == in.cols))
+    if (sound(w, same_shape(out, in) && is_factor(gamma->t, in.cols)))
         RUN(w, OPERATION_NORM, 0, 2 * bytes_of(in),
-            w->compute->backend->channel_norm(w, out, in, gamma->data, silu));
+            w->compute->backend->channel_norm(w, out, in, gamma->t, silu));
 }
 
 void op_copy(struct workspace *w, struct tensor out, struct tensor in) {
@@ -91,10 +102,11 @@ void op_norm_rotary(struct workspace *w, struct tensor x, int64_t head_dim,
                     const struct vector *norm, float eps, struct tensor angles,
                     enum rotary_pairs pairs) {
     bool fit = head_dim > 0 && head_dim % 2 == 0 && x.cols % head_dim == 0 &&
-               (!norm || norm->n == head_dim) && angles.rows >= x.rows && angles.cols >= head_dim;
+               (!norm || is_factor(norm->t, head_dim)) && angles.rows >= x.rows &&
+               angles.cols >= head_dim;
     if (sound(w, fit))
         RUN(w, OPERATION_ROTARY, 0, 2 * bytes_of(x),
-            w->compute->backend->norm_rotary(w, x, head_dim, norm ? norm->data : NULL, eps, angles,
+            w->compute->backend->norm_rotary(w, x, head_dim, norm ? &norm->t : NULL, eps, angles,
                                              pairs));
 }
 
@@ -132,7 +144,7 @@ void op_attention(struct workspace *w, struct tensor out, struct tensor q, struc
     const struct backend *b = w->compute->backend;
     if (!sound(w, attention_fits(out, q, k, v, a))) return;
     size_t mark = workspace_mark(w);
-    void *scratch = workspace_take(w, b->attention_scratch(w->compute, q, k, a));
+    struct tensor scratch = take_scratch(w, b->attention_scratch(w->compute, q, k, a));
     RUN(w, OPERATION_ATTENTION, attention_flops(q.rows, k.rows, a),
         2 * bytes_of(q) + bytes_of(k) + bytes_of(v), b->attention(w, scratch, out, q, k, v, a));
     workspace_release(w, mark);
@@ -153,7 +165,7 @@ void op_conv(struct workspace *w, struct feature_map out, struct feature_map in,
     const struct backend *b = w->compute->backend;
     if (!sound(w, conv_fits(out, in, v, o))) return;
     size_t mark = workspace_mark(w);
-    void *scratch = workspace_take(w, b->conv_scratch(w->compute, out, in, v, o));
+    struct tensor scratch = take_scratch(w, b->conv_scratch(w->compute, out, in, v, o));
     double taps = (double)v->size * (double)v->size * (double)v->in_channels;
     RUN(w, OPERATION_CONV, 2.0 * (double)out.t.rows * taps * (double)v->out_channels,
         bytes_of(in.t) + (o->residual ? 2 : 1) * bytes_of(out.t) + (double)v->bytes,

@@ -11,7 +11,7 @@ enum activation { ACTIVATION_NONE, ACTIVATION_SILU, ACTIVATION_GELU, ACTIVATION_
 
 struct epilogue {
     enum activation activation;
-    const float *gate;             /* [out features] in the device's memory, or NULL for ones */
+    const struct tensor *gate;     /* a factor, [1, out features], or NULL for ones */
     const struct tensor *residual; /* of out's shape, or NULL; may be out itself */
 };
 
@@ -24,9 +24,9 @@ void op_rms_norm(struct workspace *w, struct tensor out, struct tensor in,
                  const struct vector *weight, float eps);
 
 /* out = (x - mean) / sqrt(variance + eps) * (1 + scale) + shift, per row; scale and shift are
- * [cols] in the device's memory.  out may be in. */
+ * factors, [1, cols].  out may be in. */
 void op_layer_norm_modulate(struct workspace *w, struct tensor out, struct tensor in,
-                            const float *scale, const float *shift, float eps);
+                            struct tensor scale, struct tensor shift, float eps);
 
 /* out = x / max(|x|, 1e-12) * sqrt(cols) * gamma, then SiLU if asked: the VAE's norm.  out may
  * be in. Source: diffusers, QwenImageRMS_norm (torch's F.normalize). */

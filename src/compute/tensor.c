@@ -13,10 +13,15 @@ static int64_t product_of_sizes(int64_t a, int64_t b) {
     return n;
 }
 
+int64_t tensor_stride(const struct workspace *w, int64_t cols) {
+    int64_t row = (int64_t)(w->compute->alignment.row / sizeof(float));
+    return cols < 0 || cols > (int64_t)WORKSPACE_MAX_BYTES ? -1 : (cols + row - 1) / row * row;
+}
+
 struct tensor tensor_take(struct workspace *w, int64_t rows, int64_t cols) {
-    int64_t n = product_of_sizes(rows, cols);
-    return (struct tensor){workspace_take(w, n < 0 ? SIZE_MAX : (size_t)n * sizeof(float)), rows,
-                           cols, cols};
+    int64_t stride = tensor_stride(w, cols), n = product_of_sizes(rows, stride);
+    uint64_t address = workspace_take(w, n < 0 ? SIZE_MAX : (size_t)n * sizeof(float));
+    return (struct tensor){address, rows, cols, stride};
 }
 
 struct feature_map feature_map_take(struct workspace *w, int64_t height, int64_t width,
@@ -25,18 +30,57 @@ struct feature_map feature_map_take(struct workspace *w, int64_t height, int64_t
                                 width};
 }
 
+/* ---- views ---- */
+
+/* No operation takes it. */
+static const struct tensor no_tensor = {.rows = -1, .cols = -1};
+
+static uint64_t address_at(struct tensor t, int64_t row, int64_t col) {
+    return t.address + (uint64_t)(row * t.stride + col) * sizeof(float);
+}
+
+static bool is_within(int64_t from, int64_t count, int64_t size) {
+    return from >= 0 && count >= 0 && count <= size && from <= size - count;
+}
+
 struct tensor tensor_rows(struct tensor t, int64_t from, int64_t count) {
-    return (struct tensor){t.data ? t.data + from * t.stride : NULL, count, t.cols, t.stride};
+    if (!is_within(from, count, t.rows)) return no_tensor;
+    return (struct tensor){address_at(t, from, 0), count, t.cols, t.stride};
 }
 
 struct tensor tensor_cols(struct tensor t, int64_t from, int64_t count) {
-    return (struct tensor){t.data ? t.data + from : NULL, t.rows, count, t.stride};
+    if (!is_within(from, count, t.cols)) return no_tensor;
+    return (struct tensor){address_at(t, 0, from), t.rows, count, t.stride};
+}
+
+struct tensor tensor_row(struct tensor t, int64_t row) {
+    return tensor_rows(t, row, 1);
+}
+
+struct tensor tensor_merge_rows(struct tensor t, int64_t count) {
+    if (count < 1 || t.rows < 0 || t.rows % count != 0 || t.stride != t.cols) return no_tensor;
+    return (struct tensor){t.address, t.rows / count, t.cols * count, t.stride * count};
+}
+
+struct tensor tensor_of_buffer(const struct workspace *w, struct tensor buffer, int64_t from,
+                               int64_t rows, int64_t cols) {
+    int64_t stride = tensor_stride(w, cols), n = product_of_sizes(rows, stride);
+    if (buffer.rows != 1 || n < 0 || !is_within(from, n, buffer.cols)) return no_tensor;
+    return (struct tensor){address_at(buffer, 0, from), rows, cols, stride};
+}
+
+/* ---- copying ---- */
+
+static bool is_tensor(struct workspace *w, struct tensor t) {
+    bool is = t.rows >= 0 && t.cols >= 0;
+    if (!is) workspace_give_up(w, STATUS_INTERNAL, "a network left one of its tensors");
+    return is;
 }
 
 void tensor_upload(struct workspace *w, struct tensor out, const float *in) {
-    if (workspace_is_live(w)) w->compute->backend->upload(w, out, in);
+    if (is_tensor(w, out) && workspace_is_live(w)) w->compute->backend->upload(w, out, in);
 }
 
 void tensor_download(struct workspace *w, float *out, struct tensor in) {
-    if (workspace_is_live(w)) w->compute->backend->download(w, out, in);
+    if (is_tensor(w, in) && workspace_is_live(w)) w->compute->backend->download(w, out, in);
 }

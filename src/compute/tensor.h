@@ -1,5 +1,10 @@
 /*
  * tensor.h - matrices in a device's memory.
+ *
+ * A tensor is an address that only the backend can follow, with a shape.  Parts of it are views,
+ * made here and nowhere else; one that would leave its tensor fits no operation, which the dry run
+ * tells (workspace_check).  A row begins where the device likes it, so the stride of an odd number
+ * of columns may be larger than that number.
  */
 #ifndef COMPUTE_TENSOR_H
 #define COMPUTE_TENSOR_H
@@ -7,9 +12,9 @@
 #include "compute/workspace.h"
 
 struct tensor {
-    float *data; /* in the device's memory; NULL in a dry workspace */
+    uint64_t address; /* of the first element; in a dry workspace they count from 0 */
     int64_t rows, cols;
-    int64_t stride; /* numbers from one row to the next */
+    int64_t stride; /* elements from one row to the next */
 };
 
 /* A picture of features: rows are its pixels, from the top left, row after row. */
@@ -21,9 +26,19 @@ struct feature_map {
 struct tensor tensor_take(struct workspace *w, int64_t rows, int64_t cols); /* contents undefined */
 struct feature_map feature_map_take(struct workspace *w, int64_t height, int64_t width,
                                     int64_t channels);
-struct tensor tensor_rows(struct tensor t, int64_t from,
-                          int64_t count); /* views: they share t's memory */
+/* The stride of a tensor of so many columns that is taken from a workspace of w's device. */
+int64_t tensor_stride(const struct workspace *w, int64_t cols);
+
+/* Views: they share t's memory. */
+struct tensor tensor_rows(struct tensor t, int64_t from, int64_t count);
 struct tensor tensor_cols(struct tensor t, int64_t from, int64_t count);
+struct tensor tensor_row(struct tensor t, int64_t row);
+/* Each `count` rows side by side as one; t has no gaps between its rows. */
+struct tensor tensor_merge_rows(struct tensor t, int64_t count);
+/* A matrix that lies in `buffer`, a tensor of one row, from its element `from` on: rows *
+ * tensor_stride(w, cols) elements. */
+struct tensor tensor_of_buffer(const struct workspace *w, struct tensor buffer, int64_t from,
+                               int64_t rows, int64_t cols);
 
 /* Between the device and the host's packed [rows, cols] elements.  An upload has taken its source
  * when it returns: the caller may write there or free it.  A download is complete when it returns,

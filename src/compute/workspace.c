@@ -8,8 +8,6 @@
 
 #include "compute/backend.h"
 
-enum { ALIGNMENT = 64 }; /* a cache line, and the widest vector */
-
 enum status workspace_create_dry(struct workspace **out, struct compute *c, struct error *err) {
     *out = calloc(1, sizeof **out);
     if (!*out) return fail(err, STATUS_NO_MEMORY, "no memory to plan an edit");
@@ -41,7 +39,7 @@ enum status workspace_create(struct workspace **out, struct compute *c, size_t b
                     "edits have ended, or raise MEMORY_LIMIT",
                     (double)bytes / 1e6, (double)left / 1e6);
     struct workspace *w = calloc(1, sizeof *w);
-    char *memory = w ? c->backend->reserve(c, bytes) : NULL;
+    uint64_t memory = w ? c->backend->reserve(c, bytes) : 0;
     if (!memory) {
         atomic_fetch_sub(&c->workspace_bytes, bytes);
         free(w);
@@ -60,7 +58,7 @@ enum status workspace_create(struct workspace **out, struct compute *c, size_t b
 enum status workspace_create_part(struct workspace **out, struct workspace *of, size_t bytes,
                                   struct error *err) {
     *out = NULL;
-    char *memory = workspace_take(of, bytes);
+    uint64_t memory = workspace_take(of, bytes);
     enum status s = workspace_check(of, err);
     if (s != STATUS_OK) return s;
     struct workspace *w = calloc(1, sizeof *w);
@@ -73,7 +71,7 @@ enum status workspace_create_part(struct workspace **out, struct workspace *of, 
 
 void workspace_destroy(struct workspace *w) {
     if (!w) return;
-    if (w->memory && !w->part) {
+    if (!w->dry && !w->part) {
         w->compute->backend->release(w->compute, w->memory, w->size);
         atomic_fetch_sub(&w->compute->workspace_bytes, w->size);
     }
@@ -128,22 +126,28 @@ void workspace_release(struct workspace *w, size_t mark) {
 
 /* A real run takes exactly what its dry run took; should the two ever differ, nothing more is
  * computed and the run fails at its next check. */
-void *workspace_take(struct workspace *w, size_t bytes) {
-    if (w->failed != STATUS_OK) return NULL;
-    size_t room = w->size - w->used;
-    if (bytes <= room) bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    if (bytes > room) {
+uint64_t workspace_take(struct workspace *w, size_t bytes) {
+    if (w->failed != STATUS_OK) return 0;
+    size_t left = w->size - w->used, piece = w->compute->alignment.piece;
+    if (bytes <= left) bytes = (bytes + piece - 1) / piece * piece;
+    if (bytes > left) {
         if (w->dry)
             workspace_give_up(w, STATUS_NO_MEMORY,
                               "this edit needs more memory than any machine has");
         else
             workspace_give_up(w, STATUS_INTERNAL,
                               "an edit took more memory than was planned for it");
-        return NULL;
+        return 0;
     }
-    void *memory = w->dry ? NULL : w->memory + w->used;
+    uint64_t address = w->memory + w->used;
     w->used += bytes;
     if (w->used > w->peak) w->peak = w->used;
     if (w->used > w->recent) w->recent = w->used;
-    return memory;
+    return address;
+}
+
+void *workspace_host(struct workspace *w, size_t bytes) {
+    uint64_t address = workspace_take(w, bytes);
+    return workspace_is_live(w) ? (void *)(uintptr_t)address
+                                : NULL; /* NOLINT(performance-no-int-to-ptr) */
 }

@@ -30,7 +30,7 @@ bool workspace_is_dry(const struct workspace *w);
 /* STATUS_CANCELLED once the edit was cancelled; STATUS_NO_MEMORY once more memory was asked for
  * than can be; STATUS_INTERNAL once an operation's tensors did not fit together or took more
  * than the workspace has, or the device failed; else STATUS_OK.  After such an error operations
- * do nothing, and tensor_take gives NULL data.  Networks ask between blocks. */
+ * do nothing.  Networks ask between blocks. */
 enum status workspace_check(struct workspace *w, struct error *err);
 
 enum operation {
@@ -56,6 +56,9 @@ double workspace_flops(const struct workspace *w); /* of all kinds */
 /* Memory is a stack: what was taken after a mark goes with it. */
 size_t workspace_mark(const struct workspace *w);
 void workspace_release(struct workspace *w, size_t mark);
+
+/* Memory of the workspace's that the host may read and write; NULL when it is dry or has failed. */
+void *workspace_host(struct workspace *w, size_t bytes);
 
 /* As compute_pack_linear and compute_pack_vector, but into the workspace's memory: for weights that
  * are packed whenever their turn comes.  Destroyed before that memory is released.  In a dry

@@ -142,7 +142,7 @@ static float *take(struct loader *l, size_t n) {
     if (failed(l)) return NULL;
     float *memory = NULL;
     if (l->scratch) {
-        memory = tensor_take(l->scratch, 1, (int64_t)n).data;
+        memory = workspace_host(l->scratch, n * sizeof *memory);
         l->status = workspace_check(l->scratch, l->err);
     } else if (reads(l) && !(memory = malloc(n * sizeof *memory + 1))) {
         l->status = fail(l->err, STATUS_NO_MEMORY, "no memory to load the %s", l->component);

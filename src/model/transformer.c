@@ -5,7 +5,7 @@
 
 enum {
     TIME_FEATURES = 256,      /* of the sinusoidal timestep embedding */
-    FEED_FORWARD = 4,         /* its width, times the model's */
+    WIDENING = 4,             /* of the feed-forward; its width, times the model's */
     FEED_FORWARD_ROWS = 2048, /* at a time, to bound memory; a row's result does not change */
 };
 
@@ -70,19 +70,19 @@ static void load_block(struct loader *l, void *block, const void *config, int i)
     load_vector(l, &b->image.norm_q, d, "transformer_blocks.%d.attn.norm_q.weight", i);
     load_vector(l, &b->image.norm_k, d, "transformer_blocks.%d.attn.norm_k.weight", i);
     load_linear(l, &b->image.out, n, n, LOAD_BIAS, "transformer_blocks.%d.attn.to_out.0", i);
-    load_linear(l, &b->image.up, FEED_FORWARD * n, n, LOAD_BIAS,
+    load_linear(l, &b->image.up, WIDENING * n, n, LOAD_BIAS,
                 "transformer_blocks.%d.img_mlp.net.0.proj", i);
-    load_linear(l, &b->image.down, n, FEED_FORWARD * n, LOAD_BIAS,
+    load_linear(l, &b->image.down, n, WIDENING * n, LOAD_BIAS,
                 "transformer_blocks.%d.img_mlp.net.2", i);
 
     load_linear_stack(l, &b->text.qkv, text, thirds, 3, n, LOAD_BIAS, i);
     load_vector(l, &b->text.norm_q, d, "transformer_blocks.%d.attn.norm_added_q.weight", i);
     load_vector(l, &b->text.norm_k, d, "transformer_blocks.%d.attn.norm_added_k.weight", i);
     load_linear(l, &b->text.out, n, n, LOAD_BIAS, "transformer_blocks.%d.attn.to_add_out", i);
-    load_linear(l, &b->text.up, FEED_FORWARD * n, n, LOAD_BIAS,
+    load_linear(l, &b->text.up, WIDENING * n, n, LOAD_BIAS,
                 "transformer_blocks.%d.txt_mlp.net.0.proj", i);
-    load_linear(l, &b->text.down, n, FEED_FORWARD * n, LOAD_BIAS,
-                "transformer_blocks.%d.txt_mlp.net.2", i);
+    load_linear(l, &b->text.down, n, WIDENING * n, LOAD_BIAS, "transformer_blocks.%d.txt_mlp.net.2",
+                i);
     loader_set_coarsest(l, PRECISION_BFLOAT16);
 }
 
@@ -250,15 +250,17 @@ enum status transformer_text_create(struct transformer_text *out, const struct t
 
 /* ---- a block ---- */
 
-/* Shift, scale and gate of one half of a block (0: attention, 1: feed-forward) at one timestep. */
-struct change {
-    const float *shift, *scale, *gate;
+/* What a timestep does to a block's attention or to its feed-forward; a row each. */
+struct factors {
+    struct tensor shift, scale, gate;
 };
+enum sublayer { ATTENTION, FEED_FORWARD };
 
-static struct change change_of(struct tensor modulation, int64_t row, int half, int64_t width) {
-    const float *at =
-        modulation.data ? modulation.data + row * modulation.stride + half * 3 * width : NULL;
-    return (struct change){at, at ? at + width : NULL, at ? at + 2 * width : NULL};
+static struct factors factors_of(struct tensor modulation, int64_t row, enum sublayer sublayer,
+                                 int64_t width) {
+    struct tensor all = tensor_cols(tensor_row(modulation, row), sublayer * 3 * width, 3 * width);
+    return (struct factors){tensor_cols(all, 0, width), tensor_cols(all, width, width),
+                            tensor_cols(all, 2 * width, width)};
 }
 
 /* Rows of the joint sequence that share weights and modulation.  Text, noise, and, where
@@ -281,7 +283,7 @@ struct pass {
 
 static void queries_keys_values(const struct pass *p, const struct part *part) {
     int64_t n = p->t->c.width, d = p->t->c.head_dim;
-    struct change c = change_of(part->modulation, part->modulation_row, 0, n);
+    struct factors c = factors_of(part->modulation, part->modulation_row, ATTENTION, n);
     struct tensor normed = tensor_rows(p->normed, part->from, part->rows);
     struct tensor qkv = tensor_rows(p->qkv, part->from, part->rows);
     struct tensor angles = tensor_rows(p->angles, part->from, part->rows);
@@ -297,16 +299,16 @@ static void queries_keys_values(const struct pass *p, const struct part *part) {
 /* The attention's output is in `normed`. */
 static void project_and_feed_forward(const struct pass *p, const struct part *part) {
     int64_t n = p->t->c.width;
-    struct change a = change_of(part->modulation, part->modulation_row, 0, n);
-    struct change f = change_of(part->modulation, part->modulation_row, 1, n);
+    struct factors a = factors_of(part->modulation, part->modulation_row, ATTENTION, n);
+    struct factors f = factors_of(part->modulation, part->modulation_row, FEED_FORWARD, n);
     struct tensor hidden = tensor_rows(p->hidden, part->from, part->rows);
     struct tensor attended = tensor_rows(p->normed, part->from, part->rows);
     op_linear(p->w, hidden, attended, part->stream->out,
-              &(struct epilogue){.gate = a.gate, .residual = &hidden});
+              &(struct epilogue){.gate = &a.gate, .residual = &hidden});
 
     size_t mark = workspace_mark(p->w);
     int64_t most = part->rows < FEED_FORWARD_ROWS ? part->rows : FEED_FORWARD_ROWS;
-    struct tensor inner = tensor_take(p->w, most, FEED_FORWARD * n);
+    struct tensor inner = tensor_take(p->w, most, WIDENING * n);
     for (int64_t from = 0; from < part->rows; from += most) {
         int64_t rows = part->rows - from < most ? part->rows - from : most;
         struct tensor x = tensor_rows(hidden, from, rows), up = tensor_rows(inner, 0, rows);
@@ -315,7 +317,7 @@ static void project_and_feed_forward(const struct pass *p, const struct part *pa
         op_linear(p->w, up, normed, part->stream->up,
                   &(struct epilogue){.activation = ACTIVATION_GELU_TANH});
         op_linear(p->w, x, up, part->stream->down,
-                  &(struct epilogue){.gate = f.gate, .residual = &x});
+                  &(struct epilogue){.gate = &f.gate, .residual = &x});
     }
     workspace_release(p->w, mark);
 }
@@ -393,8 +395,9 @@ enum status transformer_forward(const struct transformer *t, struct workspace *w
     }
     block_walk_end(walk);
     struct tensor out = tensor_rows(p.hidden, text_rows, noise);
-    const float *scale = m->out.data ? m->out.data + step * m->out.stride : NULL;
-    op_layer_norm_modulate(w, out, out, scale, scale ? scale + n : NULL, NORM_EPS);
+    struct tensor factors = tensor_row(m->out, step);
+    op_layer_norm_modulate(w, out, out, tensor_cols(factors, 0, n), tensor_cols(factors, n, n),
+                           NORM_EPS);
     op_linear(w, velocity, out, t->proj_out, NULL);
     workspace_release(w, mark);
     return s;

@@ -157,8 +157,7 @@ int pass_other(const struct pass *p, int steps) {
 
 struct feature_map pass_map(const struct pass *p, int buffer, int64_t skip, int64_t height,
                             int64_t width, int64_t channels) {
-    float *data = p->buffers[buffer].data;
-    struct tensor t = {data ? data + skip : NULL, height * width, channels, channels};
+    struct tensor t = tensor_of_buffer(p->w, p->buffers[buffer], skip, height * width, channels);
     return (struct feature_map){t, height, width};
 }
 

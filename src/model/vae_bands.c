@@ -174,10 +174,11 @@ static int64_t first_kept(const struct layer *l) {
     return least(row, l->in);
 }
 
-static void measure_band(struct chain *c) {
+static void measure_band(struct chain *c, const struct workspace *w) {
     for (size_t i = 0; i < c->count; i++) {
         struct layer *l = &c->layers[i];
-        int64_t in_row = l->in_width * l->in_channels, out_row = l->out_width * l->out_channels;
+        int64_t in_row = l->in_width * tensor_stride(w, l->in_channels);
+        int64_t out_row = l->out_width * tensor_stride(w, l->out_channels);
         int64_t kept = l->in - first_kept(l);
         l->most_kept = most(l->most_kept, kept);
         c->headroom = most(c->headroom, kept * in_row);
@@ -186,11 +187,11 @@ static void measure_band(struct chain *c) {
     }
 }
 
-static void count_rows(struct chain *c, int64_t rows, bool pulled) {
+static void count_rows(struct chain *c, const struct workspace *w, int64_t rows, bool pulled) {
     bool all = false;
     for (int64_t n = 1; !all; n++) {
         all = plan_band(c, n, rows, pulled);
-        measure_band(c);
+        measure_band(c, w);
         advance(c);
     }
     for (size_t i = 0; i < c->count; i++) c->layers[i].in = c->layers[i].out = 0;
@@ -217,7 +218,8 @@ static struct feature_map band_in(const struct run *r, int steps, int64_t height
 /* The rows kept from before and the band `rows`, which lies in the buffer `steps` from x's. */
 static struct feature_map window(const struct run *r, int steps, const struct layer *l,
                                  struct feature_map rows) {
-    int64_t kept = l->in - first_kept(l), row = l->in_width * l->in_channels;
+    int64_t kept = l->in - first_kept(l);
+    int64_t row = l->in_width * tensor_stride(r->pass.w, l->in_channels);
     struct feature_map all =
         pass_map(&r->pass, pass_other(&r->pass, steps), r->chain->headroom - kept * row,
                  kept + rows.height, l->in_width, l->in_channels);
@@ -301,7 +303,7 @@ static enum status run_band(struct run *r, struct chain *c, const struct chain_e
 enum status chain_run(struct chain *c, struct workspace *w, int64_t rows, bool pulled,
                       const struct chain_ends *ends, struct error *err) {
     if (c->no_memory) return fail(err, STATUS_NO_MEMORY, "no memory to run the VAE");
-    count_rows(c, rows, pulled);
+    count_rows(c, w, rows, pulled);
     size_t mark = workspace_mark(w);
     struct run r = {.chain = c};
     pass_start(&r.pass, w, c->headroom + c->largest);

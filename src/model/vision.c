@@ -260,11 +260,6 @@ static void run_layer(const struct vision *v, const struct layer *l, int64_t i, 
     workspace_release(w, mark);
 }
 
-/* merge x merge patches side by side are one row already. */
-static struct tensor merge_rows(struct tensor t, int64_t unit) {
-    return (struct tensor){t.data, t.rows / unit, t.cols * unit, t.stride * unit};
-}
-
 static enum status download_tokens(struct workspace *w, float *embeds, struct tensor tokens,
                                    const struct arrangement *a, struct error *err) {
     if (workspace_is_dry(w)) return STATUS_OK;
@@ -308,7 +303,8 @@ enum status vision_forward(const struct vision *v, struct workspace *w, float *e
         struct tensor merged = tensor_take(w, patches / unit, c->hidden * unit);
         struct tensor tokens = tensor_take(w, patches / unit, c->out_hidden);
         op_rms_norm(w, x, x, v->merger_norm, NORM_EPS);
-        op_linear(w, merged, merge_rows(x, unit), v->merger_in,
+        /* merge x merge patches side by side are one row already */
+        op_linear(w, merged, tensor_merge_rows(x, unit), v->merger_in,
                   &(struct epilogue){.activation = ACTIVATION_GELU});
         op_linear(w, tokens, merged, v->merger_out, NULL);
         s = download_tokens(w, embeds, tokens, &a, err);

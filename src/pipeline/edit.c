@@ -365,9 +365,7 @@ static enum status denoise_step(struct run *r, const struct denoiser *d, int ste
             err, STATUS_NOT_FINITE,
             "step %d gave something that is not a number; the weights or an adapter may be damaged",
             step + 1);
-    trace_tensor(r->trace, r->w,
-                 (struct tensor){r->host.latents, p->noise_tokens, channels, channels},
-                 "step%d.latents", step);
+    trace_floats(r->trace, r->host.latents, p->noise_tokens, channels, "step%d.latents", step);
     tell(r, FIRERED_STAGE_DENOISE, step + 1);
     return STATUS_OK;
 }

@@ -37,7 +37,7 @@ static void work(struct workspace *w, void *arg) {
     tensor_upload(w, gate, t->gates);
     tensor_upload(w, r, t->residuals);
     struct epilogue e = {.activation = t->activation,
-                         .gate = t->gate ? gate.data : NULL,
+                         .gate = t->gate ? &gate : NULL,
                          .residual = t->residual ? &r : NULL};
     bool none = t->activation == ACTIVATION_NONE && !t->gate && !t->residual;
     op_linear(w, y, x, t->l, none ? NULL : &e);

@@ -37,7 +37,7 @@ static void work(struct workspace *w, void *arg) {
     tensor_upload(w, shift, t->shift);
     switch (t->op) {
     case RMS_NORM: op_rms_norm(w, y, x, t->packed, t->eps); break;
-    case LAYER_NORM: op_layer_norm_modulate(w, y, x, scale.data, shift.data, t->eps); break;
+    case LAYER_NORM: op_layer_norm_modulate(w, y, x, scale, shift, t->eps); break;
     case CHANNEL_NORM: op_channel_norm(w, y, x, t->packed, false); break;
     case CHANNEL_NORM_SILU: op_channel_norm(w, y, x, t->packed, true); break;
     case SILU: op_silu(w, y, x); break;

@@ -65,12 +65,11 @@ static void work(struct workspace *w, void *arg) {
     struct tensor angles = tensor_from(w, m->angles, ROWS, DIM),
                   norms = tensor_from(w, m->norm, 1, WIDE);
     op_linear(w, y, x, r->exact, &(struct epilogue){.activation = ACTIVATION_GELU_TANH});
-    op_linear(
-        w, y, x, r->fast,
-        &(struct epilogue){.activation = ACTIVATION_SILU, .gate = norms.data, .residual = &y});
+    op_linear(w, y, x, r->fast,
+              &(struct epilogue){.activation = ACTIVATION_SILU, .gate = &norms, .residual = &y});
     op_rms_norm(w, z, y, r->norm, 1e-6f);
     op_silu_mul(w, z, z, y);
-    op_layer_norm_modulate(w, y, y, norms.data, norms.data, 1e-6f);
+    op_layer_norm_modulate(w, y, y, norms, norms, 1e-6f);
     op_channel_norm(w, y, y, r->norm, true);
     op_silu_mul(w, y, y, z);
 

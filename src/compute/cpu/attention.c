@@ -124,8 +124,7 @@ static void pack_keys(const struct job *j, uint32_t *items, int64_t head, int64_
     for (int64_t c = 0; c < cols; c++) {
         int64_t row = panel * cols + c;
         if (row < j->k.rows) {
-            convert_key(j, items + c * n, j->k.data + row * j->k.stride + head * j->a->head_dim,
-                        head, row);
+            convert_key(j, items + c * n, cpu_row(j->k, row) + head * j->a->head_dim, head, row);
         } else {
             memset(items + c * n, 0, (size_t)n * sizeof *items);
             if (j->int8) key_scales(j, head)[row] = 0;
@@ -147,7 +146,7 @@ static void pack_values(const struct job *j, int64_t head, int64_t panel) {
             float pair[2][KERNEL_MAX_COLS] = {{0}};
             for (int i = 0; i < 2; i++) {
                 int64_t row = panel * cols + r + i;
-                const float *v = j->v.data + row * j->v.stride + head * d + vp * cols;
+                const float *v = cpu_row(j->v, row) + head * d + vp * cols;
                 if (row < j->v.rows) memcpy(pair[i], v, wide * sizeof *v);
                 if (!j->bf16) memcpy((float *)to + i * cols, pair[i], (size_t)cols * sizeof *v);
             }
@@ -301,7 +300,7 @@ static void attend_tile(void *arg, size_t task, int worker) {
 
     for (int64_t i = 0; i < s.count; i++) {
         factor[i] = take_query(j, (float *)(tile + l.q) + i * l.q_stride,
-                               j->q.data + (s.first + i) * j->q.stride + head * a->head_dim);
+                               cpu_row(j->q, s.first + i) + head * a->head_dim);
         memset(sums + i * l.sum_stride, 0, (size_t)l.sum_stride * sizeof *sums);
         most[i] = -INFINITY;
         total[i] = 0;
@@ -323,17 +322,17 @@ static void attend_tile(void *arg, size_t task, int worker) {
     }
     for (int64_t i = 0; i < s.count; i++) {
         k->scale(sums + i * l.sum_stride, 1.0f / total[i], a->head_dim);
-        memcpy(j->out.data + (s.first + i) * j->out.stride + head * a->head_dim,
-               sums + i * l.sum_stride, (size_t)a->head_dim * sizeof *sums);
+        memcpy(cpu_row(j->out, s.first + i) + head * a->head_dim, sums + i * l.sum_stride,
+               (size_t)a->head_dim * sizeof *sums);
     }
 }
 
-void cpu_attention(struct workspace *w, void *scratch, struct tensor out, struct tensor q,
+void cpu_attention(struct workspace *w, struct tensor scratch, struct tensor out, struct tensor q,
                    struct tensor k, struct tensor v, const struct attention *a) {
     const struct cpu *cpu = cpu_of(w->compute);
     struct job j = {.cpu = cpu, .a = a, .out = out, .q = q, .k = k, .v = v};
     sizes_of(&j, w->compute);
-    j.keys = scratch;
+    j.keys = cpu_pointer(scratch.address);
     j.values = j.keys + j.keys_bytes * (size_t)a->kv_heads;
     j.tiles = j.values + j.values_bytes * (size_t)a->kv_heads;
     j.query_tiles = count_tiles(a, q.rows);

@@ -46,8 +46,8 @@ static void finish_pixel(const struct conv_job *j, float *sums, int64_t pixel, i
     const struct kernels *k = j->cpu->kernels;
     const struct tensor *r = j->o->residual;
     k->add(sums, j->v->bias + col, n);
-    if (r) k->add(sums, r->data + pixel * r->stride + col, n);
-    memcpy(j->out.t.data + pixel * j->out.t.stride + col, sums, (size_t)n * sizeof *sums);
+    if (r) k->add(sums, cpu_row(*r, pixel) + col, n);
+    memcpy(cpu_row(j->out.t, pixel) + col, sums, (size_t)n * sizeof *sums);
 }
 
 static void conv_strip(void *arg, size_t task, int worker) {
@@ -78,7 +78,7 @@ static void conv_strip(void *arg, size_t task, int worker) {
         finish_pixel(&j->conv, sums + i * BLOCK_COLS, y * out.width + x0 + i, col, width);
 }
 
-static void conv_direct(void *scratch, const struct conv_job *conv) {
+static void conv_direct(char *scratch, const struct conv_job *conv) {
     struct job j = {.conv = *conv, .scratch = scratch};
     j.block_panels = BLOCK_COLS / conv->cpu->kernels->cols;
     j.col_blocks = (conv->v->panels + j.block_panels - 1) / j.block_panels;
@@ -86,16 +86,17 @@ static void conv_direct(void *scratch, const struct conv_job *conv) {
     pool_run(conv->cpu->pool, (size_t)(conv->out.height * j.strips * j.col_blocks), conv_strip, &j);
 }
 
-void cpu_conv(struct workspace *w, void *scratch, struct feature_map out, struct feature_map in,
-              const struct conv *base, const struct conv_options *o) {
+void cpu_conv(struct workspace *w, struct tensor scratch, struct feature_map out,
+              struct feature_map in, const struct conv *base, const struct conv_options *o) {
     size_t zeros = zeros_bytes(in);
+    char *memory = cpu_pointer(scratch.address);
     struct conv_job conv = {.cpu = cpu_of(w->compute),
                             .v = (const struct cpu_conv *)base,
                             .o = o,
                             .out = out,
                             .in = in,
-                            .zeros = memset(scratch, 0, zeros)};
-    char *rest = (char *)scratch + zeros;
+                            .zeros = memset(memory, 0, zeros)};
+    char *rest = memory + zeros;
     if (suits_winograd(base, o))
         cpu_conv_winograd(w, rest, &conv);
     else

@@ -21,10 +21,10 @@ static inline const float *conv_pixel(const struct conv_job *j, int64_t y, int64
     int64_t sy = y * j->o->stride + dy - j->o->pad_top, sx = x * j->o->stride + dx - j->o->pad_left;
     int64_t zoom = j->o->upsample ? 2 : 1;
     if (sy < 0 || sx < 0 || sy >= j->in.height * zoom || sx >= j->in.width * zoom) return j->zeros;
-    return j->in.t.data + (sy / zoom * j->in.width + sx / zoom) * j->in.t.stride;
+    return cpu_row(j->in.t, sy / zoom * j->in.width + sx / zoom);
 }
 
 size_t cpu_conv_winograd_scratch(struct compute *c, const struct cpu_conv *v);
-void cpu_conv_winograd(struct workspace *w, void *scratch, const struct conv_job *conv);
+void cpu_conv_winograd(struct workspace *w, char *scratch, const struct conv_job *conv);
 
 #endif

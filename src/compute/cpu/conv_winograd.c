@@ -87,8 +87,8 @@ static void write_tile(const struct job *j, int64_t tile, const float *sums) {
     for (int i = 0; i < TILE * TILE; i++) {
         int64_t y = top + i / TILE, x = left + i % TILE, at = y * j->conv.out.width + x;
         bool inside = y < j->conv.out.height && x < j->conv.out.width;
-        to[i] = inside ? out->data + at * out->stride : NULL;
-        residual[i] = inside && r ? r->data + at * r->stride : NULL;
+        to[i] = inside ? cpu_row(*out, at) : NULL;
+        residual[i] = inside && r ? cpu_row(*r, at) : NULL;
     }
     j->conv.cpu->kernels->winograd_output(to, sums, j->out_step, j->conv.v->bias,
                                           r ? residual : NULL, j->conv.o->upsample, out->cols);
@@ -123,7 +123,7 @@ static void some_tiles(void *arg, size_t task, int worker) {
     for (int64_t t = 0; t < tiles; t++) write_tile(j, first + t, sums + t * v->panels * cols);
 }
 
-void cpu_conv_winograd(struct workspace *w, void *scratch, const struct conv_job *conv) {
+void cpu_conv_winograd(struct workspace *w, char *scratch, const struct conv_job *conv) {
     int cols = conv->cpu->kernels->cols;
     int64_t numbers = panel_numbers(conv->v, cols);
     struct job j = {.conv = *conv, .scratch = scratch};

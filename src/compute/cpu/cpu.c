@@ -14,16 +14,16 @@
  * is free at once. */
 enum { MAP_FROM = 1 << 20 };
 
-void *cpu_allocate(struct compute *c, size_t bytes) {
+uint64_t cpu_allocate(struct compute *c, size_t bytes) {
     (void)c;
     if (bytes < MAP_FROM) {
         void *memory = NULL;
-        return posix_memalign(&memory, 64, bytes ? bytes : 64) == 0 ? memory : NULL;
+        return posix_memalign(&memory, 64, bytes ? bytes : 64) == 0 ? (uintptr_t)memory : 0;
     }
     void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) return NULL;
+    if (memory == MAP_FAILED) return 0;
     madvise(memory, bytes, MADV_HUGEPAGE);
-    return memory;
+    return (uintptr_t)memory;
 }
 
 /* What is left for everything else when a workspace takes all that it may. */
@@ -45,25 +45,26 @@ static void touch(void *arg, size_t i, int worker) {
 /* The kernel grants memory that it does not have and kills who then touches it.  So: ask what
  * there is, take it, and touch it at once, before another edit asks.  The pages would be touched
  * anyway, only later. */
-static void *reserve(struct compute *c, size_t bytes) {
+static uint64_t reserve(struct compute *c, size_t bytes) {
     struct cpu *cpu = cpu_of(c);
     if (bytes < MAP_FROM) return cpu_allocate(c, bytes);
     pthread_mutex_lock(&cpu->reserving);
     uint64_t available = memory_available();
     bool fits = available > SPARE_BYTES && bytes < available - SPARE_BYTES;
-    struct touching t = {fits ? cpu_allocate(c, bytes) : NULL, bytes};
-    if (t.memory) pool_run(cpu->pool, (bytes + TOUCH - 1) / TOUCH, touch, &t);
+    uint64_t address = fits ? cpu_allocate(c, bytes) : 0;
+    struct touching t = {cpu_pointer(address), bytes};
+    if (address) pool_run(cpu->pool, (bytes + TOUCH - 1) / TOUCH, touch, &t);
     pthread_mutex_unlock(&cpu->reserving);
-    return t.memory;
+    return address;
 }
 
-void cpu_release(struct compute *c, void *memory, size_t bytes) {
+void cpu_release(struct compute *c, uint64_t memory, size_t bytes) {
     (void)c;
     if (!memory) return;
     if (bytes < MAP_FROM)
-        free(memory);
+        free(cpu_pointer(memory));
     else
-        munmap(memory, bytes);
+        munmap(cpu_pointer(memory), bytes);
 }
 
 static void destroy(struct compute *c) {
@@ -75,13 +76,13 @@ static void destroy(struct compute *c) {
 static void upload(struct workspace *w, struct tensor out, const float *in) {
     (void)w;
     for (int64_t r = 0; r < out.rows; r++)
-        memcpy(out.data + r * out.stride, in + r * out.cols, (size_t)out.cols * sizeof *in);
+        memcpy(cpu_row(out, r), in + r * out.cols, (size_t)out.cols * sizeof *in);
 }
 
 static void download(struct workspace *w, float *out, struct tensor in) {
     (void)w;
     for (int64_t r = 0; r < in.rows; r++)
-        memcpy(out + r * in.cols, in.data + r * in.stride, (size_t)in.cols * sizeof *out);
+        memcpy(out + r * in.cols, cpu_row(in, r), (size_t)in.cols * sizeof *out);
 }
 
 static const struct backend cpu_backend = {
@@ -148,6 +149,7 @@ enum status cpu_create(struct compute **out, int index, const struct compute_opt
     cpu->base.threads = pool_threads(cpu->pool);
     cpu->base.precision = options->precision;
     cpu->base.plan_only = options->plan_only;
+    cpu->base.alignment = (struct alignment){.piece = 64, .row = sizeof(float)};
     cpu->base.memory_limit = options->memory_limit ? options->memory_limit : UINT64_MAX;
     *out = &cpu->base;
     return STATUS_OK;

@@ -31,7 +31,7 @@ struct cpu_linear {
     enum product_kind kind;
     int64_t panels; /* of kernels->cols columns; the last one padded with zeros */
     int64_t depth;  /* in_features, rounded up to even for PRODUCT_BF16, to 4 for PRODUCT_INT8 */
-    void *packed;   /* [panels][depth][cols], see kernels.h */
+    char *packed;   /* [panels][depth][cols], see kernels.h */
     float *bias;    /* [panels * cols], zeros where there is none */
     /* PRODUCT_INT8, [panels * cols]: a weight is its 8 bits times its column's scale, and each sum
      * is too large by its column's offset. */
@@ -50,6 +50,16 @@ static inline struct cpu *cpu_of(struct compute *c) {
     return (struct cpu *)c;
 }
 
+/* Where a device address leads, on the CPU. */
+static inline void *cpu_pointer(uint64_t address) {
+    return (void *)(uintptr_t)address; /* NOLINT(performance-no-int-to-ptr) */
+}
+
+/* The start of a tensor's row. */
+static inline float *cpu_row(struct tensor t, int64_t row) {
+    return (float *)cpu_pointer(t.address) + row * t.stride;
+}
+
 static inline size_t round_up(size_t n, size_t to) {
     return (n + to - 1) / to * to;
 }
@@ -65,9 +75,9 @@ static inline int64_t least(int64_t a, int64_t b) {
 float cpu_round_row(const struct kernels *k, uint8_t *out, int64_t room, const float *x, int64_t n,
                     int most);
 
-/* Memory on a cache line's boundary; NULL when there is none. */
-void *cpu_allocate(struct compute *c, size_t bytes);
-void cpu_release(struct compute *c, void *memory, size_t bytes);
+/* Memory on a cache line's boundary; 0 when there is none. */
+uint64_t cpu_allocate(struct compute *c, size_t bytes);
+void cpu_release(struct compute *c, uint64_t memory, size_t bytes);
 
 enum status cpu_pack_linear(struct compute *c, struct workspace *into, struct linear **out,
                             const struct matrix *parts, size_t count, const float *bias,
@@ -80,27 +90,28 @@ void cpu_conv_destroy(struct conv *v);
 
 size_t cpu_linear_scratch(struct compute *c, struct tensor out, struct tensor in,
                           const struct linear *l);
-void cpu_linear(struct workspace *w, void *scratch, struct tensor out, struct tensor in,
+void cpu_linear(struct workspace *w, struct tensor scratch, struct tensor out, struct tensor in,
                 const struct linear *l, const struct epilogue *e);
 size_t cpu_conv_scratch(struct compute *c, struct feature_map out, struct feature_map in,
                         const struct conv *v, const struct conv_options *o);
-void cpu_conv(struct workspace *w, void *scratch, struct feature_map out, struct feature_map in,
-              const struct conv *v, const struct conv_options *o);
+void cpu_conv(struct workspace *w, struct tensor scratch, struct feature_map out,
+              struct feature_map in, const struct conv *v, const struct conv_options *o);
 size_t cpu_attention_scratch(struct compute *c, struct tensor q, struct tensor k,
                              const struct attention *a);
-void cpu_attention(struct workspace *w, void *scratch, struct tensor out, struct tensor q,
+void cpu_attention(struct workspace *w, struct tensor scratch, struct tensor out, struct tensor q,
                    struct tensor k, struct tensor v, const struct attention *a);
 
-void cpu_rms_norm(struct workspace *w, struct tensor out, struct tensor in, const float *weight,
+void cpu_rms_norm(struct workspace *w, struct tensor out, struct tensor in, struct tensor weight,
                   float eps);
 void cpu_layer_norm_modulate(struct workspace *w, struct tensor out, struct tensor in,
-                             const float *scale, const float *shift, float eps);
-void cpu_channel_norm(struct workspace *w, struct tensor out, struct tensor in, const float *gamma,
+                             struct tensor scale, struct tensor shift, float eps);
+void cpu_channel_norm(struct workspace *w, struct tensor out, struct tensor in, struct tensor gamma,
                       bool silu);
 void cpu_copy(struct workspace *w, struct tensor out, struct tensor in);
 void cpu_silu(struct workspace *w, struct tensor out, struct tensor in);
 void cpu_silu_mul(struct workspace *w, struct tensor out, struct tensor gate, struct tensor up);
-void cpu_norm_rotary(struct workspace *w, struct tensor x, int64_t head_dim, const float *norm,
-                     float eps, struct tensor angles, enum rotary_pairs pairs);
+void cpu_norm_rotary(struct workspace *w, struct tensor x, int64_t head_dim,
+                     const struct tensor *norm, float eps, struct tensor angles,
+                     enum rotary_pairs pairs);
 
 #endif

@@ -78,8 +78,8 @@ static void finish_row(const struct job *j, float *sums, int64_t row, int64_t co
     else if (e->activation == ACTIVATION_GELU)
         for (int64_t i = 0; i < n; i++)
             sums[i] = 0.5f * sums[i] * (1.0f + erff(sums[i] * 0.70710678f));
-    k->gate_add(j->out.data + row * j->out.stride + col, sums, e->gate ? e->gate + col : NULL,
-                e->residual ? e->residual->data + row * e->residual->stride + col : NULL, n);
+    k->gate_add(cpu_row(j->out, row) + col, sums, e->gate ? cpu_row(*e->gate, 0) + col : NULL,
+                e->residual ? cpu_row(*e->residual, row) + col : NULL, n);
 }
 
 /* Copies [rows] x [from, from + n) of the input together, n rounded up to even for bfloat16
@@ -87,7 +87,7 @@ static void finish_row(const struct job *j, float *sums, int64_t row, int64_t co
 static void gather(const struct job *j, float *block, int64_t row, int64_t rows, int64_t from,
                    int64_t n) {
     for (int64_t i = 0; i < rows; i++) {
-        const float *in = j->in.data + (row + i) * j->in.stride + from;
+        const float *in = cpu_row(j->in, row + i) + from;
         float *to = block + i * SLICE_STRIDE;
         if (j->l->kind != PRODUCT_BF16) {
             memcpy(to, in, (size_t)n * sizeof *in);
@@ -142,7 +142,7 @@ static void round_rows(void *arg, size_t task, int worker) {
     const struct rounded *to = &j->rounded;
     int64_t end = least(((int64_t)task + 1) * ROUND_ROWS, j->in.rows), n = j->in.cols;
     for (int64_t r = (int64_t)task * ROUND_ROWS; r < end; r++) {
-        const float *x = j->in.data + r * j->in.stride;
+        const float *x = cpu_row(j->in, r);
         uint8_t *numbers = to->numbers + r * to->stride;
         to->scales[r] = cpu_round_row(k, numbers, j->l->depth, x, n, 127);
     }
@@ -192,15 +192,16 @@ static void linear_block(void *arg, size_t task, int worker) {
     }
 }
 
-void cpu_linear(struct workspace *w, void *scratch, struct tensor out, struct tensor in,
+void cpu_linear(struct workspace *w, struct tensor scratch, struct tensor out, struct tensor in,
                 const struct linear *base, const struct epilogue *e) {
     const struct cpu *cpu = cpu_of(w->compute);
     const struct cpu_linear *l = (const struct cpu_linear *)base;
-    struct job j = {.cpu = cpu, .l = l, .e = e, .out = out, .in = in, .scratch = scratch};
+    struct job j = {.cpu = cpu, .l = l, .e = e, .out = out, .in = in};
+    j.scratch = cpu_pointer(scratch.address);
     j.block_panels = BLOCK_COLS / cpu->kernels->cols;
     j.col_blocks = (l->panels + j.block_panels - 1) / j.block_panels;
     if (l->kind == PRODUCT_INT8) {
-        j.rounded.numbers = (uint8_t *)scratch + worker_bytes() * (size_t)w->compute->threads;
+        j.rounded.numbers = (uint8_t *)j.scratch + worker_bytes() * (size_t)w->compute->threads;
         j.rounded.stride = rounded_stride(l);
         j.rounded.scales = (float *)(void *)(j.rounded.numbers + in.rows * j.rounded.stride);
         pool_run(cpu->pool, (size_t)((in.rows + ROUND_ROWS - 1) / ROUND_ROWS), round_rows, &j);

@@ -107,7 +107,7 @@ static void write_square(const struct packing *p, int64_t panel, const union squ
     const struct cpu_linear *l = p->linear;
     int64_t cols = p->cols, at = (panel * l->depth + from) * cols;
     if (l->kind == PRODUCT_F32) {
-        float *out = (float *)l->packed + at;
+        float *out = (float *)(void *)l->packed + at;
         for (int64_t k = 0; k < n; k++)
             for (int64_t j = 0; j < cols; j++) *out++ = in->f32[j][k];
         return;
@@ -119,7 +119,7 @@ static void write_square(const struct packing *p, int64_t panel, const union squ
             for (int64_t j = 0; j < cols; j++) memcpy(out + j * group, in->int8[j] + k, 4);
         return;
     }
-    uint16_t *out = (uint16_t *)l->packed + at;
+    uint16_t *out = (uint16_t *)(void *)l->packed + at;
     for (int64_t k = 0; k < n; k += group)
         for (int64_t j = 0; j < cols; j++)
             for (int64_t i = 0; i < group; i++) *out++ = in->bf16[j][k + i];
@@ -191,15 +191,13 @@ enum status cpu_pack_linear(struct compute *c, struct workspace *into, struct li
     size_t bytes = packed_bytes(l, cols);
     l->base.bytes = bytes + column_bytes(l, cols);
     *out = &l->base;
-    if (into) {
-        l->packed = workspace_take(into, bytes);
-        l->bias = workspace_take(into, column_bytes(l, cols));
+    bool dry = c->plan_only || (into && into->dry);
+    if (into || !dry) {
+        l->packed = cpu_pointer(into ? workspace_take(into, bytes) : cpu_allocate(c, bytes));
+        l->bias = cpu_pointer(into ? workspace_take(into, column_bytes(l, cols))
+                                   : cpu_allocate(c, column_bytes(l, cols)));
     }
-    if (c->plan_only || (into && into->dry)) return STATUS_OK;
-    if (!into) {
-        l->packed = cpu_allocate(c, bytes);
-        l->bias = cpu_allocate(c, column_bytes(l, cols));
-    }
+    if (dry) return STATUS_OK;
     if (!l->packed || !l->bias) {
         *out = NULL;
         cpu_linear_destroy(&l->base);
@@ -220,8 +218,8 @@ void cpu_linear_destroy(struct linear *base) {
     struct cpu_linear *l = (struct cpu_linear *)base;
     int cols = cpu_of(base->compute)->kernels->cols;
     if (!base->in_workspace) {
-        cpu_release(base->compute, l->packed, packed_bytes(l, cols));
-        cpu_release(base->compute, l->bias, column_bytes(l, cols));
+        cpu_release(base->compute, (uintptr_t)l->packed, packed_bytes(l, cols));
+        cpu_release(base->compute, (uintptr_t)l->bias, column_bytes(l, cols));
     }
     free(l);
 }
@@ -267,7 +265,7 @@ enum status cpu_pack_conv(struct compute *c, struct conv **out, const float *wei
     v->base.bytes = bytes + bias_bytes;
     *out = &v->base;
     if (c->plan_only) return STATUS_OK;
-    v->packed = cpu_allocate(c, bytes);
+    v->packed = cpu_pointer(cpu_allocate(c, bytes));
     v->bias = calloc(1, bias_bytes);
     if (!v->packed || !v->bias) {
         *out = NULL;
@@ -283,7 +281,8 @@ enum status cpu_pack_conv(struct compute *c, struct conv **out, const float *wei
 
 void cpu_conv_destroy(struct conv *base) {
     struct cpu_conv *v = (struct cpu_conv *)base;
-    cpu_release(base->compute, v->packed, conv_bytes(v, cpu_of(base->compute)->kernels->cols));
+    cpu_release(base->compute, (uintptr_t)v->packed,
+                conv_bytes(v, cpu_of(base->compute)->kernels->cols));
     free(v->bias);
     free(v);
 }

@@ -34,41 +34,39 @@ static void run_rows(struct workspace *w, struct rows_job *j) {
     pool_run(cpu->pool, (size_t)((j->out.rows + j->chunk - 1) / j->chunk), rows_chunk, j);
 }
 
-static float *row_at(struct tensor t, int64_t r) {
-    return t.data + r * t.stride;
-}
-
 static void rms_norm_row(const struct rows_job *j, int64_t r) {
-    const float *x = row_at(j->in, r);
+    const float *x = cpu_row(j->in, r);
     int64_t n = j->in.cols;
     float factor = 1.0f / sqrtf(j->k->dot(x, x, n) / (float)n + j->eps);
-    j->k->weighted(row_at(j->out, r), x, j->weight, factor, n);
+    j->k->weighted(cpu_row(j->out, r), x, j->weight, factor, n);
 }
 
-void cpu_rms_norm(struct workspace *w, struct tensor out, struct tensor in, const float *weight,
+void cpu_rms_norm(struct workspace *w, struct tensor out, struct tensor in, struct tensor weight,
                   float eps) {
-    run_rows(w, &(struct rows_job){
-                    .out = out, .in = in, .weight = weight, .eps = eps, .row = rms_norm_row});
+    run_rows(
+        w,
+        &(struct rows_job){
+            .out = out, .in = in, .weight = cpu_row(weight, 0), .eps = eps, .row = rms_norm_row});
 }
 
 static void layer_norm_row(const struct rows_job *j, int64_t r) {
-    j->k->layer_norm_modulate(row_at(j->out, r), row_at(j->in, r), j->weight, j->shift, j->in.cols,
-                              j->eps);
+    j->k->layer_norm_modulate(cpu_row(j->out, r), cpu_row(j->in, r), j->weight, j->shift,
+                              j->in.cols, j->eps);
 }
 
 void cpu_layer_norm_modulate(struct workspace *w, struct tensor out, struct tensor in,
-                             const float *scale, const float *shift, float eps) {
+                             struct tensor scale, struct tensor shift, float eps) {
     run_rows(w, &(struct rows_job){.out = out,
                                    .in = in,
-                                   .weight = scale,
-                                   .shift = shift,
+                                   .weight = cpu_row(scale, 0),
+                                   .shift = cpu_row(shift, 0),
                                    .eps = eps,
                                    .row = layer_norm_row});
 }
 
 static void channel_norm_row(const struct rows_job *j, int64_t r) {
-    const float *x = row_at(j->in, r);
-    float *out = row_at(j->out, r);
+    const float *x = cpu_row(j->in, r);
+    float *out = cpu_row(j->out, r);
     int64_t n = j->in.cols;
     float length = sqrtf(j->k->dot(x, x, n));
     if (length < 1e-12f) length = 1e-12f; /* this way round a NaN stays and spoils its row */
@@ -76,14 +74,17 @@ static void channel_norm_row(const struct rows_job *j, int64_t r) {
     if (j->silu) j->k->silu(out, out, n);
 }
 
-void cpu_channel_norm(struct workspace *w, struct tensor out, struct tensor in, const float *gamma,
+void cpu_channel_norm(struct workspace *w, struct tensor out, struct tensor in, struct tensor gamma,
                       bool silu) {
-    run_rows(w, &(struct rows_job){
-                    .out = out, .in = in, .weight = gamma, .silu = silu, .row = channel_norm_row});
+    run_rows(w, &(struct rows_job){.out = out,
+                                   .in = in,
+                                   .weight = cpu_row(gamma, 0),
+                                   .silu = silu,
+                                   .row = channel_norm_row});
 }
 
 static void copy_row(const struct rows_job *j, int64_t r) {
-    memcpy(row_at(j->out, r), row_at(j->in, r), (size_t)j->in.cols * sizeof(float));
+    memcpy(cpu_row(j->out, r), cpu_row(j->in, r), (size_t)j->in.cols * sizeof(float));
 }
 
 void cpu_copy(struct workspace *w, struct tensor out, struct tensor in) {
@@ -91,7 +92,7 @@ void cpu_copy(struct workspace *w, struct tensor out, struct tensor in) {
 }
 
 static void silu_row(const struct rows_job *j, int64_t r) {
-    j->k->silu(row_at(j->out, r), row_at(j->in, r), j->in.cols);
+    j->k->silu(cpu_row(j->out, r), cpu_row(j->in, r), j->in.cols);
 }
 
 void cpu_silu(struct workspace *w, struct tensor out, struct tensor in) {
@@ -99,7 +100,7 @@ void cpu_silu(struct workspace *w, struct tensor out, struct tensor in) {
 }
 
 static void silu_mul_row(const struct rows_job *j, int64_t r) {
-    j->k->silu_mul(row_at(j->out, r), row_at(j->in, r), row_at(j->other, r), j->in.cols);
+    j->k->silu_mul(cpu_row(j->out, r), cpu_row(j->in, r), cpu_row(j->other, r), j->in.cols);
 }
 
 void cpu_silu_mul(struct workspace *w, struct tensor out, struct tensor gate, struct tensor up) {
@@ -114,8 +115,8 @@ static void turn(float *a, float *b, float cosine, float sine) {
 
 static void norm_rotary_row(const struct rows_job *j, int64_t r) {
     int64_t d = j->head_dim, half = d / 2;
-    const float *cosine = row_at(j->other, r), *sine = cosine + half;
-    for (float *x = row_at(j->out, r), *end = x + j->out.cols; x < end; x += d) {
+    const float *cosine = cpu_row(j->other, r), *sine = cosine + half;
+    for (float *x = cpu_row(j->out, r), *end = x + j->out.cols; x < end; x += d) {
         if (j->weight)
             j->k->weighted(x, x, j->weight, 1.0f / sqrtf(j->k->dot(x, x, d) / (float)d + j->eps),
                            d);
@@ -126,11 +127,12 @@ static void norm_rotary_row(const struct rows_job *j, int64_t r) {
     }
 }
 
-void cpu_norm_rotary(struct workspace *w, struct tensor x, int64_t head_dim, const float *norm,
-                     float eps, struct tensor angles, enum rotary_pairs pairs) {
+void cpu_norm_rotary(struct workspace *w, struct tensor x, int64_t head_dim,
+                     const struct tensor *norm, float eps, struct tensor angles,
+                     enum rotary_pairs pairs) {
     run_rows(w, &(struct rows_job){.out = x,
                                    .other = angles,
-                                   .weight = norm,
+                                   .weight = norm ? cpu_row(*norm, 0) : NULL,
                                    .eps = eps,
                                    .head_dim = head_dim,
                                    .pairs = pairs,
