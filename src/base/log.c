@@ -7,20 +7,20 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include <utf8proc.h>
 
 #include "base/buffer.h"
+#include "base/utf8.h"
 
 /* Bytes that are not UTF-8 become U+FFFD; control characters, quotes and backslashes are escaped as
  * in JSON. */
 static void append_escaped(struct buffer *line, const char *s) {
-    const utf8proc_uint8_t *p = (const utf8proc_uint8_t *)s;
-    while (*p) {
-        utf8proc_int32_t c;
-        utf8proc_ssize_t n = utf8proc_iterate(p, -1, &c);
-        if (n < 1) {
+    const char *end = s + strlen(s);
+    for (size_t n; s < end; s += n) {
+        int32_t c;
+        n = utf8_next(s, (size_t)(end - s), &c);
+        if (n == 0) {
             buffer_append(line, "\xEF\xBF\xBD", 3, NULL);
-            p++;
+            n = 1;
             continue;
         }
         /* U+2028 and U+2029 end a line in some viewers, U+0080..9F steer some terminals. */
@@ -29,8 +29,7 @@ static void append_escaped(struct buffer *line, const char *s) {
         else if (c == '"' || c == '\\')
             buffer_printf(line, "\\%c", (char)c);
         else
-            buffer_append(line, p, (size_t)n, NULL);
-        p += n;
+            buffer_append(line, s, n, NULL);
     }
 }
 

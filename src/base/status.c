@@ -2,19 +2,21 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <utf8proc.h>
+#include <string.h>
+
+#include "base/utf8.h"
 
 /* Sentences quote file names and files, and go into log lines, terminals and JSON: control
  * characters and what is not UTF-8, if only because the end cut a character in two, become
  * question marks. */
 static void make_printable(char *text) {
-    utf8proc_int32_t c;
-    for (utf8proc_uint8_t *p = (utf8proc_uint8_t *)text; *p;) {
-        utf8proc_ssize_t n = utf8proc_iterate(p, -1, &c);
-        if (n < 1 || c < 0x20 || c == 0x7f)
-            *p++ = '?';
-        else
-            p += n;
+    char *end = text + strlen(text);
+    for (size_t n; text < end; text += n) {
+        int32_t c;
+        n = utf8_next(text, (size_t)(end - text), &c);
+        if (n > 0 && c >= 0x20 && c != 0x7f) continue;
+        *text = '?';
+        n = 1;
     }
 }
 

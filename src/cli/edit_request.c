@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "base/utf8.h"
 #include "cli/flags.h"
 #include "cli/output.h"
 #include "cli/picture_file.h"
@@ -197,7 +198,7 @@ enum status edit_request_read(struct edit_request *r, const struct args *args, s
     enum status s = read_inputs(r, args, err);
     if (s != STATUS_OK) return s;
     r->prompt = args_last(args, "prompt");
-    if (!r->prompt || r->prompt[strspn(r->prompt, " \t\r\n")] == '\0')
+    if (!r->prompt || utf8_is_blank(r->prompt, strlen(r->prompt)))
         return fail(err, STATUS_INVALID, "no prompt: say with --prompt what to change");
     r->negative_prompt = args_last(args, "negative-prompt");
     r->force = args_last(args, "force") != NULL;

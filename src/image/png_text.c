@@ -9,6 +9,7 @@
 #include <zlib.h>
 
 #include "base/buffer.h"
+#include "base/utf8.h"
 #include "image/png_chunk.h"
 
 /* A text chunk taken apart; nothing is copied. */
@@ -84,17 +85,6 @@ static enum status append_latin1(struct buffer *to, const uint8_t *from, size_t 
     return s;
 }
 
-static bool is_utf8_without_nul(const char *text, size_t size) {
-    for (size_t at = 0; at < size;) {
-        utf8proc_int32_t c;
-        utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text + at,
-                                              (utf8proc_ssize_t)(size - at), &c);
-        if (n <= 0 || c == 0) return false;
-        at += (size_t)n;
-    }
-    return true;
-}
-
 /* Appends the value as UTF-8 to an empty buffer; *fine: it is whole and fits.  If not, the buffer
  * holds what it cost to see that. */
 static enum status read_value(struct buffer *value, const struct chunk_text *t, size_t room,
@@ -111,7 +101,7 @@ static enum status read_value(struct buffer *value, const struct chunk_text *t, 
         s = append_latin1(value, (const uint8_t *)stored.data, stored.size);
         buffer_free(&stored);
     }
-    *fine = *fine && value->size <= room && is_utf8_without_nul(value->data, value->size);
+    *fine = *fine && value->size <= room && utf8_is_text(value->data, value->size);
     return s;
 }
 

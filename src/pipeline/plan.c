@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 enum {
     SIDE_MULTIPLE = 32, /* of resized pictures */
     MIN_SIDE = 64,
@@ -36,7 +38,7 @@ static enum status check_request(const struct firered_edit *e, struct error *err
                         "picture %zu is %dx%d; one side must be less than %d times the other",
                         i + 1, w, h, MAX_ASPECT);
     }
-    if (!e->prompt || prompt_is_blank(e->prompt))
+    if (!e->prompt || utf8_is_blank(e->prompt, strlen(e->prompt)))
         return fail(err, STATUS_INVALID, "the prompt is blank; say in a sentence what to change");
     if (e->steps < 1 || e->steps > MAX_STEPS)
         return fail(err, STATUS_INVALID, "steps is %d; it must be 1 to %d", e->steps, MAX_STEPS);

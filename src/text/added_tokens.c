@@ -4,9 +4,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
 #include "base/buffer.h"
+#include "base/utf8.h"
 #include "text/char_class.h"
 #include "text/nfc.h"
 
@@ -105,9 +105,8 @@ const struct added_token *added_tokens_find(const struct added_tokens *set, cons
 
 /* The character that starts at byte `at` of valid UTF-8, and its bytes. */
 static size_t char_at(const char *text, size_t size, size_t at, int32_t *c) {
-    utf8proc_ssize_t n =
-        utf8proc_iterate((const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)(size - at), c);
-    return n > 0 ? (size_t)n : 1;
+    size_t n = utf8_next(text + at, size - at, c);
+    return n > 0 ? n : 1;
 }
 
 static size_t char_before(const char *text, size_t at, int32_t *c) {

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#include "base/utf8.h"
+
 enum {
     DECOMPOSED_MOST = 4, /* code points of the longest canonical decomposition */
     HANGUL_NO_TRAIL = 0x11a7,
@@ -79,20 +81,17 @@ static enum status decompose(int32_t *chars, size_t *count, const char *text, si
                              struct error *err) {
     size_t n = 0;
     for (size_t at = 0; at < size;) {
-        utf8proc_int32_t c;
-        utf8proc_ssize_t used = utf8proc_iterate((const utf8proc_uint8_t *)text + at,
-                                                 (utf8proc_ssize_t)(size - at), &c);
-        if (used <= 0) {
-            fail(err, STATUS_INVALID, "the text is not valid UTF-8 (byte %zu)", at);
-            return STATUS_INVALID;
-        }
+        int32_t c;
+        size_t used = utf8_next(text + at, size - at, &c);
+        if (used == 0)
+            return fail(err, STATUS_INVALID, "the text is not valid UTF-8 (byte %zu)", at);
         int last_boundclass = 0;
         utf8proc_ssize_t made = utf8proc_decompose_char(
             c, chars + n, DECOMPOSED_MOST, UTF8PROC_COMPOSE | UTF8PROC_STABLE, &last_boundclass);
         if (made < 0 || made > DECOMPOSED_MOST)
             return fail(err, STATUS_INTERNAL, "cannot decompose U+%04X", (unsigned)c);
         n += (size_t)made;
-        at += (size_t)used;
+        at += used;
     }
     *count = n;
     return STATUS_OK;

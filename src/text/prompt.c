@@ -7,10 +7,8 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <utf8proc.h>
 
 #include "base/buffer.h"
-#include "text/char_class.h"
 
 #define SYSTEM                                                                                     \
     "Describe the key features of the input image (color, shape, size, texture, objects, "         \
@@ -119,15 +117,6 @@ enum status prompt_encode(const struct tokenizer *t, const char *prompt, const i
     buffer_free(&w.text);
     if (w.status != STATUS_OK) prompt_ids_free(out);
     return w.status;
-}
-
-bool prompt_is_blank(const char *prompt) {
-    for (utf8proc_ssize_t n; *prompt; prompt += n) {
-        utf8proc_int32_t c;
-        n = utf8proc_iterate((const utf8proc_uint8_t *)prompt, -1, &c);
-        if (n <= 0 || !char_is_space(c)) return false;
-    }
-    return true;
 }
 
 void prompt_ids_free(struct prompt_ids *p) {

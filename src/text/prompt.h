@@ -44,12 +44,6 @@ struct prompt_ids {
     size_t drop; /* < ids.count: that many leading rows of its output are no prompt embeddings */
 };
 
-/* True if there is nothing but white space (Unicode's White_Space) in the prompt, or nothing at
- * all.  prompt_encode takes such a prompt, since a negative prompt may well be blank; who needs a
- * prompt that says something asks here.  False for a text that is not UTF-8: prompt_encode will
- * tell. */
-bool prompt_is_blank(const char *prompt);
-
 /* Sets *out to the ids for `prompt`, a string, with picture_count pictures before it, the i-th of
  * which takes image_tokens[i] = t * h * w / 4 places (t, h, w: its image_grid_thw; 4: the vision
  * encoder's 2x2 merge).  `drop` is always PROMPT_DROP: in the reference, too, it is a constant that

@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
+#include "base/utf8.h"
 #include "text/nfc.h"
 #include "text/tokenizer_internal.h"
 
@@ -60,26 +60,16 @@ static enum status encode_normalized(struct encoding *e, const char *text, size_
     return cut_added(e, true, text, size, encode_words);
 }
 
-static enum status check_utf8(const char *text, size_t size, struct error *err) {
-    for (size_t at = 0; at < size;) {
-        utf8proc_int32_t c;
-        utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text + at,
-                                              (utf8proc_ssize_t)(size - at), &c);
-        if (n <= 0) return fail(err, STATUS_INVALID, "the text is not valid UTF-8 (byte %zu)", at);
-        at += (size_t)n;
-    }
-    return STATUS_OK;
-}
-
 enum status tokenizer_encode(const struct tokenizer *t, const char *text, size_t size,
                              bool parse_special, struct token_ids *out, struct error *err) {
     if (size > TOKENIZER_MAX_TEXT)
         return fail(err, STATUS_INVALID, "the text has %zu bytes; at most %d are taken", size,
                     TOKENIZER_MAX_TEXT);
-    enum status s = check_utf8(text, size, err);
-    if (s != STATUS_OK) return s;
+    size_t valid = utf8_valid(text, size);
+    if (valid < size)
+        return fail(err, STATUS_INVALID, "the text is not valid UTF-8 (byte %zu)", valid);
     struct encoding e = {.t = t, .parse_special = parse_special, .out = out, .err = err};
-    s = cut_added(&e, false, text, size, encode_stretch);
+    enum status s = cut_added(&e, false, text, size, encode_stretch);
     pretokenizer_scratch_free(&e.match);
     bpe_scratch_free(&e.scratch);
     buffer_free(&e.normal);

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
+#include "base/utf8.h"
 #include "text/nfc.h"
 #include "text/prompt.h"
 #include "text/tokenizer_internal.h"
@@ -63,21 +63,10 @@ static void append_bytes(struct buffer *out, const char *spelling, size_t size) 
     }
 }
 
-static bool is_utf8(const char *text, size_t size) {
-    utf8proc_int32_t c;
-    utf8proc_ssize_t n = 0;
-    for (size_t at = 0; n >= 0 && at < size; at += (size_t)n) {
-        n = utf8proc_iterate((const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)(size - at),
-                             &c);
-        if (n <= 0) return false;
-    }
-    return true;
-}
-
 static void check_spelling(const struct tokenizer *t, const char *text, size_t size) {
     struct token_ids ids = {0};
     struct buffer normal = {0}, spelled = {0};
-    bool valid = size <= TOKENIZER_MAX_TEXT && is_utf8(text, size);
+    bool valid = size <= TOKENIZER_MAX_TEXT && utf8_valid(text, size) == size;
     enum status s = tokenizer_encode(t, text, size, false, &ids, NULL);
     if (s != (valid ? STATUS_OK : STATUS_INVALID)) abort();
     if (valid && nfc_append(&normal, text, size, NULL) != STATUS_OK) abort();

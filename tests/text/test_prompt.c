@@ -176,16 +176,6 @@ static void test_limits(void **state) {
     tokenizer_close(t);
 }
 
-static void test_blank(void **state) {
-    (void)state;
-    assert_true(prompt_is_blank(""));
-    assert_true(prompt_is_blank(" \t\r\n"));
-    assert_true(prompt_is_blank("\u3000\u00a0\u2028"));
-    assert_false(prompt_is_blank(" a "));
-    assert_false(prompt_is_blank("\u200b"));
-    assert_false(prompt_is_blank(" \xff"));
-}
-
 static void test_foreign_tokenizer(void **state) {
     (void)state;
     json_t *file = must_load(TINY "/tokenizer.json");
@@ -203,13 +193,9 @@ static void test_foreign_tokenizer(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_traces),
-        cmocka_unit_test(test_qwen_prompts),
-        cmocka_unit_test(test_drop),
-        cmocka_unit_test(test_control_tokens_in_the_prompt),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_blank),
-        cmocka_unit_test(test_foreign_tokenizer),
+        cmocka_unit_test(test_traces), cmocka_unit_test(test_qwen_prompts),
+        cmocka_unit_test(test_drop),   cmocka_unit_test(test_control_tokens_in_the_prompt),
+        cmocka_unit_test(test_limits), cmocka_unit_test(test_foreign_tokenizer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
