@@ -26,11 +26,11 @@ static bool read_sides(struct edit_form *form, struct problem *problem) {
                              &form->order.height, problem);
 }
 
-static bool read(struct edit_form *form, struct problem *problem) {
+static bool read_fields(struct edit_form *form, struct problem *problem) {
     return form_read_common(form, problem) && read_sides(form, problem) &&
            form_read_size(form, "model", problem) && form_read_format(form, problem) &&
            form_check_pictures(form, problem);
 }
 
 const struct edit_form_kind edit_form_plain = {
-    .fields = own_fields, .field_count = FIELDS - COMMON_FIELDS, .read = read};
+    .fields = own_fields, .field_count = FIELDS - COMMON_FIELDS, .read = read_fields};

@@ -5,7 +5,7 @@
 #ifndef HTTP_EDIT_FORM_H
 #define HTTP_EDIT_FORM_H
 
-#include "http/errors.h"
+#include "http/reply.h"
 #include "service/service.h"
 
 struct edit_form;

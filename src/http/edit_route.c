@@ -1,106 +1,24 @@
 /*
  * An edit waits and runs while its connection is suspended: it costs no thread.  The worker that
- * ends it resumes the connection, and the library then calls edit_end once more, which finds the
+ * ends it resumes the connection, and the library then comes back to edit_end, which finds the
  * outcome.
  */
 #include "http/edit_route.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/clock.h"
-#include "http/edit_form.h"
-#include "http/form.h"
+#include "http/upload.h"
 
+/* The route's state, once the form is read. */
 struct edit_request {
     struct request *request;
-    struct edit_form *form;
     struct edit_job job;
     bool submitted;
     atomic_bool done;
 };
 
-void edit_refuse(struct request *r, enum service_answer a) {
-    char detail[128];
-    switch (a) {
-    case SERVICE_NOT_LOADED:
-        snprintf(detail, sizeof detail, "the model is still loading (%.0f%%); try again later",
-                 service_loading_share(r->server->service) * 100);
-        request_refuse(r, HTTP_MODEL_LOADING, detail);
-        break;
-    case SERVICE_QUEUE_FULL:
-        request_refuse(r, HTTP_QUEUE_FULL, "as many edits wait as may wait; try again later");
-        break;
-    case SERVICE_NO_MEMORY:
-        request_refuse(r, HTTP_GPU_OOM, "memory does not suffice for another job; try again later");
-        break;
-    default: request_refuse(r, HTTP_SHUTTING_DOWN, "the server is shutting down; try again later");
-    }
-}
-
-static void refuse_form(struct request *r, const struct problem *problem) {
-    r->wrong_field = problem->field;
-    request_refuse(r, problem->code, problem->why.text);
-}
-
-static uint64_t most_body(const struct request *r) {
-    return (uint64_t)r->server->config->max_upload_mb << 20;
-}
-
-static void refuse_size(struct request *r) {
-    char detail[128];
-    snprintf(detail, sizeof detail, "the request's body is over %d MB; send a smaller picture",
-             r->server->config->max_upload_mb);
-    request_refuse(r, HTTP_PAYLOAD_TOO_LARGE, detail);
-}
-
-void edit_begin(struct request *r, const struct edit_form_kind *kind) {
-    const char *length = request_header(r, "Content-Length");
-    uint64_t size;
-    enum service_answer a = service_would_accept(r->server->service);
-    if (a == SERVICE_NOT_LOADED || a == SERVICE_SHUTTING_DOWN) {
-        edit_refuse(r, a);
-        return;
-    }
-    if (length &&
-        (!form_unsigned(length, strlen(length), UINT64_MAX, &size) || size > most_body(r))) {
-        refuse_size(r);
-        return;
-    }
-    struct problem problem;
-    struct edit_request *e = calloc(1, sizeof *e);
-    if (!e) {
-        request_refuse(r, HTTP_GPU_OOM,
-                       "memory does not suffice for another request; try again later");
-        return;
-    }
-    r->edit = e;
-    e->request = r;
-    e->job.service = r->server->service;
-    e->job.request_id = r->id;
-    e->job.deadline = r->arrival + (int64_t)(r->server->config->timeout_seconds * 1e9);
-    if (!edit_form_create(&e->form, kind, r->server->service, request_header(r, "Content-Type"),
-                          &problem))
-        refuse_form(r, &problem);
-    else if (a == SERVICE_QUEUE_FULL)
-        edit_refuse(r, a);
-}
-
-void edit_body(struct request *r, const char *bytes, size_t size) {
-    struct edit_request *e = r->edit;
-    struct problem problem;
-    if (r->body_bytes > most_body(r))
-        refuse_size(r);
-    else if (clock_now() >= e->job.deadline)
-        request_refuse(
-            r, HTTP_TIMEOUT,
-            "the request took as long to arrive as the server allows for the whole edit");
-    else if (!edit_form_feed(e->form, bytes, size, &problem))
-        refuse_form(r, &problem);
-    if (!r->reply.status) return;
-    edit_form_destroy(e->form); /* the rest of the body is read over: let go of what came */
-    e->form = NULL;
+void edit_begin(struct request *r) {
+    upload_begin(r, &edit_form_plain);
 }
 
 static void on_gone(void *arg) {
@@ -116,23 +34,37 @@ static void on_done(struct edit_job *job) {
     MHD_resume_connection(connection); /* e may be gone once this returns */
 }
 
-bool edit_submit(struct request *r, struct edit_order *order) {
-    struct edit_request *e = r->edit;
-    (void)order; /* it is the job's own already */
-    e->job.done = on_done;
+static void submit(struct request *r, struct edit_request *e) {
     e->submitted = true;
     client_allow(r->client, 0);
     /* In this order: the job may end, and resume, before service_submit returns. */
-    MHD_suspend_connection(r->connection);
+    request_suspend(r);
     enum service_answer a = service_submit(r->server->service, &e->job);
     if (a == SERVICE_ACCEPTED) {
         client_watch(r->client, on_gone, e);
-        return false;
+        return;
     }
     e->submitted = false;
-    edit_refuse(r, a);
+    upload_refuse(r, a); /* the answer goes out when the library comes back */
     MHD_resume_connection(r->connection);
-    return false; /* suspended all the same: the answer goes out when the library comes back */
+}
+
+/* The body has ended: what the form asks for is queued. */
+static void start(struct request *r) {
+    struct edit_wishes wishes;
+    struct edit_request *e = calloc(1, sizeof *e);
+    if (!e) {
+        request_refuse(r, HTTP_GPU_OOM,
+                       "memory does not suffice for another request; try again later");
+        return;
+    }
+    r->state = e;
+    e->request = r;
+    e->job.service = r->server->service;
+    e->job.request_id = r->id;
+    e->job.deadline = r->deadline;
+    e->job.done = on_done;
+    if (upload_end(r, &e->job.order, &wishes)) submit(r, e);
 }
 
 void edit_headers(struct request *r, const struct edit_order *order, const struct edit_outcome *o) {
@@ -160,8 +92,7 @@ enum http_error edit_error(enum edit_end end) {
     return errors[end];
 }
 
-static void answer(struct request *r) {
-    struct edit_job *job = &r->edit->job;
+static void answer(struct request *r, struct edit_job *job) {
     struct edit_outcome *o = &job->outcome;
     if (o->end != EDIT_DONE) {
         request_refuse(r, edit_error(o->end), o->detail);
@@ -171,38 +102,26 @@ static void answer(struct request *r) {
     edit_headers(r, &job->order, o);
 }
 
-bool edit_end(struct request *r, bool (*submit)(struct request *r, struct edit_order *order)) {
-    struct edit_request *e = r->edit;
-    struct problem problem;
-    if (e->submitted) {
-        if (!atomic_load(&e->done)) return false; /* still suspended */
+void edit_end(struct request *r) {
+    struct edit_request *e = r->state;
+    if (!e) {
+        start(r);
+    } else if (!atomic_load(&e->done)) {
+        r->suspended = true; /* still */
+    } else {
         client_unwatch(r->client);
-        if (e->job.outcome.end == EDIT_CANCELLED)
-            r->gone = true;
-        else
-            answer(r);
-        return true;
+        r->gone = e->job.outcome.end == EDIT_CANCELLED;
+        if (!r->gone) answer(r, &e->job);
     }
-    if (!edit_form_finish(e->form, &e->job.order, &problem)) {
-        refuse_form(r, &problem);
-        return true;
-    }
-    return submit(r, &e->job.order);
 }
 
-const struct edit_wishes *edit_wishes(const struct request *r) {
-    return edit_form_wishes(r->edit->form);
+int edit_log(const struct request *r, struct log_field *fields) {
+    const struct edit_request *e = r->state;
+    return e->submitted ? edit_job_log_fields(&e->job, fields) : 0;
 }
 
 void edit_free(struct request *r) {
-    struct edit_request *e = r->edit;
-    if (!e) return;
-    edit_form_destroy(e->form);
+    struct edit_request *e = r->state;
     edit_job_free(&e->job);
     free(e);
-    r->edit = NULL;
-}
-
-int edit_log_fields(const struct request *r, struct log_field *f) {
-    return r->edit && r->edit->submitted ? edit_job_log_fields(&r->edit->job, f) : 0;
 }

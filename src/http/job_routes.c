@@ -1,18 +1,23 @@
 /*
  * A job belongs to no connection: these routes only look at it.  Its id is the right to see it, so
  * it is never logged.
+ *
+ * A listener to a job's events remembers what it was told and is told what has changed since: what
+ * lay between is of no use to a slow one.
  */
 #include "http/job_routes.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
-#include "base/clock.h"
 #include "http/edit_route.h"
+#include "http/upload.h"
 
 #define JOB_PATH "/v1/jobs/%s"
 
-struct kept_job *job_of_path(struct request *r) {
+/* The job that the path names, held for the caller; NULL: refused. */
+static struct kept_job *job_of_path(struct request *r) {
     char detail[128];
     struct kept_job *job = job_store_find(service_jobs(r->server->service), r->id_in_path);
     if (job) return job;
@@ -48,7 +53,9 @@ json_t *json_seconds(double seconds) {
     return seconds < 0 ? json_null() : json_real(round(seconds * 1e3) / 1e3);
 }
 
-json_t *job_ended_json(const struct kept_job *job, json_t *json) {
+/* What is told of a job that has ended, both by GET and by its last event: adds to `json`, which is
+ * returned. */
+static json_t *ended_json(const struct kept_job *job, json_t *json) {
     const struct edit_outcome *o = job_outcome(job);
     const struct http_error_kind *error =
         o->end == EDIT_DONE ? NULL : http_error_kind(edit_error(o->end));
@@ -66,15 +73,18 @@ json_t *job_ended_json(const struct kept_job *job, json_t *json) {
     return json;
 }
 
-bool job_submit(struct request *r, struct edit_order *order) {
+void job_submit(struct request *r) {
+    struct edit_order order = {0};
+    struct edit_wishes wishes;
     struct kept_job *job;
     struct job_view view;
-    int64_t deadline = r->arrival + (int64_t)(r->server->config->timeout_seconds * 1e9);
+    if (!upload_end(r, &order, &wishes)) return;
     enum service_answer a =
-        job_store_submit(service_jobs(r->server->service), order, r->id, deadline, &job);
+        job_store_submit(service_jobs(r->server->service), &order, r->id, r->deadline, &job);
     if (a != SERVICE_ACCEPTED) {
-        edit_refuse(r, a);
-        return true;
+        edit_order_free(&order, r->server->service);
+        upload_refuse(r, a);
+        return;
     }
     job_look(job, &view);
     view.status = JOB_QUEUED; /* what it was: it may run already */
@@ -83,7 +93,6 @@ bool job_submit(struct request *r, struct edit_order *order) {
     reply_json(&r->reply, 202, json);
     reply_header(&r->reply, "Location", JOB_PATH, job_id(job));
     job_release(job);
-    return true;
 }
 
 void job_show(struct request *r) {
@@ -103,7 +112,7 @@ void job_show(struct request *r) {
         json_object_set_new(json, "of", json_integer(view.steps));
         json_object_set_new(json, "seconds_left", json_seconds(view.seconds_left));
     } else {
-        job_ended_json(job, json);
+        ended_json(job, json);
         json_object_set_new(json, "expires_in", json_seconds(view.expires_in));
     }
     reply_json(&r->reply, 200, json);
@@ -139,4 +148,83 @@ void job_result(struct request *r) {
     else
         request_refuse(r, edit_error(o->end), o->detail);
     job_release(job);
+}
+
+/* ---- events ---- */
+
+struct listener {
+    struct kept_job *job;
+    struct event_stream *stream;
+    struct job_listener entry;
+    bool told;
+    struct job_view last; /* what was told; its stage only counts while it runs */
+};
+
+/* With the store's lock held, which on_closed takes: the stream is still there. */
+static void on_changed(void *arg) {
+    event_stream_wake(((struct listener *)arg)->stream);
+}
+
+static void on_closed(void *arg) {
+    struct listener *l = arg;
+    job_unlisten(l->job, &l->entry);
+    job_release(l->job);
+    free(l);
+}
+
+static enum status tell_running(const struct listener *l, const struct job_view *now,
+                                struct buffer *out) {
+    static const char *const stages[] = {[FIRERED_STAGE_ENCODE] = "encode",
+                                         [FIRERED_STAGE_DENOISE] = "denoise",
+                                         [FIRERED_STAGE_DECODE] = "decode"};
+    bool was_running = l->told && l->last.status == JOB_RUNNING;
+    enum status s = STATUS_OK;
+    if (!was_running || l->last.stage != now->stage)
+        s = event_append(out, "stage", json_pack("{s:s}", "stage", stages[now->stage]));
+    if (now->stage != FIRERED_STAGE_DENOISE || now->step == 0 || s != STATUS_OK) return s;
+    if (was_running && l->last.stage == now->stage && l->last.step == now->step) return s;
+    return event_append(out, "step",
+                        json_pack("{s:i, s:i, s:o}", "step", now->step, "of", now->steps,
+                                  "seconds_left", json_seconds(now->seconds_left)));
+}
+
+static bool fill(void *arg, struct buffer *out) {
+    struct listener *l = arg;
+    struct job_view now;
+    enum status s = STATUS_OK;
+    job_look(l->job, &now);
+    switch (now.status) {
+    case JOB_QUEUED:
+        if (!l->told || l->last.position != now.position)
+            s = event_append(out, "queued", json_pack("{s:i}", "position", now.position));
+        break;
+    case JOB_RUNNING: s = tell_running(l, &now, out); break;
+    default:
+        event_append(out, now.status == JOB_DONE ? "done" : "error",
+                     ended_json(l->job, json_object()));
+        return false;
+    }
+    l->told = true;
+    l->last = now;
+    return s == STATUS_OK; /* without memory the stream ends, and its listener comes back */
+}
+
+void job_events(struct request *r) {
+    struct kept_job *job = job_of_path(r);
+    if (!job) return;
+    struct listener *l = calloc(1, sizeof *l);
+    struct event_source source = {.fill = fill, .closed = on_closed, .arg = l};
+    struct event_stream *stream = l ? event_stream_create(r->server->streams, &source) : NULL;
+    if (!stream) {
+        free(l);
+        job_release(job);
+        request_refuse(r, HTTP_GPU_OOM, "memory does not suffice for another listener");
+        return;
+    }
+    r->stream_seconds = r->server->config->timeout_seconds;
+    l->job = job;
+    l->stream = stream;
+    l->entry = (struct job_listener){.changed = on_changed, .arg = l};
+    job_listen(job, &l->entry);
+    reply_events(&r->reply, stream);
 }

@@ -143,7 +143,7 @@ static bool check_count(const struct edit_form *form, struct problem *problem) {
                              form->wishes.count, header.width, header.height, (long long)most);
 }
 
-static bool read(struct edit_form *form, struct problem *problem) {
+static bool read_fields(struct edit_form *form, struct problem *problem) {
     return form_read_common(form, problem) && read_settled(form, problem) &&
            read_model(form, problem) && read_stream(form, problem) &&
            form_read_integer(form, FIELD_N, 1, EDIT_MOST_COUNT, &form->wishes.count, problem) &&
@@ -156,4 +156,4 @@ const struct edit_form_kind edit_form_openai = {.fields = openai_fields,
                                                 .field_count = FIELDS - COMMON_FIELDS,
                                                 .image_too = "image[]",
                                                 .refuse_part = refuse_part,
-                                                .read = read};
+                                                .read = read_fields};

@@ -16,15 +16,15 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "http/edit_form.h"
 #include "http/edit_route.h"
 #include "http/job_routes.h"
 #include "http/openai_reply.h"
+#include "http/upload.h"
 
 struct image_edits {
     struct server *server;
     struct MHD_Connection *connection;
-    char request_id[REQUEST_ID_MOST + 1];
+    char request_id[REQUEST_ID_MAX + 1];
     int holders; /* the request, and the stream where there is one */
 
     struct edit_order order; /* what all have in common; files and texts until the last has them */
@@ -79,11 +79,11 @@ static bool is_gone(struct image_edits *e) {
 }
 
 /* False: there is something new to look at. */
-static bool fall_asleep(struct image_edits *e) {
+static bool fall_asleep(struct image_edits *e, struct request *r) {
     pthread_mutex_lock(&e->lock);
     bool asleep = e->asleep = !e->news;
     e->news = false;
-    if (asleep) MHD_suspend_connection(e->connection);
+    if (asleep) request_suspend(r);
     pthread_mutex_unlock(&e->lock);
     return asleep;
 }
@@ -262,27 +262,26 @@ static void on_closed(void *arg) {
     release(e);
 }
 
-static bool start_stream(struct request *r, struct image_edits *e) {
+static void start_stream(struct request *r, struct image_edits *e) {
     struct event_source source = {.fill = fill, .closed = on_closed, .arg = e};
     struct event_stream *stream = event_stream_create(r->server->streams, &source);
     if (!stream) {
         leave_job(e);
         request_refuse(r, HTTP_GPU_OOM, "memory does not suffice for another stream");
-        return true;
+        return;
     }
     e->holders++;
     pthread_mutex_lock(&e->lock);
     e->stream = stream;
     pthread_mutex_unlock(&e->lock);
+    r->stream_seconds = r->server->config->timeout_seconds * EDIT_MOST_COUNT;
     reply_events(&r->reply, stream);
     client_watch(r->client, on_gone, e);
-    return true;
 }
 
 /* ---- the request ---- */
 
-static void answer(struct request *r) {
-    struct image_edits *e = r->images;
+static void answer(struct request *r, struct image_edits *e) {
     if (buffer_printf(&e->body,
                       "],\"background\":\"opaque\",\"output_format\":\"%s\",\"size\":\"%dx%d\"}",
                       openai_format(e->order.format), e->width, e->height) != STATUS_OK) {
@@ -296,57 +295,68 @@ static void answer(struct request *r) {
     reply_header(&r->reply, "X-Model", "%s", service_model_name(r->server->service));
 }
 
-bool image_edits_submit(struct request *r, struct edit_order *order) {
+void image_edits_begin(struct request *r) {
+    upload_begin(r, &edit_form_openai);
+}
+
+/* Answers, as far as it can be answered already. */
+static void proceed(struct request *r, struct image_edits *e) {
+    struct job_view view;
+    for (;;) {
+        r->gone = is_gone(e);
+        enum advance so = r->gone ? FAILED : advance(e, &view, &e->body);
+        if (so == UNDER_WAY && fall_asleep(e, r)) return;
+        if (so == UNDER_WAY || so == MADE_ONE) continue;
+        client_unwatch(r->client);
+        if (so == MADE_ALL)
+            answer(r, e);
+        else if (!r->gone)
+            request_refuse(r, e->error, e->detail);
+        return;
+    }
+}
+
+/* The body has ended: the first edit is queued. */
+static void start(struct request *r) {
     struct image_edits *e = calloc(1, sizeof *e);
     if (!e) {
         request_refuse(r, HTTP_GPU_OOM,
                        "memory does not suffice for another request; try again later");
-        return true;
+        return;
     }
-    r->images = e;
+    r->state = e;
     pthread_mutex_init(&e->lock, NULL);
     e->holders = 1;
     e->server = r->server;
     e->connection = r->connection;
     memcpy(e->request_id, r->id, sizeof e->request_id);
-    e->wishes = *edit_wishes(r);
-    e->order = *order;
-    *order = (struct edit_order){0};
-    e->deadline = r->arrival + (int64_t)(r->server->config->timeout_seconds * 1e9);
+    e->deadline = r->deadline;
     e->listener = (struct job_listener){.changed = on_changed, .arg = e};
+    if (!upload_end(r, &e->order, &e->wishes)) return;
     enum service_answer a = start_next(e);
     if (a != SERVICE_ACCEPTED) {
-        edit_refuse(r, a);
-        return true;
+        upload_refuse(r, a);
+        return;
     }
-    if (e->wishes.stream) return start_stream(r, e);
+    if (e->wishes.stream) {
+        start_stream(r, e);
+        return;
+    }
     client_allow(r->client, 0);
     client_watch(r->client, on_gone, e);
-    return image_edits_end(r);
+    proceed(r, e);
 }
 
-bool image_edits_end(struct request *r) {
-    struct image_edits *e = r->images;
-    struct job_view view;
-    for (;;) {
-        r->gone = is_gone(e);
-        enum advance so = r->gone ? FAILED : advance(e, &view, &e->body);
-        if (so == UNDER_WAY && fall_asleep(e)) return false;
-        if (so == UNDER_WAY || so == MADE_ONE) continue;
-        client_unwatch(r->client);
-        if (so == MADE_ALL)
-            answer(r);
-        else if (!r->gone)
-            request_refuse(r, e->error, e->detail);
-        return true;
-    }
+void image_edits_end(struct request *r) {
+    if (r->state)
+        proceed(r, r->state);
+    else
+        start(r);
 }
 
 void image_edits_free(struct request *r) {
-    if (!r->images) return;
     client_unwatch(r->client);
-    release(r->images);
-    r->images = NULL;
+    release(r->state);
 }
 
 /* ---- the models: the one that is served ---- */

@@ -7,13 +7,9 @@
 
 #include "http/request.h"
 
-/* POST /v1/images/edits, when its form has been read: takes *order over.  As edit_end: true: the
- * reply is set, an error or a stream of events; false: the connection is suspended, call
- * image_edits_end when it is resumed. */
-bool image_edits_submit(struct request *r, struct edit_order *order);
-bool image_edits_end(struct request *r);
-
-/* The request is over.  NULL in r->images is fine. */
+/* POST /v1/images/edits: its functions, as routes.h has them. */
+void image_edits_begin(struct request *r);
+void image_edits_end(struct request *r);
 void image_edits_free(struct request *r);
 
 void models_list(struct request *r);

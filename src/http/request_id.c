@@ -11,8 +11,8 @@ bool request_id_is_sane(const char *id) {
     static const char allowed[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
     if (!id) return false;
-    size_t n = strnlen(id, REQUEST_ID_MOST + 1);
-    return n >= 1 && n <= REQUEST_ID_MOST && strspn(id, allowed) == n;
+    size_t n = strnlen(id, REQUEST_ID_MAX + 1);
+    return n >= 1 && n <= REQUEST_ID_MAX && strspn(id, allowed) == n;
 }
 
 uint64_t random_bits(void) {
@@ -23,11 +23,11 @@ uint64_t random_bits(void) {
     return bits;
 }
 
-void request_id_choose(char out[REQUEST_ID_MOST + 1], const char *own) {
+void request_id_choose(char out[REQUEST_ID_MAX + 1], const char *own) {
     if (request_id_is_sane(own)) {
         memcpy(out, own, strlen(own) + 1);
         return;
     }
-    snprintf(out, REQUEST_ID_MOST + 1, "%016llx%016llx", (unsigned long long)random_bits(),
+    snprintf(out, REQUEST_ID_MAX + 1, "%016llx%016llx", (unsigned long long)random_bits(),
              (unsigned long long)random_bits());
 }

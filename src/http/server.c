@@ -19,9 +19,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "http/dispatch.h"
 #include "http/listener.h"
 #include "http/request.h"
-#include "http/routes.h"
 
 struct run {
     struct server server;
@@ -64,8 +64,8 @@ static enum status start_library(struct run *run, struct error *err) {
     struct MHD_OptionItem options[] = {
         {MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)on_library_log, s}, /* first: it tells of the others */
         {MHD_OPTION_LISTEN_SOCKET, run->listener, NULL},
-        {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)routes_on_completed, s},
-        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)routes_on_connection, s},
+        {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)dispatch_completed, s},
+        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)dispatch_connection, s},
         {MHD_OPTION_CONNECTION_LIMIT, affordable_connections(s->limits.connections), NULL},
         {MHD_OPTION_PER_IP_CONNECTION_LIMIT, s->limits.connections_per_address, NULL},
         {MHD_OPTION_CONNECTION_TIMEOUT, s->limits.silence_seconds, NULL},
@@ -77,7 +77,7 @@ static enum status start_library(struct run *run, struct error *err) {
     /* clang-format on */
     s->daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0,
-        NULL, NULL, routes_on_request, s, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+        NULL, NULL, dispatch_request, s, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
     if (!s->daemon) return fail(err, STATUS_IO, "cannot start the HTTP server");
     run->listener = -1; /* the library's until it is told to stop listening */
     return STATUS_OK;
@@ -186,9 +186,9 @@ static enum status run_open(struct run *run, const char *model, const char *mode
     return STATUS_OK;
 }
 
-enum status server_run_limited(const struct config *config, const char *model,
-                               const char *model_name, const struct limits *limits,
-                               const struct log *log, struct error *err) {
+enum status server_run_with(const struct config *config, const char *model, const char *model_name,
+                            const struct limits *limits, const struct route *more,
+                            const struct log *log, struct error *err) {
     sigset_t stop, before;
     sigemptyset(&stop);
     sigaddset(&stop, SIGTERM);
@@ -196,10 +196,13 @@ enum status server_run_limited(const struct config *config, const char *model,
     pthread_sigmask(SIG_BLOCK, &stop, &before);
     signal(SIGPIPE, SIG_IGN);
 
-    struct run run = {
-        .server = {.config = config, .log = log, .limits = *limits, .started = time(NULL)},
-        .listener = -1,
-        .port = config->port};
+    struct run run = {.server = {.config = config,
+                                 .log = log,
+                                 .limits = *limits,
+                                 .more_routes = more,
+                                 .started = time(NULL)},
+                      .listener = -1,
+                      .port = config->port};
     run.signals = signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
     run.loaded = eventfd(0, EFD_CLOEXEC);
     enum status s =
@@ -219,5 +222,5 @@ enum status server_run_limited(const struct config *config, const char *model,
 enum status server_run(const struct config *config, const char *model, const char *model_name,
                        const struct log *log, struct error *err) {
     struct limits limits = limits_default();
-    return server_run_limited(config, model, model_name, &limits, log, err);
+    return server_run_with(config, model, model_name, &limits, NULL, log, err);
 }

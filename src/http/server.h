@@ -8,6 +8,8 @@
 #include "config/config.h"
 #include "http/limits.h"
 
+struct route;
+
 /* Opens the socket, then loads the model from the folder `model` (shown to clients as
  * `model_name`), serves until SIGTERM or SIGINT, lets running edits end, and returns STATUS_OK.  A
  * port that is taken, or a model that does not load, is an error.
@@ -19,9 +21,10 @@
 enum status server_run(const struct config *config, const char *model, const char *model_name,
                        const struct log *log, struct error *err);
 
-/* The same with other limits than limits_default(). */
-enum status server_run_limited(const struct config *config, const char *model,
-                               const char *model_name, const struct limits *limits,
-                               const struct log *log, struct error *err);
+/* The same with other limits than limits_default(), and with rows beside those of the table of
+ * routes (`more` of route_find). */
+enum status server_run_with(const struct config *config, const char *model, const char *model_name,
+                            const struct limits *limits, const struct route *more,
+                            const struct log *log, struct error *err);
 
 #endif

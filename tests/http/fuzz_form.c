@@ -8,8 +8,8 @@
 #include "http/auth.h"
 #include "http/form.h"
 #include "http/params.h"
-#include "http/path.h"
 #include "http/request_id.h"
+#include "http/routes.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -21,14 +21,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (form_number(bytes, size, &d) && !isfinite(d)) abort();
     if (form_is_text(bytes, size)) (void)form_is_blank(bytes, size);
 
-    char *text = malloc(size + 1), value[32], id[REQUEST_ID_MOST + 1];
+    char *text = malloc(size + 1), value[32], id[REQUEST_ID_MAX + 1];
     if (!text) return 0;
     memcpy(text, bytes, size);
     text[size] = '\0';
     if (params_get(text, "name", value, sizeof value) == PARAMS_FOUND &&
         strlen(value) >= sizeof value)
         abort();
-    char in_path[ID_IN_PATH_ROOM] = "";
+    char in_path[ID_IN_PATH_SIZE] = "";
     if (path_matches("/v1/jobs/{id}/events", text, in_path) &&
         (!*in_path || strchr(in_path, '/') || strlen(in_path) >= sizeof in_path))
         abort();

@@ -170,7 +170,7 @@ static void test_origins(void **state) {
 
 static void test_request_ids(void **state) {
     (void)state;
-    char longest[130], out[REQUEST_ID_MOST + 1], other[REQUEST_ID_MOST + 1];
+    char longest[130], out[REQUEST_ID_MAX + 1], other[REQUEST_ID_MAX + 1];
     memset(longest, 'a', 129);
     longest[129] = '\0';
     assert_false(request_id_is_sane(longest));

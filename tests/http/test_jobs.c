@@ -9,10 +9,10 @@
 #include "http/events.h"
 #include "http/harness.h"
 
-enum { ID_DIGITS = 32, PATH_ROOM = 96 };
+enum { ID_DIGITS = 32, PATH_SIZE = 96 };
 
 struct posted {
-    char self[PATH_ROOM], events[PATH_ROOM], result[PATH_ROOM], id[ID_DIGITS + 1];
+    char self[PATH_SIZE], events[PATH_SIZE], result[PATH_SIZE], id[ID_DIGITS + 1];
     char request_id[129];
 };
 

@@ -5,8 +5,8 @@
 #include <jansson.h>
 #include <unistd.h>
 
-#include "http/errors.h"
 #include "http/harness.h"
+#include "http/reply.h"
 
 static struct server_process server;
 

@@ -1,0 +1,88 @@
+/*
+ * What a client is to be told as early as possible: that nothing is accepted now, and that the body
+ * is too large, which its head may say already.  A full queue is told after the form's own errors.
+ */
+#include "http/upload.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+
+void upload_refuse(struct request *r, enum service_answer a) {
+    char detail[128];
+    switch (a) {
+    case SERVICE_NOT_LOADED:
+        snprintf(detail, sizeof detail, "the model is still loading (%.0f%%); try again later",
+                 service_loading_share(r->server->service) * 100);
+        request_refuse(r, HTTP_MODEL_LOADING, detail);
+        break;
+    case SERVICE_QUEUE_FULL:
+        request_refuse(r, HTTP_QUEUE_FULL, "as many edits wait as may wait; try again later");
+        break;
+    case SERVICE_NO_MEMORY:
+        request_refuse(r, HTTP_GPU_OOM, "memory does not suffice for another job; try again later");
+        break;
+    default: request_refuse(r, HTTP_SHUTTING_DOWN, "the server is shutting down; try again later");
+    }
+}
+
+static void refuse_form(struct request *r, const struct problem *problem) {
+    r->wrong_field = problem->field;
+    request_refuse(r, problem->code, problem->why.text);
+}
+
+static uint64_t max_body(const struct request *r) {
+    return (uint64_t)r->server->config->max_upload_mb << 20;
+}
+
+static void refuse_size(struct request *r) {
+    char detail[128];
+    snprintf(detail, sizeof detail, "the request's body is over %d MB; send a smaller picture",
+             r->server->config->max_upload_mb);
+    request_refuse(r, HTTP_PAYLOAD_TOO_LARGE, detail);
+}
+
+void upload_begin(struct request *r, const struct edit_form_kind *kind) {
+    uint64_t size;
+    struct problem problem;
+    enum service_answer a = service_would_accept(r->server->service);
+    if (a == SERVICE_NOT_LOADED || a == SERVICE_SHUTTING_DOWN)
+        upload_refuse(r, a);
+    else if (request_header(r, "Content-Length") &&
+             (!request_length(r, &size) || size > max_body(r)))
+        refuse_size(r);
+    else if (!edit_form_create(&r->form, kind, r->server->service,
+                               request_header(r, "Content-Type"), &problem))
+        refuse_form(r, &problem);
+    else if (a == SERVICE_QUEUE_FULL)
+        upload_refuse(r, a);
+}
+
+void upload_body(struct request *r, const char *bytes, size_t size) {
+    struct problem problem;
+    if (r->body_bytes > max_body(r))
+        refuse_size(r);
+    else if (clock_now() >= r->deadline)
+        request_refuse(
+            r, HTTP_TIMEOUT,
+            "the request took as long to arrive as the server allows for the whole edit");
+    else if (!edit_form_feed(r->form, bytes, size, &problem))
+        refuse_form(r, &problem);
+    if (r->reply.status) upload_free(r); /* the rest of the body is ignored */
+}
+
+bool upload_end(struct request *r, struct edit_order *order, struct edit_wishes *wishes) {
+    struct problem problem;
+    bool good = edit_form_finish(r->form, order, &problem);
+    if (good)
+        *wishes = *edit_form_wishes(r->form);
+    else
+        refuse_form(r, &problem);
+    upload_free(r);
+    return good;
+}
+
+void upload_free(struct request *r) {
+    edit_form_destroy(r->form);
+    r->form = NULL;
+}
