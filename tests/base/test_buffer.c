@@ -1,7 +1,5 @@
-#include "base/buffer.h" /* before cmocka, whose `fail` is a macro */
+#include "support/unit_test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,9 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-#include "sanitized.h"
+#include "base/buffer.h"
+#include "support/sanitized.h"
 
 static void test_append(void **state) {
     (void)state;
@@ -52,7 +49,7 @@ static void test_too_much(void **state) {
     struct buffer b = {0};
     assert_int_equal(buffer_append(&b, "kept", 4, NULL), STATUS_OK);
     for (int i = 0; i < 4; i++) {
-#ifdef SANITIZED
+#if SANITIZED
         if (i == 3) continue; /* a sanitizer's realloc ends the program instead of failing */
 #endif
         struct error err = {{0}};

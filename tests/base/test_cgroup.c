@@ -2,12 +2,12 @@
  * Control groups as they are found on machines: version 2, version 1, both side by side, inside a
  * container; each as a folder that looks like the system's.
  */
+#include "support/unit_test.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#include "support/unit_test.h"
 
 #include "base/cgroup.h"
 #include "support/files.h"

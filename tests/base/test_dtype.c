@@ -2,15 +2,13 @@
  * Every one of the 65536 numbers of both 16-bit formats, against their definition; rounding to
  * bfloat16 against a search for the nearest.
  */
-#include "base/dtype.h"
+#include "support/unit_test.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "base/dtype.h"
 
 /* A number of IEEE's pattern: sign, `bits` of exponent, `digits` of mantissa. */
 static double meaning(unsigned h, int bits, int digits) {

@@ -1,13 +1,11 @@
-#include "base/json.h" /* before cmocka, whose `fail` is a macro */
+#include "support/unit_test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
+#include "base/json.h"
 
 /* Writes the bytes to a file and opens that. */
 static enum status open_text(json_t **out, const char *bytes, size_t n, size_t limit,

@@ -1,9 +1,9 @@
 /* What memory_available says must be in keeping with what the system says of itself. */
+#include "support/unit_test.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysinfo.h>
-
-#include "support/unit_test.h"
 
 #include "base/memory.h"
 

@@ -3,19 +3,17 @@
  * of one loop share a worker's number at a time; what tasks wrote is there when the loop has
  * returned.
  */
-#include "base/pool.h" /* before cmocka, whose `fail` is a macro */
+#include "support/unit_test.h"
 
 #include <pthread.h>
 #include <sched.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "base/pool.h"
 
 enum { MOST_WORKERS = 8 };
 

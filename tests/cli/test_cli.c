@@ -1,11 +1,10 @@
 /*
  * The program's commands from outside: exit status, and the one sentence that a mistake gets.
  */
+#include "support/unit_test.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +15,6 @@
 #include "base/buffer.h"
 #include "config/options.h"
 #include "support/child.h"
-
-#include <cmocka.h> /* last: its macro fail() would hide ours */
 
 static struct child c;
 

@@ -2,11 +2,10 @@
  * firered edit from outside: every flag arrives at the engine, every mistake gets its sentence,
  * and the output is there whole or not at all.
  */
+#include "support/unit_test.h"
+
 #include <dirent.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,11 +16,9 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
-#include "support/child.h"
 #include "image/decode.h"
 #include "image/png_text.h"
-
-#include <cmocka.h> /* last: its macro fail() would hide ours */
+#include "support/child.h"
 
 #define PICTURE TEST_DATA "/decode/rgb.png"
 

@@ -1,12 +1,10 @@
 #include "compute/plain.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "support/unit_test.h"
 
 static double *numbers(int64_t n) {
     double *x = calloc((size_t)n + 1, sizeof *x);

@@ -2,15 +2,13 @@
  * op_attention against the softmax written out: groups of heads, odd sizes around the tiles, causal
  * prefixes, segments.
  */
-#include "compute/plain.h" /* before cmocka, whose `fail` is a macro */
+#include "support/unit_test.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "compute/plain.h"
 
 struct attention_case {
     struct attention a;

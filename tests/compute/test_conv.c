@@ -2,15 +2,13 @@
  * op_conv against the sum over taps and channels: both sizes, strides, padding, upsampling, odd
  * widths and channels.
  */
-#include "compute/plain.h" /* before cmocka, whose `fail` is a macro */
+#include "support/unit_test.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "compute/plain.h"
 
 struct conv_case {
     int64_t in_height, in_width, in_channels, height, width, out_channels;

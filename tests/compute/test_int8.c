@@ -2,15 +2,13 @@
  * op_linear with 8-bit products.  Sums of whole numbers are exact, so much here is equal, not near:
  * every table with the plain formula, tables with each other, many threads with one.
  */
-#include "compute/plain.h" /* before cmocka, whose `fail` is a macro */
+#include "support/unit_test.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "compute/plain.h"
 
 struct int8_case {
     int64_t rows, depth, out;

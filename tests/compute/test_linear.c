@@ -2,15 +2,13 @@
  * op_linear: every shape around the edges of tiles, blocks and slices, every way of storing
  * weights, every epilogue.
  */
-#include "compute/plain.h" /* before cmocka, whose `fail` is a macro */
+#include "support/unit_test.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "compute/plain.h"
 
 struct linear_case {
     int64_t rows, depth, out;

@@ -1,15 +1,13 @@
 /*
  * Packing: what it reports to have read.
  */
-#include "compute/plain.h" /* before cmocka, whose `fail` is a macro */
+#include "support/unit_test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "compute/plain.h"
 
 enum { OUT = 97, DEPTH = 70, FIRST = 33, ROWS = 3 };
 

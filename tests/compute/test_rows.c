@@ -2,15 +2,13 @@
  * The operations on single rows: norms, activations, rotary embedding; their accuracy far out, and
  * that a number which is not finite is never hidden.
  */
-#include "compute/plain.h" /* before cmocka, whose `fail` is a macro */
+#include "support/unit_test.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "compute/plain.h"
 
 enum row_op { RMS_NORM, LAYER_NORM, CHANNEL_NORM, CHANNEL_NORM_SILU, SILU, SILU_MUL, ROW_OPS };
 

@@ -2,15 +2,13 @@
  * The same bytes come out with any number of threads, and when another edit runs on the same cores
  * at the same time.
  */
-#include "compute/plain.h" /* before cmocka, whose `fail` is a macro */
+#include "support/unit_test.h"
 
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "compute/plain.h"
 
 enum {
     ROWS = 211,

@@ -3,21 +3,18 @@
  * sizes that no machine has are refused, and shapes that do not belong together stop the edit
  * instead of reaching a kernel.
  */
-#include "compute/backend.h"
-#include "compute/plain.h" /* before cmocka, whose `fail` is a macro */
+#include "support/unit_test.h"
 
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-#include "sanitized.h"
+#include "compute/backend.h"
+#include "compute/plain.h"
+#include "support/sanitized.h"
 
 static struct compute *create(void) {
     struct compute *c;
@@ -250,7 +247,7 @@ static void test_absurd_size(void **state) {
 /* On a machine whose memory ends at 1 GB: in a child, because the limit cannot be raised again. */
 static void test_limited_memory(void **state) {
     (void)state;
-#ifdef SANITIZED
+#if SANITIZED
     skip(); /* sanitizers reserve terabytes of addresses */
 #else
     pid_t child = fork();

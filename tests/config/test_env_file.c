@@ -1,9 +1,8 @@
 /*
  * The .env reader, line by line: what each kind of line means, and which lines are refused and how.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+#include "support/unit_test.h"
+
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +11,6 @@
 #include <unistd.h>
 
 #include "config/env_file.h"
-
-#include <cmocka.h> /* last: its macro fail() would hide ours */
 
 static struct env_file parse(const char *text) {
     struct env_file file;

@@ -17,6 +17,7 @@
 #include <sys/types.h>
 
 #include "base/buffer.h"
+#include "support/sanitized.h"
 
 enum { HANG_SECONDS = 60 };
 

@@ -1,5 +1,5 @@
 /* The routes that OpenAI's clients know: what they get, what they are refused, what they stream. */
-#include "http/harness.h"
+#include "support/unit_test.h"
 
 #include <curl/curl.h>
 #include <jansson.h>
@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "http/harness.h"
 #include "image/decode.h"
 
 static struct server_process server;

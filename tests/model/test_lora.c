@@ -2,20 +2,17 @@
  * LoRA: the three layouts are one adapter, alpha and scale count as they should, and nothing is
  * merged in part.
  */
-#include "model/lora.h"
+#include "support/unit_test.h"
 
 #include <math.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/lora.h"
 #include "support/files.h"
 #include "weights/weights.h"
-
-#include <cmocka.h> /* last: it takes the name `fail` for a macro */
 
 #define TINY TEST_DATA "/tiny-edit/"
 

@@ -2,10 +2,10 @@
  * Results in exactly the input's size: the model's own picture, resized as Pillow does, and nothing
  * else.
  */
+#include "support/unit_test.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include "support/unit_test.h"
 
 #include "firered.h"
 #include "image/resize.h"

@@ -2,12 +2,12 @@
  * The whole pipeline against the recorded runs of the reference implementation: every traced
  * tensor, and the picture. FIRERED_SHOW_TRACE=1 prints each tensor's error.
  */
+#include "support/unit_test.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "support/unit_test.h"
 
 #include "image/quality.h"
 #include "pipeline/edit.h"

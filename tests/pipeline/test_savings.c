@@ -4,11 +4,11 @@
  * last block's pruning is in test_reference.c: each picture there is made with and without; so is
  * the one vision pass for two prompts: the reference makes two.)
  */
+#include "support/unit_test.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "support/unit_test.h"
 
 #include "pipeline/engine.h"
 #include "pipeline/reference_case.h"

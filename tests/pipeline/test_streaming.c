@@ -3,20 +3,20 @@
  * the same to the byte as with everything resident, and edits can meet, be cancelled and run out of
  * memory at any point without harm to the next one.
  */
+#include "support/unit_test.h"
+
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/unit_test.h"
-
 #include "pipeline/edit.h"
 #include "pipeline/reference_case.h"
-#include "sanitized.h"
 #include "support/files.h"
+#include "support/sanitized.h"
 #include "weights/failing_malloc.h"
 
-#ifdef SANITIZED
+#if SANITIZED
 enum { EVERY = 2, DENSITY = 3 }; /* of the limits; of the places where memory fails */
 #else
 enum { EVERY = 1, DENSITY = 16 };

@@ -14,20 +14,15 @@
 #include <string.h>
 
 #include "base/buffer.h"
-#include "support/child.h"
 #include "image/quality.h"
 #include "pipeline/reference_case.h"
+#include "support/child.h"
+#include "support/sanitized.h"
 
 #define TINY       "tiny-edit"
 #define TINY_MODEL TEST_DATA "/tiny-edit/model"
 #define BF16       "tiny-edit-bf16-sharded"
 #define BF16_MODEL TEST_DATA "/tiny-edit-bf16-sharded/model"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { SANITIZED = 1 }; /* memory and time are not what users see */
-#else
-enum { SANITIZED = 0 };
-#endif
 
 enum { MOST_WORDS = 40 };
 

@@ -3,12 +3,14 @@
  *
  * Every case starts from an edit that works and spoils one thing: here pictures, flags and outputs.
  */
-#include "program/spoil.h"
+#include "support/unit_test.h"
 
 #include <dirent.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "program/spoil.h"
 
 /* ---- pictures ---- */
 

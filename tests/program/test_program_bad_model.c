@@ -4,12 +4,14 @@
  *
  * Every case starts from a model that works and spoils one thing.
  */
-#include "program/spoil.h"
+#include "support/unit_test.h"
 
 #include <jansson.h>
 #include <math.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "program/spoil.h"
 
 /* ---- model folders ---- */
 

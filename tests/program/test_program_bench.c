@@ -1,8 +1,10 @@
 /* firered bench: the tables are there, and their numbers fit each other.  How large they are is the
  * machine's affair. */
-#include "program/program.h"
+#include "support/unit_test.h"
 
 #include <math.h>
+
+#include "program/program.h"
 
 static struct command_line line;
 static struct child child;

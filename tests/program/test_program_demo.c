@@ -2,6 +2,8 @@
  * The model that comes with the program, on a photograph: the pictures that the README shows are what
  * it still makes, and an instruction does what it says, whatever seed, steps and guidance are.
  */
+#include "support/unit_test.h"
+
 #include <math.h>
 
 #include "image/resize.h"

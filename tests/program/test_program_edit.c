@@ -2,9 +2,11 @@
  * firered edit on the recorded cases: what it writes is what the reference pipeline painted,
  * whatever the threads, and again when it is asked again.
  */
-#include "program/program.h"
+#include "support/unit_test.h"
 
 #include <math.h>
+
+#include "program/program.h"
 
 static void check_picture(const char *path, const struct reference_case *c) {
     struct picture edited;

@@ -1,6 +1,8 @@
 /*
  * firered eval on a recorded case: the reference's own picture is what the edit scores against.
  */
+#include "support/unit_test.h"
+
 #include <jansson.h>
 
 #include "program/program.h"

@@ -2,12 +2,13 @@
  * firered info: every tensor of a model by name and shape, and its memory plan, without loading it;
  * for the published model at its true size as well, whose files are holes here.
  */
-#include "program/program.h"
+#include "support/unit_test.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "firered.h"
+#include "program/program.h"
 
 static struct command_line line;
 static struct child child;

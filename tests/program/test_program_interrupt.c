@@ -1,13 +1,14 @@
 /*
  * Ctrl-C during an edit: it ends within a step, with status 130, and leaves nothing behind.
  */
-#include "program/program.h"
+#include "support/unit_test.h"
 
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "program/program.h"
 
 static void sleep_seconds(double s) {
     nanosleep(&(struct timespec){(time_t)s, (long)((s - (double)(time_t)s) * 1e9)}, NULL);

@@ -2,13 +2,14 @@
  * Memory: a model's weights are resident once, the file's pages go while they are packed, an edit
  * takes what it planned, and a limit is kept by what streams.
  */
-#include "program/program.h"
+#include "support/unit_test.h"
 
 #include <math.h>
 #include <unistd.h>
 
 #include "firered.h"
 #include "program/big_model.h"
+#include "program/program.h"
 
 static const int64_t ALLOWANCE = 64 << 20;
 

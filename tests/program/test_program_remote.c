@@ -2,11 +2,12 @@
  * firered edit --server: the picture that the service makes, with its bar, its refusals, and its job
  * gone when the user has had enough.
  */
-#include "program/program.h"
+#include "support/unit_test.h"
 
 #include <signal.h>
 
 #include "http/harness.h"
+#include "program/program.h"
 
 static struct server_process server;
 static struct command_line line;

@@ -1,11 +1,12 @@
 /*
  * firered serve with a real model: a posted edit has the bytes that `firered edit` writes.
  */
-#include "program/program.h"
+#include "support/unit_test.h"
 
 #include <signal.h>
 
 #include "http/harness.h"
+#include "program/program.h"
 
 static struct server_process server;
 

@@ -1,16 +1,13 @@
 #include "support/files.h"
 
 #include <ftw.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
-
-#include <cmocka.h> /* last: it takes the name `fail` for a macro */
+#include "support/unit_test.h"
 
 char *temporary_folder(void) {
     const char *base = getenv("TMPDIR");

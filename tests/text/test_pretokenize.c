@@ -2,6 +2,8 @@
  * The words of the split pattern, with PCRE2's JIT compiler and, as on a system that refuses it,
  * without.  Expectations are the reference's (Split by the pattern in the package tokenizers).
  */
+#include "support/unit_test.h"
+
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 

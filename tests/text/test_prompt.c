@@ -1,5 +1,7 @@
 /* The edit prompt against the traces of the reference pipeline, and against users who type control
  * tokens. */
+#include "support/unit_test.h"
+
 #include "support/safetensors_reader.h"
 #include "text/prompt.h"
 #include "text_support.h"

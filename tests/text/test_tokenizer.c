@@ -1,4 +1,6 @@
 /* The tokenizer against the reference's ids, and against files that are not what they should be. */
+#include "support/unit_test.h"
+
 #include <pthread.h>
 
 #include "base/buffer.h"

@@ -3,6 +3,8 @@
  * nothing, and work again afterwards.  The linker sends malloc, calloc and realloc here (--wrap),
  * and what PCRE2 allocates when we ask it to; the libraries' own calls are not ours to fail.
  */
+#include "support/unit_test.h"
+
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 

@@ -5,12 +5,10 @@
 #ifndef TESTS_TEXT_SUPPORT_H
 #define TESTS_TEXT_SUPPORT_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+#include "support/unit_test.h"
+
 #include <stdint.h>
 
-#include <cmocka.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>

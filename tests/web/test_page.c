@@ -5,7 +5,7 @@
  * still, the stand-in engine serves (tests/http/fake_engine.c: the prompt "hold=NAME").  Pictures of
  * what the page looks like are left in SCREENSHOTS.  Without Chromium the test is skipped.
  */
-#include "web/browser.h"
+#include "support/unit_test.h"
 
 #include <signal.h>
 #include <string.h>
@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "http/harness.h"
+#include "web/browser.h"
 #include "web/inspect.h"
 
 #define CAT    ROOT "/examples/cat.jpg"

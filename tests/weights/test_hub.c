@@ -1,10 +1,8 @@
 /*
  * Finding a model's folder, with caches made for the test.
  */
-#include "weights/hub.h"
+#include "support/unit_test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +10,7 @@
 #include <unistd.h>
 
 #include "support/files.h"
-
-#include <cmocka.h> /* last: it takes the name `fail` for a macro */
+#include "weights/hub.h"
 
 static const char *const VARIABLES[] = {"HF_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME", "HOME"};
 

@@ -1,9 +1,9 @@
 /*
  * One safetensors file: what a good one gives, and that every way of being bad has its own refusal.
  */
+#include "support/unit_test.h"
+
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +13,6 @@
 #include "support/files.h"
 #include "weights/safetensors.h"
 #include "weights/weights.h"
-
-#include <cmocka.h> /* last: it takes the name `fail` for a macro */
 
 /* A header of one tensor "t", and of two, "t" and "u". */
 #define T(dtype, shape, offsets)                                                                   \

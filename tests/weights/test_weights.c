@@ -2,12 +2,10 @@
  * A component's weights: one file or several shards with their index, the reference models, and the
  * published model's layout at its full size.
  */
-#include "weights/weights.h"
+#include "support/unit_test.h"
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +14,7 @@
 
 #include "base/buffer.h"
 #include "support/files.h"
-
-#include <cmocka.h> /* last: it takes the name `fail` for a macro */
+#include "weights/weights.h"
 
 #define TRANSFORMER "diffusion_pytorch_model"
 #define INDEX       "m.safetensors.index.json"

@@ -2,8 +2,8 @@
  * Every allocation of an open fails once: the answer is STATUS_NO_MEMORY, nothing leaks (the
  * address sanitizer looks), and the next open is as good as ever.
  */
-#include <setjmp.h>
-#include <stdarg.h>
+#include "support/unit_test.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,8 +13,6 @@
 #include "weights/failing_malloc.h"
 #include "weights/hub.h"
 #include "weights/weights.h"
-
-#include <cmocka.h> /* last: it takes the name `fail` for a macro */
 
 typedef enum status (*attempt)(const void *what, struct error *err);
 
