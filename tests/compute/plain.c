@@ -220,13 +220,19 @@ double distance(const float *got, const double *want, size_t n) {
 
 /* ---- making up numbers ---- */
 
+static uint64_t random_state;
+
+static void restart_random(void) {
+    random_state = 88172645463325252u;
+}
+
 /* xorshift64*: Marsaglia 2003, Vigna 2016. */
 static uint32_t next_random(void) {
-    static uint64_t state = 88172645463325252u;
-    state ^= state >> 12;
-    state ^= state << 25;
-    state ^= state >> 27;
-    return (uint32_t)(state * 2685821657736338717u >> 32);
+    if (random_state == 0) restart_random();
+    random_state ^= random_state >> 12;
+    random_state ^= random_state << 25;
+    random_state ^= random_state >> 27;
+    return (uint32_t)(random_state * 2685821657736338717u >> 32);
 }
 
 float *random_floats(size_t n, float most) {
@@ -300,6 +306,7 @@ void each_kernels_at(enum precision precision, int threads, void (*test)(struct 
         if (s != STATUS_OK) fail_msg("%s", err.text);
         assert_string_equal(compute_kernels(c), names[i]);
         assert_int_equal(compute_threads(c), threads);
+        restart_random();
         test(c);
         assert_int_equal(compute_weight_bytes(c), 0);
         compute_destroy(c);

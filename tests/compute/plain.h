@@ -69,7 +69,7 @@ double *plain_norm_rotary(const float *x, int64_t rows, int64_t cols, int64_t he
 /* |got - want| / |want|; NaN where a number is not finite, so that it passes no comparison. */
 double distance(const float *got, const double *want, size_t n);
 
-/* ---- making up numbers: the same ones in every run ---- */
+/* ---- making up numbers: the same ones in every run, and for every kernel table ---- */
 
 float *random_floats(size_t n, float most); /* between -most and most */
 float *random_bf16_floats(
