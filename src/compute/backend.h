@@ -20,6 +20,10 @@ struct backend {
      * which must not fail later. */
     uint64_t (*reserve)(struct compute *c, size_t bytes);
     void (*release)(struct compute *c, uint64_t memory, size_t bytes);
+    /* The same for a workspace's host memory, which the device copies from and to: pinned where that
+     * makes a difference, begins at a multiple of 64 bytes. */
+    void *(*reserve_host)(struct compute *c, size_t bytes);
+    void (*release_host)(struct compute *c, void *memory, size_t bytes);
     void (*upload)(struct workspace *w, struct tensor out, const float *in);
     void (*download)(struct workspace *w, float *out, struct tensor in);
 
@@ -98,10 +102,17 @@ struct vector {
     bool in_workspace;
 };
 
+/* A stack of bytes. */
+struct arena {
+    size_t size, used, peak;
+};
+
 struct workspace {
     struct compute *compute;
-    uint64_t memory;                 /* 0 when dry */
-    size_t size, used, peak, recent; /* recent: workspace_recent_peak */
+    struct arena device, host;
+    uint64_t device_memory; /* 0 when dry */
+    char *host_memory;      /* NULL when dry */
+    size_t recent;          /* workspace_recent_peak */
     bool dry;
     bool part; /* of another one, whose memory it is */
     struct operation_cost costs[OPERATIONS];
@@ -124,7 +135,7 @@ static inline bool workspace_is_live(const struct workspace *w) {
 /* Nothing more is computed in this workspace; the first failure and its sentence stay. */
 void workspace_give_up(struct workspace *w, enum status failed, const char *why);
 
-/* The address of a workspace's next `bytes`; 0 when it has failed. */
+/* The address of the next `bytes` of a workspace's device memory; 0 when it has failed. */
 uint64_t workspace_take(struct workspace *w, size_t bytes);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * Workspaces: one edit's working memory as a stack, planned by a dry run, and the edit's first
+ * Workspaces: one edit's working memory as two stacks, planned by a dry run, and the edit's first
  * error.  A dry workspace counts what a real one would take.
  */
 #include "compute/workspace.h"
@@ -8,16 +8,26 @@
 
 #include "compute/backend.h"
 
+enum { HOST_PIECE = 64 }; /* a cache line, and the widest vector */
+
 enum status workspace_create_dry(struct workspace **out, struct compute *c, struct error *err) {
     *out = calloc(1, sizeof **out);
     if (!*out) return fail(err, STATUS_NO_MEMORY, "no memory to plan an edit");
-    **out = (struct workspace){.compute = c, .dry = true, .size = WORKSPACE_MAX_BYTES};
+    **out = (struct workspace){.compute = c,
+                               .dry = true,
+                               .device = {.size = WORKSPACE_MAX_BYTES},
+                               .host = {.size = WORKSPACE_MAX_BYTES}};
     return STATUS_OK;
+}
+
+uint64_t workspace_size_sum(struct workspace_size size) {
+    uint64_t bytes;
+    return __builtin_add_overflow(size.device, size.host, &bytes) ? UINT64_MAX : bytes;
 }
 
 /* Counts `bytes` for one more workspace, unless the limit forbids them; then *left is what it
  * leaves. */
-static bool count_workspace(struct compute *c, size_t bytes, uint64_t *left) {
+static bool count_workspace(struct compute *c, uint64_t bytes, uint64_t *left) {
     uint64_t weights = atomic_load(&c->weight_bytes), before = atomic_load(&c->workspace_bytes);
     do {
         uint64_t held = weights + before;
@@ -27,9 +37,22 @@ static bool count_workspace(struct compute *c, size_t bytes, uint64_t *left) {
     return true;
 }
 
-enum status workspace_create(struct workspace **out, struct compute *c, size_t bytes,
+static void release_memory(struct workspace *w) {
+    const struct backend *b = w->compute->backend;
+    if (w->device_memory) b->release(w->compute, w->device_memory, w->device.size);
+    if (w->host_memory) b->release_host(w->compute, w->host_memory, w->host.size);
+}
+
+static bool reserve_memory(struct workspace *w) {
+    const struct backend *b = w->compute->backend;
+    w->device_memory = b->reserve(w->compute, w->device.size);
+    if (w->device_memory) w->host_memory = b->reserve_host(w->compute, w->host.size);
+    return w->host_memory != NULL;
+}
+
+enum status workspace_create(struct workspace **out, struct compute *c, struct workspace_size size,
                              bool (*cancelled)(void *arg), void *arg, struct error *err) {
-    uint64_t left;
+    uint64_t left, bytes = workspace_size_sum(size);
     *out = NULL;
     if (c->plan_only) return fail(err, STATUS_INTERNAL, "this model was opened for planning only");
     if (!count_workspace(c, bytes, &left))
@@ -39,32 +62,41 @@ enum status workspace_create(struct workspace **out, struct compute *c, size_t b
                     "edits have ended, or raise MEMORY_LIMIT",
                     (double)bytes / 1e6, (double)left / 1e6);
     struct workspace *w = calloc(1, sizeof *w);
-    uint64_t memory = w ? c->backend->reserve(c, bytes) : 0;
-    if (!memory) {
-        atomic_fetch_sub(&c->workspace_bytes, bytes);
-        free(w);
-        return fail(err, STATUS_NO_MEMORY,
-                    "this edit needs %.1f MB of working memory, which is not free; ask for a "
-                    "smaller size, or try "
-                    "again when other edits have ended",
-                    (double)bytes / 1e6);
+    if (w)
+        *w = (struct workspace){.compute = c,
+                                .device = {.size = size.device},
+                                .host = {.size = size.host},
+                                .cancelled = cancelled,
+                                .arg = arg};
+    if (w && reserve_memory(w)) {
+        *out = w;
+        return STATUS_OK;
     }
-    *w = (struct workspace){
-        .compute = c, .memory = memory, .size = bytes, .cancelled = cancelled, .arg = arg};
-    *out = w;
-    return STATUS_OK;
+    if (w) release_memory(w);
+    free(w);
+    atomic_fetch_sub(&c->workspace_bytes, bytes);
+    return fail(err, STATUS_NO_MEMORY,
+                "this edit needs %.1f MB of working memory, which is not free; ask for a "
+                "smaller size, or try again when other edits have ended",
+                (double)bytes / 1e6);
 }
 
-enum status workspace_create_part(struct workspace **out, struct workspace *of, size_t bytes,
-                                  struct error *err) {
+enum status workspace_create_part(struct workspace **out, struct workspace *of,
+                                  struct workspace_size size, struct error *err) {
     *out = NULL;
-    uint64_t memory = workspace_take(of, bytes);
+    uint64_t device = workspace_take(of, size.device);
+    void *host = workspace_host(of, size.host);
     enum status s = workspace_check(of, err);
     if (s != STATUS_OK) return s;
     struct workspace *w = calloc(1, sizeof *w);
     if (!w) return fail(err, STATUS_NO_MEMORY, "no memory for a part of an edit's memory");
-    *w = (struct workspace){
-        .compute = of->compute, .memory = memory, .size = bytes, .dry = of->dry, .part = true};
+    *w = (struct workspace){.compute = of->compute,
+                            .device = {.size = size.device},
+                            .host = {.size = size.host},
+                            .device_memory = device,
+                            .host_memory = host,
+                            .dry = of->dry,
+                            .part = true};
     *out = w;
     return STATUS_OK;
 }
@@ -72,19 +104,20 @@ enum status workspace_create_part(struct workspace **out, struct workspace *of, 
 void workspace_destroy(struct workspace *w) {
     if (!w) return;
     if (!w->dry && !w->part) {
-        w->compute->backend->release(w->compute, w->memory, w->size);
-        atomic_fetch_sub(&w->compute->workspace_bytes, w->size);
+        release_memory(w);
+        atomic_fetch_sub(&w->compute->workspace_bytes,
+                         workspace_size_sum((struct workspace_size){w->device.size, w->host.size}));
     }
     free(w);
 }
 
-size_t workspace_peak(const struct workspace *w) {
-    return w->peak;
+struct workspace_size workspace_peak(const struct workspace *w) {
+    return (struct workspace_size){w->device.peak, w->host.peak};
 }
 
 size_t workspace_recent_peak(struct workspace *w) {
     size_t recent = w->recent;
-    w->recent = w->used;
+    w->recent = w->device.used;
     return recent;
 }
 
@@ -117,18 +150,27 @@ void workspace_give_up(struct workspace *w, enum status failed, const char *why)
 }
 
 size_t workspace_mark(const struct workspace *w) {
-    return w->used;
+    return w->device.used;
 }
 
 void workspace_release(struct workspace *w, size_t mark) {
-    w->used = mark;
+    w->device.used = mark;
 }
 
-/* A real run takes exactly what its dry run took; should the two ever differ, nothing more is
- * computed and the run fails at its next check. */
-uint64_t workspace_take(struct workspace *w, size_t bytes) {
-    if (w->failed != STATUS_OK) return 0;
-    size_t left = w->size - w->used, piece = w->compute->alignment.piece;
+size_t workspace_host_mark(const struct workspace *w) {
+    return w->host.used;
+}
+
+void workspace_host_release(struct workspace *w, size_t mark) {
+    w->host.used = mark;
+}
+
+/* Takes `bytes`, rounded up to a multiple of `piece`, and tells where they begin in *from.  A real
+ * run takes exactly what its dry run took; should the two ever differ, nothing more is computed and
+ * the run fails at its next check. */
+static bool take(struct workspace *w, struct arena *a, size_t piece, size_t bytes, size_t *from) {
+    if (w->failed != STATUS_OK) return false;
+    size_t left = a->size - a->used;
     if (bytes <= left) bytes = (bytes + piece - 1) / piece * piece;
     if (bytes > left) {
         if (w->dry)
@@ -137,17 +179,22 @@ uint64_t workspace_take(struct workspace *w, size_t bytes) {
         else
             workspace_give_up(w, STATUS_INTERNAL,
                               "an edit took more memory than was planned for it");
-        return 0;
+        return false;
     }
-    uint64_t address = w->memory + w->used;
-    w->used += bytes;
-    if (w->used > w->peak) w->peak = w->used;
-    if (w->used > w->recent) w->recent = w->used;
-    return address;
+    *from = a->used;
+    a->used += bytes;
+    if (a->used > a->peak) a->peak = a->used;
+    return true;
+}
+
+uint64_t workspace_take(struct workspace *w, size_t bytes) {
+    size_t from;
+    if (!take(w, &w->device, w->compute->alignment.piece, bytes, &from)) return 0;
+    if (w->device.used > w->recent) w->recent = w->device.used;
+    return w->device_memory + from;
 }
 
 void *workspace_host(struct workspace *w, size_t bytes) {
-    uint64_t address = workspace_take(w, bytes);
-    return workspace_is_live(w) ? (void *)(uintptr_t)address
-                                : NULL; /* NOLINT(performance-no-int-to-ptr) */
+    size_t from;
+    return take(w, &w->host, HOST_PIECE, bytes, &from) && !w->dry ? w->host_memory + from : NULL;
 }

@@ -1,5 +1,11 @@
 /*
  * workspace.h - one edit's working memory, its cancelling, and what its operations have cost.
+ *
+ * A workspace has two arenas, each a stack with marks and a peak of its own: the device's, where
+ * tensors are, and the host's, for what is made for an upload, comes back by a download, or is kept
+ * between the two.  Both are planned by the dry run and there before the edit begins: after that
+ * nothing can run out, and the device can copy from the host's arena without waiting (pinned
+ * memory, which takes long to get).
  */
 #ifndef COMPUTE_WORKSPACE_H
 #define COMPUTE_WORKSPACE_H
@@ -8,22 +14,27 @@
 
 /* A dry workspace computes nothing and counts.  It checks, too: operations on shapes that do not
  * belong together, and sizes that no machine has, are told by workspace_check. */
+struct workspace_size {
+    size_t device, host; /* bytes */
+};
+uint64_t workspace_size_sum(struct workspace_size size);
+
 enum status workspace_create_dry(struct workspace **out, struct compute *c, struct error *err);
-/* One of `bytes`, as a dry run over the same work has told (workspace_peak).  STATUS_NO_MEMORY
- * when the device's memory limit leaves less, or so much is not free: it is looked up first
- * (base/memory.h) and touched here, since a system that promises more than it has kills the
- * process later.  `cancelled` may be NULL; it is
- * asked by workspace_check. */
-enum status workspace_create(struct workspace **out, struct compute *c, size_t bytes,
+/* One of the size that a dry run over the same work had at its peak (workspace_peak).
+ * STATUS_NO_MEMORY when the device's memory limit leaves less, or so much is not free: it is looked
+ * up first (base/memory.h) and touched here, since a system that promises more than it has kills the
+ * process later.  `cancelled` may be NULL; it is asked by workspace_check. */
+enum status workspace_create(struct workspace **out, struct compute *c, struct workspace_size size,
                              bool (*cancelled)(void *arg), void *arg, struct error *err);
-/* A part of another workspace, of `bytes`, that one more thread may use; dry if that one is. It
- * lives until it is destroyed, which comes before its memory is released there.  Errors as
- * workspace_check, and STATUS_NO_MEMORY. */
-enum status workspace_create_part(struct workspace **out, struct workspace *of, size_t bytes,
-                                  struct error *err);
+/* A part of another workspace that one more thread may use; dry if that one is.  It lives until it
+ * is destroyed, which comes before its memory is released there.  Errors as workspace_check, and
+ * STATUS_NO_MEMORY. */
+enum status workspace_create_part(struct workspace **out, struct workspace *of,
+                                  struct workspace_size size, struct error *err);
 void workspace_destroy(struct workspace *w); /* NULL is fine */
-size_t workspace_peak(const struct workspace *w);
-/* The most that was in use at a time since this was last asked, or from the beginning. */
+/* What was in use at most at a time, in each arena. */
+struct workspace_size workspace_peak(const struct workspace *w);
+/* The same of the device's arena, since this was last asked. */
 size_t workspace_recent_peak(struct workspace *w);
 bool workspace_is_dry(const struct workspace *w);
 
@@ -53,12 +64,15 @@ struct operation_cost {
 const struct operation_cost *workspace_costs(const struct workspace *w);
 double workspace_flops(const struct workspace *w); /* of all kinds */
 
-/* Memory is a stack: what was taken after a mark goes with it. */
+/* An arena is a stack: what was taken after a mark goes with it.  These two are the device's. */
 size_t workspace_mark(const struct workspace *w);
 void workspace_release(struct workspace *w, size_t mark);
 
-/* Memory of the workspace's that the host may read and write; NULL when it is dry or has failed. */
+/* The next bytes of the host's arena, for any type; NULL when the workspace is dry or has failed.
+ * Who fills them for an upload does both only where they are not NULL. */
 void *workspace_host(struct workspace *w, size_t bytes);
+size_t workspace_host_mark(const struct workspace *w);
+void workspace_host_release(struct workspace *w, size_t mark);
 
 /* As compute_pack_linear and compute_pack_vector, but into the workspace's memory: for weights that
  * are packed whenever their turn comes.  Destroyed before that memory is released.  In a dry

@@ -1,12 +1,12 @@
 /*
  * A streamed block has an outline that lives as long as the model: its layers with their sizes,
- * but without numbers, made by loading it into a dry workspace.  Two dry workspaces, for what is
- * packed and for what is needed on the way, are used for all outlines one after another; so their
- * peaks are the sizes of a room and of the scratch that every walk needs.
+ * but without elements, made by loading it into a dry workspace.  Two dry workspaces, for what is
+ * packed and for what the host needs on the way, are used for all outlines one after another; so
+ * their peaks are the sizes of a slot and of the scratch that every walk needs.
  *
  * The reader and the network share two counters under one mutex: how many streamed blocks were
  * packed so far, and how many the network is through with.  Block k of the streamed ones goes to
- * room k % ROOMS.
+ * slot k % SLOTS.
  */
 #include "model/blocks.h"
 
@@ -14,21 +14,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROOMS = 2 };
+enum { SLOTS = 2 };
 
 struct blocks {
     const struct block_kind *kind;
     const void *config;
     int64_t count;
     char *block;       /* [count], kind->size bytes each: resident blocks and outlines */
-    int64_t *streamed; /* [streamed_count], ascending: the indices of those without numbers */
+    int64_t *streamed; /* [streamed_count], ascending: the indices of those without elements */
     int64_t streamed_count;
-    struct loader loader;  /* how they are read again */
-    size_t room, scratch;  /* bytes */
+    struct loader loader; /* how they are read again */
+    struct workspace_size slot, scratch;
     uint64_t largest, sum; /* of the streamed blocks' packed weights */
 };
 
-struct room {
+struct slot {
     struct workspace *memory;
     void *block; /* kind->size bytes */
 };
@@ -36,12 +36,12 @@ struct room {
 struct block_walk {
     const struct blocks *b;
     struct workspace *w;
-    size_t mark;
+    size_t mark, host_mark;
     int64_t next;  /* the block to hand out */
     int64_t taken; /* streamed blocks handed out, the current one among them */
     bool holds;    /* the current one is streamed */
     bool reads;    /* there is a reader: something streams, and this is no dry run */
-    struct room rooms[ROOMS];
+    struct slot slots[SLOTS];
     struct workspace *scratch;
 
     pthread_t reader;
@@ -90,7 +90,7 @@ static void load_outlines(struct blocks *b, int64_t keep, struct loader *l) {
         if (bytes > b->largest) b->largest = bytes;
         workspace_release(l->into, 0);
     }
-    b->room = workspace_peak(l->into);
+    b->slot = workspace_peak(l->into);
     b->scratch = workspace_peak(l->scratch);
 }
 
@@ -171,16 +171,16 @@ static enum status read_ahead(struct block_walk *walk, int64_t k, struct loader 
 
 static enum status pack(struct block_walk *walk, int64_t k, struct error *err) {
     const struct blocks *b = walk->b;
-    struct room *room = &walk->rooms[k % ROOMS];
+    struct slot *slot = &walk->slots[k % SLOTS];
     struct loader l = b->loader;
     l.err = err;
     l.stop = &walk->ending;
     enum status s = k == 0 ? read_ahead(walk, 0, l) : STATUS_OK;
     if (s == STATUS_OK && k + 1 < b->streamed_count) s = read_ahead(walk, k + 1, l);
     if (s != STATUS_OK) return s;
-    l.into = room->memory;
+    l.into = slot->memory;
     l.scratch = walk->scratch;
-    b->kind->load(&l, room->block, b->config, (int)b->streamed[k]);
+    b->kind->load(&l, slot->block, b->config, (int)b->streamed[k]);
     return l.status;
 }
 
@@ -189,7 +189,7 @@ static void *read_blocks(void *arg) {
     for (int64_t k = 0; k < walk->b->streamed_count; k++) {
         struct error err = {{0}};
         pthread_mutex_lock(&walk->mutex);
-        while (!walk->ending && walk->packed - walk->done >= ROOMS)
+        while (!walk->ending && walk->packed - walk->done >= SLOTS)
             pthread_cond_wait(&walk->changed, &walk->mutex);
         bool ending = walk->ending;
         pthread_mutex_unlock(&walk->mutex);
@@ -209,13 +209,13 @@ static void *read_blocks(void *arg) {
 
 /* ---- walking ---- */
 
-static enum status take_rooms(struct block_walk *walk, struct error *err) {
+static enum status take_slots(struct block_walk *walk, struct error *err) {
     const struct blocks *b = walk->b;
     enum status s = STATUS_OK;
-    for (int i = 0; i < ROOMS && s == STATUS_OK; i++) {
-        s = workspace_create_part(&walk->rooms[i].memory, walk->w, b->room, err);
-        walk->rooms[i].block = calloc(1, b->kind->size);
-        if (s == STATUS_OK && !walk->rooms[i].block)
+    for (int i = 0; i < SLOTS && s == STATUS_OK; i++) {
+        s = workspace_create_part(&walk->slots[i].memory, walk->w, b->slot, err);
+        walk->slots[i].block = calloc(1, b->kind->size);
+        if (s == STATUS_OK && !walk->slots[i].block)
             s = fail(err, STATUS_NO_MEMORY, "no memory to read the %s", b->kind->name);
     }
     return s == STATUS_OK ? workspace_create_part(&walk->scratch, walk->w, b->scratch, err) : s;
@@ -229,9 +229,10 @@ enum status block_walk_start(struct block_walk **out, const struct blocks *b, st
     walk->b = b;
     walk->w = w;
     walk->mark = workspace_mark(w);
+    walk->host_mark = workspace_host_mark(w);
     pthread_mutex_init(&walk->mutex, NULL);
     pthread_cond_init(&walk->changed, NULL);
-    enum status s = b->streamed_count ? take_rooms(walk, err) : STATUS_OK;
+    enum status s = b->streamed_count ? take_slots(walk, err) : STATUS_OK;
     if (s == STATUS_OK && b->streamed_count && !workspace_is_dry(w)) {
         walk->reads = pthread_create(&walk->reader, NULL, read_blocks, walk) == 0;
         if (!walk->reads)
@@ -245,13 +246,13 @@ enum status block_walk_start(struct block_walk **out, const struct blocks *b, st
     return STATUS_OK;
 }
 
-/* The network is through with the block that it holds, if that is in a room. */
+/* The network is through with the block that it holds, if that is in a slot. */
 static void give_back(struct block_walk *walk) {
     if (!walk->holds) return;
-    struct room *room = &walk->rooms[(walk->taken - 1) % ROOMS];
-    walk->b->kind->destroy(room->block);
-    memset(room->block, 0, walk->b->kind->size);
-    workspace_release(room->memory, 0);
+    struct slot *slot = &walk->slots[(walk->taken - 1) % SLOTS];
+    walk->b->kind->destroy(slot->block);
+    memset(slot->block, 0, walk->b->kind->size);
+    workspace_release(slot->memory, 0);
     walk->holds = false;
     pthread_mutex_lock(&walk->mutex);
     walk->done++;
@@ -275,7 +276,7 @@ enum status block_walk_next(struct block_walk *walk, const void **block, struct 
     if (!there && err) *err = walk->error;
     pthread_mutex_unlock(&walk->mutex);
     if (s != STATUS_OK) return s;
-    *block = walk->rooms[walk->taken++ % ROOMS].block;
+    *block = walk->slots[walk->taken++ % SLOTS].block;
     walk->holds = true;
     return STATUS_OK;
 }
@@ -289,13 +290,14 @@ void block_walk_end(struct block_walk *walk) {
         pthread_mutex_unlock(&walk->mutex);
         pthread_join(walk->reader, NULL);
     }
-    for (int i = 0; i < ROOMS; i++) {
-        if (walk->rooms[i].block) walk->b->kind->destroy(walk->rooms[i].block);
-        free(walk->rooms[i].block);
-        workspace_destroy(walk->rooms[i].memory);
+    for (int i = 0; i < SLOTS; i++) {
+        if (walk->slots[i].block) walk->b->kind->destroy(walk->slots[i].block);
+        free(walk->slots[i].block);
+        workspace_destroy(walk->slots[i].memory);
     }
     workspace_destroy(walk->scratch);
     workspace_release(walk->w, walk->mark);
+    workspace_host_release(walk->w, walk->host_mark);
     pthread_cond_destroy(&walk->changed);
     pthread_mutex_destroy(&walk->mutex);
     free(walk);

@@ -4,7 +4,7 @@
  *
  * A network is a stack of equal blocks that run one after another.  When memory does not suffice
  * for all of them, some are kept and the others are streamed: a walk over the blocks packs them,
- * ahead of the network and in a thread of its own, into two rooms that take turns.  The network
+ * ahead of the network and in a thread of its own, into two slots that take turns.  The network
  * sees neither:
  *
  *     struct block_walk *walk;
@@ -16,8 +16,8 @@
  *     }
  *     block_walk_end(walk);
  *
- * The rooms are a part of the workspace, so that a dry run counts them, two edits at once have
- * rooms of their own, and nothing can run out of memory between two blocks.  A block is packed by
+ * The slots are a part of the workspace, so that a dry run counts them, two edits at once have
+ * slots of their own, and nothing can run out of memory between two blocks.  A block is packed by
  * the same function in both cases, adapters included: results are the same to the byte.
  */
 #ifndef MODEL_BLOCKS_H
@@ -56,7 +56,7 @@ struct blocks_size blocks_size(const struct blocks *b);
 
 struct block_walk;
 
-/* Takes the rooms from `w` and begins to pack.  STATUS_NO_MEMORY when a thread cannot be had; else
+/* Takes the slots from `w` and begins to pack.  STATUS_NO_MEMORY when a thread cannot be had; else
  * what workspace_check says.  *out is NULL after a failure. */
 enum status block_walk_start(struct block_walk **out, const struct blocks *b, struct workspace *w,
                              struct error *err);
@@ -65,7 +65,7 @@ enum status block_walk_start(struct block_walk **out, const struct blocks *b, st
  * a streamed block has sizes and no numbers.  Errors as the loader's. */
 enum status block_walk_next(struct block_walk *walk, const void **block, struct error *err);
 
-/* At any time; what was being packed is left half done.  Gives the rooms back.  NULL is fine. */
+/* At any time; what was being packed is left half done.  Gives the slots back.  NULL is fine. */
 void block_walk_end(struct block_walk *walk);
 
 #endif

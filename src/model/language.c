@@ -148,17 +148,16 @@ static void feed_forward(const struct language *m, const struct layer *l, struct
     workspace_release(w, mark);
 }
 
-static enum status upload_inputs(const struct language *m, struct workspace *w, struct tensor x,
-                                 struct tensor angles, const float *embeds,
-                                 const int32_t *positions, struct error *err) {
-    if (workspace_is_dry(w)) return STATUS_OK;
-    float *host = malloc((size_t)(angles.rows * angles.cols) * sizeof *host);
-    if (!host) return fail(err, STATUS_NO_MEMORY, "no memory for %lld tokens", (long long)x.rows);
-    rotary_language(host, &m->c, positions, angles.rows);
-    tensor_upload(w, angles, host);
-    tensor_upload(w, x, embeds);
-    free(host);
-    return STATUS_OK;
+static void upload_inputs(const struct language *m, struct workspace *w, struct tensor x,
+                          struct tensor angles, const float *embeds, const int32_t *positions) {
+    size_t mark = workspace_host_mark(w);
+    float *host = workspace_host(w, (size_t)(angles.rows * angles.cols) * sizeof *host);
+    if (host) {
+        rotary_language(host, &m->c, positions, angles.rows);
+        tensor_upload(w, angles, host);
+        tensor_upload(w, x, embeds);
+    }
+    workspace_host_release(w, mark);
 }
 
 enum status language_forward(const struct language *m, struct workspace *w, struct tensor hidden,
@@ -171,8 +170,8 @@ enum status language_forward(const struct language *m, struct workspace *w, stru
     struct tensor angles = tensor_take(w, hidden.rows, m->c.head_dim);
     struct block_walk *walk = NULL;
     const void *layer;
-    enum status s = upload_inputs(m, w, x, angles, embeds, positions, err);
-    if (s == STATUS_OK) s = block_walk_start(&walk, m->layers, w, err);
+    upload_inputs(m, w, x, angles, embeds, positions);
+    enum status s = block_walk_start(&walk, m->layers, w, err);
     for (int64_t i = 0; i < m->c.layers && s == STATUS_OK; i++) {
         if ((s = block_walk_next(walk, &layer, err)) != STATUS_OK) break;
         trace_tensor(trace, w, x, "%s.hidden.%d", tag, (int)i);

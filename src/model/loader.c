@@ -155,11 +155,11 @@ static void give_back(const struct loader *l, float *memory) {
 }
 
 static size_t mark_scratch(const struct loader *l) {
-    return l->scratch ? workspace_mark(l->scratch) : 0;
+    return l->scratch ? workspace_host_mark(l->scratch) : 0;
 }
 
 static void release_scratch(const struct loader *l, size_t mark) {
-    if (l->scratch) workspace_release(l->scratch, mark);
+    if (l->scratch) workspace_host_release(l->scratch, mark);
 }
 
 /* The tensor's numbers as float32, see take.  The file's pages go as they are read. */

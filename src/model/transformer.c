@@ -167,6 +167,17 @@ static void embed_timestep(float *out, float timestep) {
     }
 }
 
+/* The last row is timestep 0. */
+static void upload_timesteps(struct workspace *w, struct tensor out, const float *timesteps,
+                             int64_t steps) {
+    size_t mark = workspace_host_mark(w);
+    float *features = workspace_host(w, (size_t)(out.rows * out.cols) * sizeof *features);
+    for (int64_t i = 0; features && i < out.rows; i++)
+        embed_timestep(features + i * out.cols, i < steps ? timesteps[i] : 0.0f);
+    if (features) tensor_upload(w, out, features);
+    workspace_host_release(w, mark);
+}
+
 static enum status modulate_layers(struct modulation *out, const struct transformer *t,
                                    struct workspace *w, struct tensor temb, struct error *err) {
     struct block_walk *walk;
@@ -190,14 +201,10 @@ enum status modulation_create(struct modulation *out, const struct transformer *
     *out = (struct modulation){.steps = steps};
     out->image = calloc((size_t)t->c.layers, sizeof *out->image);
     out->text = calloc((size_t)t->c.layers, sizeof *out->text);
-    float *features = calloc((size_t)rows, TIME_FEATURES * sizeof *features);
-    if (!out->image || !out->text || !features) {
-        free(features);
+    if (!out->image || !out->text) {
         modulation_destroy(out);
         return fail(err, STATUS_NO_MEMORY, "no memory to plan %lld steps", (long long)steps);
     }
-    for (int64_t i = 0; i < rows; i++)
-        embed_timestep(features + i * TIME_FEATURES, i < steps ? timesteps[i] : 0.0f);
     for (int64_t i = 0; i < t->c.layers; i++) {
         out->image[i] = tensor_take(w, rows, 6 * n);
         out->text[i] = tensor_take(w, rows, 6 * n);
@@ -207,8 +214,7 @@ enum status modulation_create(struct modulation *out, const struct transformer *
     size_t mark = workspace_mark(w);
     struct tensor time = tensor_take(w, rows, TIME_FEATURES), temb = tensor_take(w, rows, n),
                   hidden = tensor_take(w, rows, n);
-    tensor_upload(w, time, features);
-    free(features);
+    upload_timesteps(w, time, timesteps, steps);
     op_linear(w, hidden, time, t->time_in, &(struct epilogue){.activation = ACTIVATION_SILU});
     op_linear(w, temb, hidden, t->time_out, NULL);
     op_silu(w, temb, temb); /* all that reads it wants its SiLU */
@@ -232,15 +238,13 @@ enum status transformer_text_create(struct transformer_text *out, const struct t
     for (int64_t i = 0; i < grid_count; i++) rows += grids[i].height * grids[i].width;
     out->tokens = tensor_take(w, embeds.rows, t->c.width);
     out->angles = tensor_take(w, rows, t->c.head_dim);
-    if (!workspace_is_dry(w)) {
-        float *angles = malloc((size_t)(rows * t->c.head_dim) * sizeof *angles);
-        if (!angles)
-            return fail(err, STATUS_NO_MEMORY, "no memory for %lld positions", (long long)rows);
+    size_t mark = workspace_mark(w), host_mark = workspace_host_mark(w);
+    float *angles = workspace_host(w, (size_t)(rows * t->c.head_dim) * sizeof *angles);
+    if (angles) {
         rotary_joint(angles, &t->c, embeds.rows, grids, grid_count);
         tensor_upload(w, out->angles, angles);
-        free(angles);
     }
-    size_t mark = workspace_mark(w);
+    workspace_host_release(w, host_mark);
     struct tensor normed = tensor_take(w, embeds.rows, embeds.cols);
     op_rms_norm(w, normed, embeds, t->text_norm, NORM_EPS);
     op_linear(w, out->tokens, normed, t->text_in, NULL);

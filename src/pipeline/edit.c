@@ -18,7 +18,8 @@
 #include "pipeline/latents.h"
 #include "pipeline/noise.h"
 
-/* What an edit holds in host memory while it runs.  A dry run has none of it. */
+/* What an edit holds in host memory while it runs.  All but the pictures is the workspace's: NULL in
+ * a dry run. */
 struct host {
     struct picture condition[FIRERED_MAX_PICTURES]; /* resized for the vision tower */
     struct picture vae[FIRERED_MAX_PICTURES];       /* resized for the VAE */
@@ -87,18 +88,12 @@ static void host_free(struct host *h) {
         picture_free(&h->condition[i]);
         picture_free(&h->vae[i]);
     }
-    free(h->pixel_values);
-    free(h->vision_embeds);
-    free(h->latents);
-    free(h->velocity);
-    free(h->negative_velocity);
-    free(h->pixels);
-    free(h->map);
-    *h = (struct host){0};
 }
 
-static enum status host_create(struct host *h, const struct plan *p, const struct model_config *c,
-                               struct error *err) {
+/* Taken first and held to the end. */
+static void host_take(struct run *r) {
+    const struct plan *p = r->plan;
+    const struct model_config *c = r->config;
     int64_t patches = 0, scale = vae_scale(&c->vae), channels = c->transformer.in_channels;
     for (size_t i = 0; i < p->pictures; i++) patches += p->patches[i].height * p->patches[i].width;
     int64_t tokens = patches / (c->vision.merge * c->vision.merge), pixels = largest_pixels(p);
@@ -106,20 +101,16 @@ static enum status host_create(struct host *h, const struct plan *p, const struc
         float **to;
         int64_t n;
     } wanted[] = {
-        {&h->pixel_values, patches * vision_patch_numbers(&c->vision)},
-        {&h->vision_embeds, tokens * c->vision.out_hidden},
-        {&h->latents, (p->noise_tokens + p->picture_tokens) * channels},
-        {&h->velocity, p->noise_tokens * channels},
-        {&h->negative_velocity, p->noise_tokens * channels},
-        {&h->pixels, pixels * 3},
-        {&h->map, pixels / (scale * scale) * c->vae.z},
+        {&r->host.pixel_values, patches * vision_patch_numbers(&c->vision)},
+        {&r->host.vision_embeds, tokens * c->vision.out_hidden},
+        {&r->host.latents, (p->noise_tokens + p->picture_tokens) * channels},
+        {&r->host.velocity, p->noise_tokens * channels},
+        {&r->host.negative_velocity, p->noise_tokens * channels},
+        {&r->host.pixels, pixels * 3},
+        {&r->host.map, pixels / (scale * scale) * c->vae.z},
     };
-    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
-        *wanted[i].to = malloc((size_t)wanted[i].n * sizeof(float));
-        if (!*wanted[i].to)
-            return fail(err, STATUS_NO_MEMORY, "no memory for this edit's pictures");
-    }
-    return STATUS_OK;
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+        *wanted[i].to = workspace_host(r->w, (size_t)wanted[i].n * sizeof(float));
 }
 
 /* ---- preparing pictures ---- */
@@ -180,22 +171,18 @@ static enum status read_prompt(struct run *r, struct tensor hidden,
     const struct language *language = r->engine->model.language;
     int64_t count = (int64_t)prompt->text.ids.count, rest = count - first;
     struct tensor out = tensor_rows(hidden, first, rest);
-    if (workspace_is_dry(r->w))
-        return language_forward(language, r->w, out, NULL, NULL, first, cache, NULL, "", err);
-    float *embeds = malloc((size_t)(rest * r->config->language.hidden) * sizeof *embeds);
-    int32_t *positions = malloc((size_t)(3 * rest) * sizeof *positions);
-    enum status s = embeds && positions
-                        ? embed_prompt(r, embeds, prompt, first, err)
-                        : fail(err, STATUS_NO_MEMORY, "no memory for a prompt of %lld tokens",
-                               (long long)count);
-    for (int64_t axis = 0; axis < 3 && s == STATUS_OK; axis++)
+    size_t mark = workspace_host_mark(r->w);
+    float *embeds =
+        workspace_host(r->w, (size_t)(rest * r->config->language.hidden) * sizeof *embeds);
+    int32_t *positions = workspace_host(r->w, (size_t)(3 * rest) * sizeof *positions);
+    enum status s = embeds ? embed_prompt(r, embeds, prompt, first, err) : STATUS_OK;
+    for (int64_t axis = 0; axis < 3 && positions; axis++)
         memcpy(positions + axis * rest, prompt->positions + axis * count + first,
                (size_t)rest * sizeof *positions);
     if (s == STATUS_OK)
         s = language_forward(language, r->w, out, embeds, positions, first, cache, trace, "cond",
                              err);
-    free(embeds);
-    free(positions);
+    workspace_host_release(r->w, mark);
     return s;
 }
 
@@ -459,15 +446,16 @@ static enum status compute_stages(struct run *r, struct error *err) {
 }
 
 enum status edit_memory(const struct firered *engine, const struct firered_edit *edit,
-                        const struct plan *plan, size_t *bytes, struct error *err) {
+                        const struct plan *plan, struct workspace_size *size, struct error *err) {
     struct run r = {.engine = engine, .edit = edit, .plan = plan, .config = &engine->model.config};
     enum status s = workspace_create_dry(&r.w, engine->compute, err);
     if (s != STATUS_OK) return s;
+    host_take(&r);
     s = compute_stages(&r, err);
-    *bytes = workspace_peak(r.w);
+    *size = workspace_peak(r.w);
     workspace_destroy(r.w);
     /* The result is resized when the workspace is given back, in the memory that it had. */
-    if (*bytes < resizing_bytes(plan)) *bytes = resizing_bytes(plan);
+    if (size->host < resizing_bytes(plan)) size->host = resizing_bytes(plan);
     return s;
 }
 
@@ -503,13 +491,14 @@ enum status edit_run(const struct firered *engine, const struct firered_edit *ed
                     .config = &engine->model.config,
                     .result = result,
                     .trace = trace};
-    size_t bytes = 0;
+    struct workspace_size size = {0};
     double started = clock_now_seconds(), prepare_seconds = 0, resize_seconds = 0;
     enum status s = plan_edit(&plan, engine, edit, err);
-    if (s == STATUS_OK) s = edit_memory(engine, edit, &plan, &bytes, err);
+    if (s == STATUS_OK) s = edit_memory(engine, edit, &plan, &size, err);
     if (s == STATUS_OK)
-        s = workspace_create(&r.w, engine->compute, bytes, edit->cancelled, edit->arg, err);
-    if (s == STATUS_OK) s = host_create(&r.host, &plan, r.config, err);
+        s = workspace_create(&r.w, engine->compute, size, edit->cancelled, edit->arg, err);
+    if (s == STATUS_OK) host_take(&r);
+    if (s == STATUS_OK) s = workspace_check(r.w, err);
     if (s == STATUS_OK) s = resize_pictures(&r, err);
     if (s == STATUS_OK) {
         trace_plan(trace, &plan, &r.host, r.config);

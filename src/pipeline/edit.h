@@ -12,8 +12,8 @@
 enum status edit_run(const struct firered *engine, const struct firered_edit *edit,
                      struct firered_result *result, const struct trace *trace, struct error *err);
 
-/* The bytes of working memory that a planned edit takes at its peak. */
+/* The working memory that a planned edit takes at its peak, on the device and on the host. */
 enum status edit_memory(const struct firered *engine, const struct firered_edit *edit,
-                        const struct plan *plan, size_t *bytes, struct error *err);
+                        const struct plan *plan, struct workspace_size *size, struct error *err);
 
 #endif

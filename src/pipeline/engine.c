@@ -180,12 +180,12 @@ void firered_edit_defaults(const struct firered *e, struct firered_edit *edit) {
 enum status firered_edit_plan(const struct firered *e, const struct firered_edit *edit, int *width,
                               int *height, uint64_t *bytes, struct error *err) {
     struct plan plan;
-    size_t peak = 0;
+    struct workspace_size peak = {0};
     enum status s = plan_edit(&plan, e, edit, err);
     if (s == STATUS_OK) s = edit_memory(e, edit, &plan, &peak, err);
     *width = plan.result.width;
     *height = plan.result.height;
-    *bytes = peak;
+    *bytes = workspace_size_sum(peak);
     plan_free(&plan);
     return s;
 }

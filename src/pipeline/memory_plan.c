@@ -22,8 +22,10 @@ static enum status measure_edit(struct memory_plan *p, const struct firered *e, 
     struct firered_edit edit = {.pictures = &picture, .picture_count = 1};
     firered_edit_defaults(e, &edit);
     struct plan plan;
+    struct workspace_size working = {0};
     enum status s = plan_longest_edit(&plan, e, &edit, err);
-    if (s == STATUS_OK) s = edit_memory(e, &edit, &plan, &p->working, err);
+    if (s == STATUS_OK) s = edit_memory(e, &edit, &plan, &working, err);
+    p->working = workspace_size_sum(working);
     p->width = plan.output.width;
     p->height = plan.output.height;
     plan_free(&plan);

@@ -127,7 +127,9 @@ static void accuracy(struct compute *c) {
         assert_int_equal(compute_pack_linear(c, &l, &m, 1, &zero, PRECISION_FLOAT32, NULL),
                          STATUS_OK);
         assert_int_equal(
-            workspace_create(&w, c, 2 * N * sizeof(float) + (4 << 20), NULL, NULL, NULL),
+            workspace_create(&w, c,
+                             (struct workspace_size){.device = 2 * N * sizeof(float) + (4 << 20)},
+                             NULL, NULL, NULL),
             STATUS_OK);
         struct tensor in = tensor_from(w, x, N, 1), out = tensor_take(w, N, 1);
         op_linear(w, out, in, l, &(struct epilogue){.activation = others[a]});

@@ -32,7 +32,9 @@ static struct workspace *dry(struct compute *c) {
 
 static struct workspace *real(struct compute *c, size_t bytes) {
     struct workspace *w;
-    assert_int_equal(workspace_create(&w, c, bytes, NULL, NULL, NULL), STATUS_OK);
+    assert_int_equal(
+        workspace_create(&w, c, (struct workspace_size){.device = bytes}, NULL, NULL, NULL),
+        STATUS_OK);
     assert_false(workspace_is_dry(w));
     return w;
 }
@@ -60,14 +62,14 @@ static void test_stack(void **state) {
     assert_int_equal(tensor_take(plan, 100, 100).address, mark); /* they count from 0 */
     workspace_release(plan, mark);
     tensor_take(plan, 10, 10);
-    assert_int_equal(workspace_peak(plan), mark + 40000);
+    assert_int_equal(workspace_peak(plan).device, mark + 40000);
     assert_int_equal(workspace_recent_peak(plan), mark + 40000);
     assert_int_equal(workspace_recent_peak(plan), mark + 448); /* what is still in use */
     tensor_take(plan, 1, 16);
     assert_int_equal(workspace_recent_peak(plan), mark + 512);
-    assert_int_equal(workspace_peak(plan), mark + 40000);
+    assert_int_equal(workspace_peak(plan).device, mark + 40000);
 
-    struct workspace *w = real(c, workspace_peak(plan));
+    struct workspace *w = real(c, workspace_peak(plan).device);
     a = tensor_take(w, 3, 5);
     struct tensor b = tensor_take(w, 100, 100);
     assert_true(a.address && a.address % 64 == 0 && b.address && b.address % 64 == 0);
@@ -139,6 +141,68 @@ static void test_views(void **state) {
     compute_destroy(c);
 }
 
+/* The host's arena is planned, taken and limited like the device's, and neither moves the other. */
+static void test_host(void **state) {
+    (void)state;
+    struct compute *c = create();
+    struct workspace *plan = dry(c), *w, *part;
+    size_t mark = workspace_host_mark(plan);
+    assert_null(workspace_host(plan, 1000));
+    workspace_host_release(plan, mark);
+    assert_null(workspace_host(plan, 3));
+    assert_null(workspace_host(plan, 3));
+    tensor_take(plan, 1, 16);
+    struct workspace_size peak = workspace_peak(plan);
+    assert_true(peak.device == 64 && peak.host == 1024);
+    assert_int_equal(workspace_size_sum(peak), 1088);
+    assert_int_equal(workspace_create_part(&part, plan, peak, NULL), STATUS_OK);
+    assert_true(workspace_is_dry(part) && workspace_mark(plan) == 128 &&
+                workspace_host_mark(plan) == 1152);
+    workspace_destroy(part);
+
+    assert_int_equal(workspace_create(&w, c, peak, NULL, NULL, NULL), STATUS_OK);
+    char *a = workspace_host(w, 1), *b = workspace_host(w, 512);
+    assert_true(a && b == a + 64 && (uintptr_t)a % 64 == 0);
+    memset(b, 1, 512);
+    assert_int_equal(workspace_create_part(&part, w, (struct workspace_size){.host = 448}, NULL),
+                     STATUS_OK);
+    char *inside = workspace_host(part, 448);
+    assert_ptr_equal(inside, b + 512);
+    memset(inside, 2, 448); /* to the last byte: the address sanitizer watches */
+    assert_null(workspace_host(part, 1));
+    assert_int_equal(workspace_check(part, NULL), STATUS_INTERNAL);
+    assert_int_equal(workspace_check(w, NULL), STATUS_OK);
+    assert_null(workspace_host(w, 1));
+    assert_int_equal(workspace_check(w, NULL), STATUS_INTERNAL);
+    workspace_destroy(part);
+    workspace_destroy(w);
+    assert_null(workspace_host(plan, SIZE_MAX));
+    assert_int_equal(workspace_check(plan, NULL), STATUS_NO_MEMORY);
+    workspace_destroy(plan);
+    compute_destroy(c);
+}
+
+/* Both arenas count against the device's limit, and are given back to it. */
+static void test_limit(void **state) {
+    (void)state;
+    struct compute *c;
+    assert_int_equal(
+        compute_create(&c, &(struct compute_options){.threads = 1, .memory_limit = 4096}, NULL),
+        STATUS_OK);
+    for (int i = 0; i < 3; i++) {
+        struct workspace *w, *none;
+        struct error err;
+        assert_int_equal(
+            workspace_create(&w, c, (struct workspace_size){1024, 3072}, NULL, NULL, NULL),
+            STATUS_OK);
+        assert_int_equal(
+            workspace_create(&none, c, (struct workspace_size){.host = 64}, NULL, NULL, &err),
+            STATUS_NO_MEMORY);
+        workspace_destroy(w);
+    }
+    compute_destroy(c);
+}
+
 /* On a device whose rows begin at 16 bytes and whose pieces at 256, the plan counts the gaps. */
 static void test_alignment(void **state) {
     (void)state;
@@ -151,7 +215,7 @@ static void test_alignment(void **state) {
     assert_int_equal(tensor_merge_rows(a, 3).rows, -1); /* there are gaps */
     struct tensor b = tensor_take(plan, 100, 1);
     assert_int_equal(b.address, 256);
-    assert_int_equal(workspace_peak(plan), 256 + 1792);
+    assert_int_equal(workspace_peak(plan).device, 256 + 1792);
     assert_int_equal(tensor_of_buffer(plan, tensor_take(plan, 1, 20), 4, 2, 5).stride, 8);
     assert_int_equal(tensor_of_buffer(plan, tensor_take(plan, 1, 20), 5, 2, 5).rows, -1);
     workspace_destroy(plan);
@@ -218,7 +282,7 @@ static void test_overflow(void **state) {
                     tensor_take(w, sizes[i][0], sizes[i][1]);
                 assert_true(workspace_check(w, &err) != STATUS_OK);
                 assert_true(strlen(err.text) > 0);
-                assert_true(workspace_peak(w) <= 4096);
+                assert_true(workspace_peak(w).device <= 4096);
                 workspace_destroy(w);
             }
     /* Many large ones that only together are too much. */
@@ -236,9 +300,12 @@ static void test_absurd_size(void **state) {
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         struct workspace *w;
         struct error err = {{0}};
-        assert_int_equal(workspace_create(&w, c, sizes[i], NULL, NULL, &err), STATUS_NO_MEMORY);
-        assert_null(w);
-        assert_true(strlen(err.text) > 0);
+        for (int which = 0; which < 3; which++) {
+            struct workspace_size size = {which != 1 ? sizes[i] : 64, which != 0 ? sizes[i] : 64};
+            assert_int_equal(workspace_create(&w, c, size, NULL, NULL, &err), STATUS_NO_MEMORY);
+            assert_null(w);
+            assert_true(strlen(err.text) > 0);
+        }
     }
     workspace_destroy(real(c, 0)); /* an edit of nothing needs nothing */
     compute_destroy(c);
@@ -259,9 +326,9 @@ static void test_limited_memory(void **state) {
         setrlimit(RLIMIT_AS, &(struct rlimit){1 << 30, 1 << 30});
         if (compute_create(&c, &(struct compute_options){.threads = 1}, &err) != STATUS_OK)
             _exit(2);
-        if (workspace_create(&w, c, (size_t)2 << 30, NULL, NULL, &err) != STATUS_NO_MEMORY)
-            _exit(3);
-        if (workspace_create(&w, c, (size_t)16 << 20, NULL, NULL, &err) != STATUS_OK) _exit(4);
+        struct workspace_size large = {(size_t)2 << 30, 0}, small = {(size_t)16 << 20, 1 << 20};
+        if (workspace_create(&w, c, large, NULL, NULL, &err) != STATUS_NO_MEMORY) _exit(3);
+        if (workspace_create(&w, c, small, NULL, NULL, &err) != STATUS_OK) _exit(4);
         workspace_destroy(w);
         compute_destroy(c);
         _exit(0);
@@ -283,7 +350,9 @@ static void test_cancellation(void **state) {
     struct workspace *w;
     struct error err = {{0}};
     int asked = 0;
-    assert_int_equal(workspace_create(&w, c, 1024, after_two, &asked, NULL), STATUS_OK);
+    assert_int_equal(
+        workspace_create(&w, c, (struct workspace_size){.device = 1024}, after_two, &asked, NULL),
+        STATUS_OK);
     assert_int_equal(workspace_check(w, &err), STATUS_OK);
     assert_int_equal(workspace_check(w, &err), STATUS_OK);
     assert_int_equal(workspace_check(w, &err), STATUS_CANCELLED);
@@ -471,7 +540,8 @@ static void test_shapes(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_views),           cmocka_unit_test(test_alignment),
-        cmocka_unit_test(test_stack),           cmocka_unit_test(test_beyond_the_plan),
+        cmocka_unit_test(test_stack),           cmocka_unit_test(test_host),
+        cmocka_unit_test(test_limit),           cmocka_unit_test(test_beyond_the_plan),
         cmocka_unit_test(test_overflow),        cmocka_unit_test(test_absurd_size),
         cmocka_unit_test(test_limited_memory),  cmocka_unit_test(test_cancellation),
         cmocka_unit_test(test_weight_bytes),    cmocka_unit_test(test_refused_weights),

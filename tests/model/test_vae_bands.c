@@ -35,14 +35,14 @@ static void close_vae(struct vae_test *t) {
     compute_destroy(t->compute);
 }
 
-/* From `in` to `out`, both of a picture of height x width; the peak of memory. */
+/* From `in` to `out`, both of a picture of height x width; the peak of the device's memory. */
 static size_t run(struct vae_test *t, bool encode, float *out, const float *in, int64_t height,
                   int64_t width) {
     struct workspace *w;
     struct error err = {""};
-    size_t bytes = 0;
+    struct workspace_size size = {0};
     for (int real = 0; real < 2; real++) {
-        enum status s = real ? workspace_create(&w, t->compute, bytes, NULL, NULL, &err)
+        enum status s = real ? workspace_create(&w, t->compute, size, NULL, NULL, &err)
                              : workspace_create_dry(&w, t->compute, &err);
         if (s == STATUS_OK && encode)
             s = vae_encode(t->vae, w, real ? out : NULL, real ? in : NULL, height, width, &err);
@@ -50,11 +50,12 @@ static size_t run(struct vae_test *t, bool encode, float *out, const float *in, 
             s = vae_decode(t->vae, w, real ? out : NULL, real ? in : NULL, height / t->scale,
                            width / t->scale, &err);
         if (s != STATUS_OK) fail_msg("%s", err.text);
-        if (real) assert_int_equal(workspace_peak(w), bytes);
-        bytes = workspace_peak(w);
+        struct workspace_size peak = workspace_peak(w);
+        if (real) assert_memory_equal(&peak, &size, sizeof peak);
+        size = peak;
         workspace_destroy(w);
     }
-    return bytes;
+    return size.device;
 }
 
 static float *numbers(int64_t n) {

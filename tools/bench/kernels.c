@@ -105,9 +105,9 @@ static void measure(struct compute *c, struct bench *b,
     must_be_ok(workspace_create_dry(&w, c, &err), &err);
     work(w, b);
     must_be_ok(workspace_check(w, &err), &err);
-    size_t bytes = workspace_peak(w);
+    struct workspace_size size = workspace_peak(w);
     workspace_destroy(w);
-    must_be_ok(workspace_create(&w, c, bytes, NULL, NULL, &err), &err);
+    must_be_ok(workspace_create(&w, c, size, NULL, NULL, &err), &err);
     work(w, b);
     must_be_ok(workspace_check(w, &err), &err);
     workspace_destroy(w);

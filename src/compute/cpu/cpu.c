@@ -67,6 +67,14 @@ void cpu_release(struct compute *c, uint64_t memory, size_t bytes) {
         munmap(cpu_pointer(memory), bytes);
 }
 
+static void *reserve_host(struct compute *c, size_t bytes) {
+    return cpu_pointer(reserve(c, bytes));
+}
+
+static void release_host(struct compute *c, void *memory, size_t bytes) {
+    cpu_release(c, (uintptr_t)memory, bytes);
+}
+
 static void destroy(struct compute *c) {
     pool_destroy(cpu_of(c)->pool);
     pthread_mutex_destroy(&cpu_of(c)->reserving);
@@ -91,6 +99,8 @@ static const struct backend cpu_backend = {
     .allocate = cpu_allocate,
     .reserve = reserve,
     .release = cpu_release,
+    .reserve_host = reserve_host,
+    .release_host = release_host,
     .upload = upload,
     .download = download,
     .pack_linear = cpu_pack_linear,
