@@ -59,6 +59,15 @@ struct firered_lora {
 
 enum { FIRERED_MAX_PICTURES = 3, FIRERED_MAX_EXAMPLES = 12 };
 
+/* What an edit may ask for: the sides of a size that is asked for, in pixels; steps; guidance_scale,
+ * from 0. */
+enum {
+    FIRERED_MIN_SIDE = 64,
+    FIRERED_MAX_SIDE = 2048,
+    FIRERED_MAX_STEPS = 1000,
+    FIRERED_MAX_GUIDANCE = 30
+};
+
 /* For memory_limit: what the machine and the process's control groups have free at open. */
 #define FIRERED_MEMORY_AUTO UINT64_MAX
 

@@ -16,8 +16,8 @@ static enum status measure(const struct config *config, const struct args *args,
     bool growth = args_last(args, "growth"), dtypes = args_last(args, "dtypes");
     struct bench_request r = {
         .config = config, .side = DEFAULT_SIDE, .steps = DEFAULT_STEPS, .guidance_scale = 1};
-    enum status s =
-        flag_int(args, "size", SIDE_MIN, growth ? SIDE_MAX / 2 : SIDE_MAX, &r.side, err);
+    enum status s = flag_int(args, "size", FIRERED_MIN_SIDE,
+                             growth ? FIRERED_MAX_SIDE / 2 : FIRERED_MAX_SIDE, &r.side, err);
     if (s == STATUS_OK) s = flag_steps(args, &r.steps, err);
     if (s == STATUS_OK) s = flag_guidance(args, &r.guidance_scale, err);
     if (s == STATUS_OK) s = model_place_find(&model, config, err);

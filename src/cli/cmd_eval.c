@@ -50,11 +50,12 @@ static enum status check_item(struct evaluation *e, struct eval_item *item, stru
     item->width = p.width;
     item->height = p.height;
     picture_free(&p);
-    if (item->width % 16 != 0 || item->height % 16 != 0 || item->width < SIDE_MIN ||
-        item->height < SIDE_MIN || item->width > SIDE_MAX || item->height > SIDE_MAX)
+    if (item->width % 16 != 0 || item->height % 16 != 0 || item->width < FIRERED_MIN_SIDE ||
+        item->height < FIRERED_MIN_SIDE || item->width > FIRERED_MAX_SIDE ||
+        item->height > FIRERED_MAX_SIDE)
         return fail(err, STATUS_INVALID,
                     "%.300s has %dx%d pixels: an edit's sides are multiples of 16 from %d to %d",
-                    item->expected, item->width, item->height, SIDE_MIN, SIDE_MAX);
+                    item->expected, item->width, item->height, FIRERED_MIN_SIDE, FIRERED_MAX_SIDE);
     return STATUS_OK;
 }
 

@@ -36,8 +36,9 @@ static enum status read_inputs(struct edit_request *r, const struct args *args, 
 /* --size input|model|WxH, or --width and --height. */
 static enum status read_size(struct edit_request *r, const struct args *args, struct error *err) {
     const char *size = args_last(args, "size");
-    enum status s = flag_int(args, "width", SIDE_MIN, SIDE_MAX, &r->width, err);
-    if (s == STATUS_OK) s = flag_int(args, "height", SIDE_MIN, SIDE_MAX, &r->height, err);
+    enum status s = flag_int(args, "width", FIRERED_MIN_SIDE, FIRERED_MAX_SIDE, &r->width, err);
+    if (s == STATUS_OK)
+        s = flag_int(args, "height", FIRERED_MIN_SIDE, FIRERED_MAX_SIDE, &r->height, err);
     if (s != STATUS_OK) return s;
     if (!r->width != !r->height)
         return fail(err, STATUS_INVALID, "--width and --height go together: give both or none");
@@ -54,8 +55,8 @@ static enum status read_size(struct edit_request *r, const struct args *args, st
     bool good = x && (size_t)(x - size) < sizeof word;
     if (good) {
         snprintf(word, sizeof word, "%.*s", (int)(x - size), size);
-        good = value_int(word, SIDE_MIN, SIDE_MAX, &width) &&
-               value_int(x + 1, SIDE_MIN, SIDE_MAX, &height);
+        good = value_int(word, FIRERED_MIN_SIDE, FIRERED_MAX_SIDE, &width) &&
+               value_int(x + 1, FIRERED_MIN_SIDE, FIRERED_MAX_SIDE, &height);
     }
     r->width = (int)width;
     r->height = (int)height;
@@ -63,7 +64,7 @@ static enum status read_size(struct edit_request *r, const struct args *args, st
     value_show(&shown, size);
     return fail(err, STATUS_INVALID,
                 "--size %s: must be input, model, or WIDTHxHEIGHT with sides from %d to %d",
-                shown.text, SIDE_MIN, SIDE_MAX);
+                shown.text, FIRERED_MIN_SIDE, FIRERED_MAX_SIDE);
 }
 
 /* A random seed has 32 bits only: short enough to be copied by hand. */

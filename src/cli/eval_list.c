@@ -6,6 +6,7 @@
 #include "base/buffer.h"
 #include "cli/flags.h"
 #include "config/values.h"
+#include "firered.h"
 
 enum { LIST_LIMIT = 1 << 26, FIELDS = 4 };
 
@@ -24,17 +25,17 @@ static enum status read_setting(struct eval_item *item, const char *field, struc
     int64_t steps;
     value_show(&shown, field);
     if (strncmp(field, "steps=", 6) == 0) {
-        if (!value_int(field + 6, 1, STEPS_MAX, &steps))
+        if (!value_int(field + 6, 1, FIRERED_MAX_STEPS, &steps))
             return fail(err, STATUS_INVALID, "%s: must be a whole number from 1 to %d", shown.text,
-                        STEPS_MAX);
+                        FIRERED_MAX_STEPS);
         item->steps = (int)steps;
         return STATUS_OK;
     }
     if (strncmp(field, "guidance=", 9) == 0)
-        return value_real(field + 9, 0, GUIDANCE_MAX, &item->guidance)
+        return value_real(field + 9, 0, FIRERED_MAX_GUIDANCE, &item->guidance)
                    ? STATUS_OK
                    : fail(err, STATUS_INVALID, "%s: must be a number from 0 to %d", shown.text,
-                          GUIDANCE_MAX);
+                          FIRERED_MAX_GUIDANCE);
     if (strncmp(field, "seed=", 5) == 0)
         return value_uint64(field + 5, &item->seed)
                    ? STATUS_OK

@@ -1,6 +1,7 @@
 #include "cli/flags.h"
 
 #include "config/values.h"
+#include "firered.h"
 
 enum status flag_int(const struct args *args, const char *flag, int min, int max, int *out,
                      struct error *err) {
@@ -29,9 +30,9 @@ enum status flag_real(const struct args *args, const char *flag, double min, dou
 }
 
 enum status flag_steps(const struct args *args, int *out, struct error *err) {
-    return flag_int(args, "steps", 1, STEPS_MAX, out, err);
+    return flag_int(args, "steps", 1, FIRERED_MAX_STEPS, out, err);
 }
 
 enum status flag_guidance(const struct args *args, double *out, struct error *err) {
-    return flag_real(args, "guidance-scale", 0, GUIDANCE_MAX, out, err);
+    return flag_real(args, "guidance-scale", 0, FIRERED_MAX_GUIDANCE, out, err);
 }

@@ -12,8 +12,6 @@
 #include "config/args.h"
 #include "firered/status.h"
 
-enum { STEPS_MAX = 1000, GUIDANCE_MAX = 30, SIDE_MIN = 64, SIDE_MAX = 2048 };
-
 enum status flag_int(const struct args *args, const char *flag, int min, int max, int *out,
                      struct error *err);
 enum status flag_real(const struct args *args, const char *flag, double min, double max,

@@ -20,9 +20,9 @@ static bool read_sides(struct edit_form *form, struct problem *problem) {
     if (!width->size != !height->size)
         return form_refuse_field(problem, form, width->size ? FIELD_HEIGHT : FIELD_WIDTH,
                                  "width and height must be given both or not at all");
-    return form_read_integer(form, FIELD_WIDTH, EDIT_LEAST_SIDE, EDIT_MOST_SIDE, &form->order.width,
-                             problem) &&
-           form_read_integer(form, FIELD_HEIGHT, EDIT_LEAST_SIDE, EDIT_MOST_SIDE,
+    return form_read_integer(form, FIELD_WIDTH, FIRERED_MIN_SIDE, FIRERED_MAX_SIDE,
+                             &form->order.width, problem) &&
+           form_read_integer(form, FIELD_HEIGHT, FIRERED_MIN_SIDE, FIRERED_MAX_SIDE,
                              &form->order.height, problem);
 }
 

@@ -14,10 +14,6 @@ struct edit_form_kind;
 /* POST /edit and POST /v1/jobs; POST /v1/images/edits. */
 extern const struct edit_form_kind edit_form_plain, edit_form_openai;
 
-/* What width, height and guidance_scale may be. */
-enum { EDIT_LEAST_SIDE = 64, EDIT_MOST_SIDE = 2048 };
-extern const double edit_most_guidance;
-
 /* What is wrong with a request, for its answer. */
 struct problem {
     enum http_error code;

@@ -9,8 +9,6 @@
 #include "http/request_id.h"
 #include "image/decode.h"
 
-const double edit_most_guidance = 30.0;
-
 const char *form_shown(const struct buffer *value) {
     if (value->size > 40) return "something longer";
     for (size_t i = 0; i < value->size; i++)
@@ -54,10 +52,10 @@ static bool read_guidance(const struct edit_form *form, double *guidance, struct
     const struct buffer *v = &form->values[FIELD_GUIDANCE_SCALE];
     double value;
     if (!v->size) return true;
-    if (!form_number(v->data, v->size, &value) || value < 0 || value > edit_most_guidance)
+    if (!form_number(v->data, v->size, &value) || value < 0 || value > FIRERED_MAX_GUIDANCE)
         return form_refuse_field(problem, form, FIELD_GUIDANCE_SCALE,
-                                 "guidance_scale must be a number from 0 to %g, not '%s'",
-                                 edit_most_guidance, form_shown(v));
+                                 "guidance_scale must be a number from 0 to %d, not '%s'",
+                                 FIRERED_MAX_GUIDANCE, form_shown(v));
     *guidance = value;
     return true;
 }
@@ -121,9 +119,9 @@ static bool read_sides(const struct buffer *value, struct edit_order *order) {
     const char *x = memchr(value->data, 'x', value->size);
     if (!x) return false;
     size_t at = (size_t)(x - value->data);
-    if (!form_unsigned(value->data, at, EDIT_MOST_SIDE, &width) || width < EDIT_LEAST_SIDE ||
-        !form_unsigned(x + 1, value->size - at - 1, EDIT_MOST_SIDE, &height) ||
-        height < EDIT_LEAST_SIDE)
+    if (!form_unsigned(value->data, at, FIRERED_MAX_SIDE, &width) || width < FIRERED_MIN_SIDE ||
+        !form_unsigned(x + 1, value->size - at - 1, FIRERED_MAX_SIDE, &height) ||
+        height < FIRERED_MIN_SIDE)
         return false;
     order->width = (int)width;
     order->height = (int)height;
@@ -140,7 +138,7 @@ bool form_read_size(struct edit_form *form, const char *own, struct problem *pro
             problem, form, FIELD_SIZE,
             "size must be input, %s, or WIDTHxHEIGHT with sides from %d to %d, not "
             "'%s'",
-            own, EDIT_LEAST_SIDE, EDIT_MOST_SIDE, form_shown(size));
+            own, FIRERED_MIN_SIDE, FIRERED_MAX_SIDE, form_shown(size));
     return true;
 }
 

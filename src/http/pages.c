@@ -103,8 +103,8 @@ static json_t *limits_json(const struct config *c) {
                      "max_image_pixels", (json_int_t)c->max_image_pixels,
                      "max_steps", c->max_steps,
                      "max_images", FIRERED_MAX_PICTURES,
-                     "side", EDIT_LEAST_SIDE, EDIT_MOST_SIDE,
-                     "max_guidance_scale", edit_most_guidance,
+                     "side", FIRERED_MIN_SIDE, FIRERED_MAX_SIDE,
+                     "max_guidance_scale", (double)FIRERED_MAX_GUIDANCE,
                      "result_ttl_seconds", c->result_ttl_seconds,
                      "result_max_mb", c->result_max_mb);
     /* clang-format on */

@@ -8,9 +8,6 @@
 
 enum {
     SIDE_MULTIPLE = 32, /* of resized pictures */
-    MIN_SIDE = 64,
-    MAX_SIDE = 2048, /* of a requested output */
-    MAX_STEPS = 1000,
     MAX_ASPECT = 200,
     TEMPLATE_TOKENS = 128, /* at most, around pictures and sentence, under Qwen's vocabulary */
 };
@@ -40,21 +37,23 @@ static enum status check_request(const struct firered_edit *e, struct error *err
     }
     if (!e->prompt || utf8_is_blank(e->prompt, strlen(e->prompt)))
         return fail(err, STATUS_INVALID, "the prompt is blank; say in a sentence what to change");
-    if (e->steps < 1 || e->steps > MAX_STEPS)
-        return fail(err, STATUS_INVALID, "steps is %d; it must be 1 to %d", e->steps, MAX_STEPS);
-    if (!isfinite(e->guidance_scale) || e->guidance_scale < 0 || e->guidance_scale > 1000)
-        return fail(err, STATUS_INVALID, "guidance_scale is %g; it must be a number from 0 to 1000",
-                    e->guidance_scale);
+    if (e->steps < 1 || e->steps > FIRERED_MAX_STEPS)
+        return fail(err, STATUS_INVALID, "steps is %d; it must be 1 to %d", e->steps,
+                    FIRERED_MAX_STEPS);
+    if (!isfinite(e->guidance_scale) || e->guidance_scale < 0 ||
+        e->guidance_scale > FIRERED_MAX_GUIDANCE)
+        return fail(err, STATUS_INVALID, "guidance_scale is %g; it must be a number from 0 to %d",
+                    e->guidance_scale, FIRERED_MAX_GUIDANCE);
     if ((e->width == 0) != (e->height == 0))
         return fail(err, STATUS_INVALID, "give both width and height, or none of them");
     if (e->width != 0 && e->input_size)
         return fail(err, STATUS_INVALID,
                     "the input's size and a width and height exclude each other; ask for one");
-    if (e->width != 0 && (e->width < MIN_SIDE || e->height < MIN_SIDE || e->width > MAX_SIDE ||
-                          e->height > MAX_SIDE))
+    if (e->width != 0 && (e->width < FIRERED_MIN_SIDE || e->height < FIRERED_MIN_SIDE ||
+                          e->width > FIRERED_MAX_SIDE || e->height > FIRERED_MAX_SIDE))
         return fail(err, STATUS_INVALID,
                     "the size %dx%d is out of range; a side must be %d to %d pixels", e->width,
-                    e->height, MIN_SIDE, MAX_SIDE);
+                    e->height, FIRERED_MIN_SIDE, FIRERED_MAX_SIDE);
     return STATUS_OK;
 }
 

@@ -31,11 +31,11 @@ static void check(const struct edit_order *o, const struct edit_wishes *wishes) 
     if (!o->prompt || !*o->prompt || !o->negative_prompt) abort();
     if (o->steps < 1 || o->steps > 100) abort();
     if (!isfinite(o->guidance_scale) || o->guidance_scale < 0 ||
-        o->guidance_scale > edit_most_guidance)
+        o->guidance_scale > FIRERED_MAX_GUIDANCE)
         abort();
     if (!o->width != !o->height || (o->width && o->input_size)) abort();
-    if (o->width && (o->width < EDIT_LEAST_SIDE || o->width > EDIT_MOST_SIDE ||
-                     o->height < EDIT_LEAST_SIDE || o->height > EDIT_MOST_SIDE))
+    if (o->width && (o->width < FIRERED_MIN_SIDE || o->width > FIRERED_MAX_SIDE ||
+                     o->height < FIRERED_MIN_SIDE || o->height > FIRERED_MAX_SIDE))
         abort();
     if (o->quality < 0 || o->quality > 100) abort();
     if (wishes->count < 1 || wishes->count > EDIT_MOST_COUNT) abort();
