@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
+#include "base/utf8.h"
 #include "config/options.h"
 #include "config/values.h"
 
@@ -56,14 +56,11 @@ static bool has_control(const char *value) {
     return false;
 }
 
-static bool is_utf8(const char *value) {
-    const utf8proc_uint8_t *p = (const utf8proc_uint8_t *)value;
-    while (*p) {
-        utf8proc_int32_t c;
-        utf8proc_ssize_t n = utf8proc_iterate(p, -1, &c);
-        if (n < 1 || (c < 0x20 && c != '\n' && c != '\t' && c != '\r')) return false;
-        p += n;
-    }
+/* UTF-8 without other control characters than these three. */
+static bool is_plain_text(const char *value, size_t size) {
+    if (!utf8_is_text(value, size)) return false;
+    for (; *value; value++)
+        if ((unsigned char)*value < 0x20 && !strchr("\n\t\r", *value)) return false;
     return true;
 }
 
@@ -106,7 +103,7 @@ static bool is_string_of(enum option_kind kind, const char *value) {
     size_t length = strlen(value);
     switch (kind) {
     case OPTION_PATH: return length <= 4096 && !has_control(value);
-    case OPTION_TEXT: return length <= 65536 && is_utf8(value);
+    case OPTION_TEXT: return length <= 65536 && is_plain_text(value, length);
     case OPTION_SECRET: return length <= 4096 && is_visible_ascii(value);
     case OPTION_HOST: return is_host(value);
     case OPTION_ORIGINS: return length <= 65536 && is_origins(value);

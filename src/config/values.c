@@ -1,6 +1,11 @@
+/*
+ * A value is what the C library reads, where it reads to the end of the text and what it reads
+ * begins as a number does: the rest is what it would read beside that (blanks, hexadecimal, "inf").
+ */
 #include "config/values.h"
 
 #include <errno.h>
+#include <locale.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,11 +50,26 @@ bool value_real(const char *text, double min, double max, double *out) {
     /* strtod also reads hexadecimal, "inf" and "nan": only let through what a decimal number is
      * made of. */
     if (!*text || text[strspn(text, "0123456789.eE+-")] || *text == '+') return false;
+    locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    if (c == (locale_t)0) return false;
     char *end;
-    errno = 0;
-    double x = strtod(text, &end);
-    if (*end || !isfinite(x) || x < min || x > max) return false;
+    double x = strtod_l(text, &end, c);
+    freelocale(c);
+    if (*end || end == text || !isfinite(x) || x < min || x > max) return false;
     *out = x;
+    return true;
+}
+
+bool value_size(const char *text, int min, int max, int *width, int *height) {
+    char word[64];
+    int64_t w, h;
+    size_t at = strcspn(text, "x");
+    if (!text[at] || at >= sizeof word) return false;
+    memcpy(word, text, at);
+    word[at] = '\0';
+    if (!value_int(word, min, max, &w) || !value_int(text + at + 1, min, max, &h)) return false;
+    *width = (int)w;
+    *height = (int)h;
     return true;
 }
 

@@ -18,8 +18,11 @@ bool value_int(const char *text, int64_t min, int64_t max, int64_t *out);
 bool value_uint64(const char *text, uint64_t *out); /* 0 .. 2^64-1 */
 /* Bytes, from 1: digits, and perhaps K, M or G for 1024 and its powers. */
 bool value_bytes(const char *text, uint64_t *out);
-bool value_real(const char *text, double min, double max,
-                double *out); /* decimal, exponent allowed */
+/* [-]digits[.digits][e[+-]digits], where one side of the point may be empty.  The decimal sign is
+ * '.', whatever the locale. */
+bool value_real(const char *text, double min, double max, double *out);
+/* WIDTHxHEIGHT. */
+bool value_size(const char *text, int min, int max, int *width, int *height);
 
 bool value_url(const char *text); /* http:// or https://, a host, visible ASCII */
 

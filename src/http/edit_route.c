@@ -18,7 +18,7 @@ struct edit_request {
 };
 
 void edit_begin(struct request *r) {
-    upload_begin(r, &edit_form_plain);
+    upload_begin(r, FIELD_OF_EDIT);
 }
 
 static void on_gone(void *arg) {
@@ -51,7 +51,7 @@ static void submit(struct request *r, struct edit_request *e) {
 
 /* The body has ended: what the form asks for is queued. */
 static void start(struct request *r) {
-    struct edit_wishes wishes;
+    struct form_options options;
     struct edit_request *e = calloc(1, sizeof *e);
     if (!e) {
         request_refuse(r, HTTP_GPU_OOM,
@@ -64,7 +64,7 @@ static void start(struct request *r) {
     e->job.request_id = r->id;
     e->job.deadline = r->deadline;
     e->job.done = on_done;
-    if (upload_end(r, &e->job.order, &wishes)) submit(r, e);
+    if (upload_end(r, &e->job.order, &options)) submit(r, e);
 }
 
 void edit_headers(struct request *r, const struct edit_order *order, const struct edit_outcome *o) {

@@ -1,96 +1,176 @@
+/*
+ * The parts of a form, as multipart.c finds them.  A part is a row of the table of fields, the file
+ * of a picture, or unknown: the plain form ignores it then, as the backend did that it stands in for;
+ * OpenAI's refuses it, since nobody is to pay for an edit and find out afterwards that half of the
+ * request was ignored.
+ *
+ * Picture bytes are counted against what all requests together may hold, so that many slow uploads
+ * cannot fill the memory.
+ */
 #include "http/form.h"
 
-#include <locale.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
-static bool is_digit(char c) {
-    return c >= '0' && c <= '9';
+#include "http/form_order.h"
+#include "http/multipart.h"
+
+struct form {
+    enum field_place place;
+    struct service *service;
+    struct multipart *multipart;
+    struct buffer values[MAX_FIELDS]; /* by row of the table */
+    bool given[MAX_FIELDS];
+    struct edit_order order;     /* its files */
+    const struct field *current; /* of the part that comes; NULL: unknown */
+    bool image_begun;            /* the current image has had a byte: it counts */
+    bool unnamed_file; /* the current image has an empty file name: a file input left empty, if no
+                          byte comes */
+    enum http_error code; /* of an error in a part, and its field */
+    const char *wrong_field;
+};
+
+/* What a handler of the form's parts said. */
+static bool refuse_part(struct problem *p, const struct form *form, const struct error *why) {
+    *p = (struct problem){form->code, form->wrong_field, *why};
+    return false;
 }
 
-bool form_unsigned(const char *text, size_t size, uint64_t most, uint64_t *out) {
-    uint64_t value = 0;
-    if (size == 0) return false;
-    for (size_t i = 0; i < size; i++) {
-        if (!is_digit(text[i])) return false;
-        uint64_t digit = (uint64_t)(text[i] - '0');
-        if (value > (UINT64_MAX - digit) / 10) return false;
-        value = value * 10 + digit;
+static struct buffer *value_of(struct form *form, const struct field *f) {
+    return &form->values[f - field_table];
+}
+
+/* ---- parts ---- */
+
+static enum status begin_unknown(struct form *form, const char *name, struct error *err) {
+    if (form->place != FIELD_OF_OPENAI) return STATUS_OK;
+    if (strcmp(name, "mask") == 0) {
+        form->wrong_field = "mask";
+        return fail(err, STATUS_INVALID,
+                    "mask is not supported; say in the prompt what to change and what to keep");
     }
-    if (value > most) return false;
-    *out = value;
+    return fail(err, STATUS_INVALID,
+                "'%s' is no parameter of this server's image edits; leave it out (GET /docs lists "
+                "them)",
+                form_shown(name, strlen(name)));
+}
+
+static enum status begin(void *arg, const struct multipart_part *part, struct error *err) {
+    struct form *form = arg;
+    const struct field *f = form->current = field_find(form->place, part->name);
+    form->wrong_field = f ? f->name : NULL;
+    if (!f) return begin_unknown(form, part->name, err);
+    if (f->kind == FIELD_PICTURES) {
+        form->unnamed_file = part->filename && !*part->filename;
+        form->image_begun = false;
+        return STATUS_OK;
+    }
+    bool *given = &form->given[f - field_table];
+    if (part->filename)
+        return fail(err, STATUS_INVALID, "%s must be a text field, not a file", f->name);
+    if (*given) return fail(err, STATUS_INVALID, "%s is given twice", f->name);
+    *given = true;
+    return STATUS_OK;
+}
+
+static enum status append_image(struct form *form, const char *bytes, size_t size,
+                                struct error *err) {
+    struct edit_order *order = &form->order;
+    if (!form->image_begun && order->file_count == FIRERED_MAX_PICTURES)
+        return fail(err, STATUS_INVALID, "image is given more than %d times", FIRERED_MAX_PICTURES);
+    if (!form->image_begun) order->file_count++;
+    form->image_begun = true;
+    if (!service_hold_bytes(form->service, size)) {
+        form->code = HTTP_QUEUE_FULL;
+        return fail(err, STATUS_NO_MEMORY, "too many uploads at once; try again later");
+    }
+    order->held_bytes += size;
+    enum status s = buffer_append(&order->files[order->file_count - 1], bytes, size, NULL);
+    if (s != STATUS_OK) {
+        form->code = HTTP_GPU_OOM;
+        return fail(err, s, "memory does not suffice for this upload; try again later");
+    }
+    return STATUS_OK;
+}
+
+static enum status data(void *arg, const char *bytes, size_t size, struct error *err) {
+    struct form *form = arg;
+    const struct field *f = form->current;
+    if (!f) return STATUS_OK;
+    if (f->kind == FIELD_PICTURES) return append_image(form, bytes, size, err);
+    struct buffer *value = value_of(form, f);
+    if (size > field_max_bytes(f) - value->size)
+        return fail(err, STATUS_INVALID, "%s is longer than %zu bytes", f->name,
+                    field_max_bytes(f));
+    enum status s = buffer_append(value, bytes, size, NULL);
+    if (s != STATUS_OK) {
+        form->code = HTTP_GPU_OOM;
+        return fail(err, s, "memory does not suffice for this form; try again later");
+    }
+    return STATUS_OK;
+}
+
+static enum status end(void *arg, struct error *err) {
+    struct form *form = arg;
+    bool picture = form->current && form->current->kind == FIELD_PICTURES;
+    if (!picture || form->image_begun || form->unnamed_file) return STATUS_OK;
+    form->code = HTTP_INVALID_FILE;
+    return fail(err, STATUS_INVALID, "image is an empty file");
+}
+
+/* ---- a form's life ---- */
+
+bool form_create(struct form **out, enum field_place place, struct service *service,
+                 const char *content_type, struct problem *problem) {
+    char boundary[MULTIPART_MOST_BOUNDARY + 1];
+    struct error why;
+    *out = NULL;
+    if (multipart_boundary(boundary, content_type, &why) != STATUS_OK)
+        return form_refuse(problem, HTTP_INVALID_REQUEST, "%s", why.text);
+    struct form *form = calloc(1, sizeof *form);
+    if (!form)
+        return form_refuse(problem, HTTP_GPU_OOM, "memory does not suffice to read the form");
+    form->place = place;
+    form->service = service;
+    form->code = HTTP_INVALID_REQUEST;
+    struct multipart_handler handler = {begin, data, end, form};
+    if (multipart_create(&form->multipart, boundary, &handler, &why) != STATUS_OK) {
+        free(form);
+        return form_refuse(problem, HTTP_GPU_OOM, "%s", why.text);
+    }
+    *out = form;
     return true;
 }
 
-static size_t skip_digits(const char *text, size_t size, size_t at) {
-    while (at < size && is_digit(text[at])) at++;
-    return at;
+void form_destroy(struct form *form) {
+    if (!form) return;
+    multipart_destroy(form->multipart);
+    for (size_t i = 0; i < MAX_FIELDS; i++) buffer_free(&form->values[i]);
+    edit_order_free(&form->order, form->service);
+    free(form);
 }
 
-static bool is_number(const char *text, size_t size) {
-    size_t at = size && text[0] == '-' ? 1 : 0;
-    size_t whole = skip_digits(text, size, at), digits = whole - at;
-    at = whole;
-    if (at < size && text[at] == '.') {
-        size_t fraction = skip_digits(text, size, at + 1);
-        digits += fraction - (at + 1);
-        at = fraction;
-    }
-    if (digits == 0) return false;
-    if (at < size && (text[at] == 'e' || text[at] == 'E')) {
-        at++;
-        if (at < size && (text[at] == '+' || text[at] == '-')) at++;
-        size_t exponent = skip_digits(text, size, at);
-        if (exponent == at) return false;
-        at = exponent;
-    }
-    return at == size;
+bool form_feed(struct form *form, const char *bytes, size_t size, struct problem *problem) {
+    struct error why;
+    if (multipart_feed(form->multipart, bytes, size, &why) == STATUS_OK) return true;
+    return refuse_part(problem, form, &why);
 }
 
-bool form_number(const char *text, size_t size, double *out) {
-    char copy[65];
-    if (size >= sizeof copy || !is_number(text, size)) return false;
-    memcpy(copy, text, size);
-    copy[size] = '\0';
-    /* The grammar is checked above; strtod rounds correctly, but reads the decimal sign of a
-     * locale: give it "C". */
-    locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (c == (locale_t)0) return false;
-    double value = strtod_l(copy, NULL, c);
-    freelocale(c);
-    if (!isfinite(value)) return false;
-    *out = value;
-    return true;
-}
-
-bool form_is_text(const char *text, size_t size) {
-    const utf8proc_uint8_t *p = (const utf8proc_uint8_t *)text;
-    for (size_t at = 0; at < size;) {
-        utf8proc_int32_t c;
-        utf8proc_ssize_t n = utf8proc_iterate(p + at, (utf8proc_ssize_t)(size - at), &c);
-        if (n < 1 || c == 0) return false;
-        at += (size_t)n;
+bool form_finish(struct form *form, struct edit_order *order, struct form_options *options,
+                 struct problem *problem) {
+    struct error why;
+    form->wrong_field = NULL;
+    if (multipart_finish(form->multipart, &why) != STATUS_OK)
+        return refuse_part(problem, form, &why);
+    if (form->order.file_count == 0) {
+        form_refuse(problem, HTTP_INVALID_FILE,
+                    "image is missing: send a picture file in a field of that name");
+        problem->field = "image";
+        return false;
     }
-    return true;
-}
-
-bool form_is_blank(const char *text, size_t size) {
-    const utf8proc_uint8_t *p = (const utf8proc_uint8_t *)text;
-    for (size_t at = 0; at < size;) {
-        utf8proc_int32_t c;
-        utf8proc_ssize_t n = utf8proc_iterate(p + at, (utf8proc_ssize_t)(size - at), &c);
-        if (n < 1) return false;
-        switch (utf8proc_category(c)) {
-        case UTF8PROC_CATEGORY_ZS:
-        case UTF8PROC_CATEGORY_ZL:
-        case UTF8PROC_CATEGORY_ZP:
-        case UTF8PROC_CATEGORY_CC:
-        case UTF8PROC_CATEGORY_CF: break;
-        default: return false;
-        }
-        at += (size_t)n;
-    }
+    if (!form_order(form->place, form->values, form->service, &form->order, options, problem))
+        return false;
+    *order = form->order;
+    form->order = (struct edit_order){0};
     return true;
 }

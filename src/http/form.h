@@ -1,28 +1,41 @@
 /*
- * form.h - the values of form fields, read strictly.
- *
- * A number is all of the field: no blanks around it, no leading '+', no hexadecimal, no "nan" or
- * "inf", nothing after it.  Leading zeros are harmless and allowed.  The decimal sign is '.',
- * whatever the locale.  Nothing here allocates.
+ * form.h - the forms that ask for an edit: collected while the body arrives, checked when it has
+ * ended.  Which fields there are is config/fields.h's.
  */
 #ifndef HTTP_FORM_H
 #define HTTP_FORM_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "config/fields.h"
+#include "http/reply.h"
+#include "service/service.h"
 
-/* Decimal digits only, at most `most`.  False: *out is as it was. */
-bool form_unsigned(const char *text, size_t size, uint64_t most, uint64_t *out);
+struct form;
 
-/* [-]digits[.digits][e[+-]digits], where one side of the point may be empty; at most 64 characters.
- * Values too large for a double are refused, values too small become 0. */
-bool form_number(const char *text, size_t size, double *out);
+/* What is wrong with a request, for its answer. */
+struct problem {
+    enum http_error code;
+    const char *field; /* whose value it is, else NULL; a constant */
+    struct error why;  /* a sentence for the client */
+};
 
-/* Whether the bytes are UTF-8 (RFC 3629: no surrogates, no overlong forms) without a NUL. */
-bool form_is_text(const char *text, size_t size);
+/* What a form asks for beside the order, which is all that POST /edit and POST /v1/jobs know. */
+struct form_options {
+    int count;   /* pictures to make, from as many seeds in a row */
+    bool stream; /* tell of the progress while they are made */
+};
 
-/* Whether the text, which is UTF-8, has nothing but white space and control characters in it. */
-bool form_is_blank(const char *text, size_t size);
+/* The form of `place`; content_type is the request's; NULL: it has none.  False: refused, and *problem
+ * says why. */
+bool form_create(struct form **out, enum field_place place, struct service *service,
+                 const char *content_type, struct problem *problem);
+void form_destroy(struct form *form); /* NULL is fine */
+
+/* Takes the next bytes of the body, at most what remains of MAX_UPLOAD_MB in all. */
+bool form_feed(struct form *form, const char *bytes, size_t size, struct problem *problem);
+
+/* The body has ended: checks everything that can be checked without decoding a picture, and moves
+ * it into *order, which was empty.  Needs a loaded model, for its defaults. */
+bool form_finish(struct form *form, struct edit_order *order, struct form_options *options,
+                 struct problem *problem);
 
 #endif

@@ -75,10 +75,10 @@ static json_t *ended_json(const struct kept_job *job, json_t *json) {
 
 void job_submit(struct request *r) {
     struct edit_order order = {0};
-    struct edit_wishes wishes;
+    struct form_options options;
     struct kept_job *job;
     struct job_view view;
-    if (!upload_end(r, &order, &wishes)) return;
+    if (!upload_end(r, &order, &options)) return;
     enum service_answer a =
         job_store_submit(service_jobs(r->server->service), &order, r->id, r->deadline, &job);
     if (a != SERVICE_ACCEPTED) {

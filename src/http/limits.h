@@ -41,8 +41,6 @@ static inline struct limits limits_default(void) {
 }
 
 enum {
-    MOST_FIELD_BYTES = 65536, /* prompt and negative_prompt; 1024 tokens are far less */
-    MOST_VALUE_BYTES = 64,    /* numbers and output_format */
     MOST_PART_HEADER_BYTES = 8192,
     MOST_PART_NAME_BYTES = 128,
     MOST_PARTS = 256,

@@ -28,7 +28,7 @@ struct image_edits {
     int holders; /* the request, and the stream where there is one */
 
     struct edit_order order; /* what all have in common; files and texts until the last has them */
-    struct edit_wishes wishes;
+    struct form_options options;
     int64_t deadline; /* of the next one */
     int made;
     struct kept_job *job; /* the one under way; NULL: none */
@@ -110,7 +110,7 @@ static bool next_order(struct image_edits *e, struct edit_order *out) {
     struct edit_order *all = &e->order;
     *out = *all;
     out->seed = all->seed + (uint64_t)e->made;
-    if (e->made + 1 == e->wishes.count) {
+    if (e->made + 1 == e->options.count) {
         memset(all->files, 0, sizeof all->files);
         all->held_bytes = 0;
         all->prompt = all->negative_prompt = NULL;
@@ -164,7 +164,7 @@ static enum status take_picture(struct image_edits *e, struct buffer *out) {
     e->width = o->width;
     e->height = o->height;
     enum status s;
-    if (e->wishes.stream) {
+    if (e->options.stream) {
         s = buffer_append(out, event, sizeof event - 1, NULL);
         if (s == STATUS_OK) s = openai_append_picture(out, completed_json(e, seed), &o->file);
         if (s == STATUS_OK) s = buffer_append(out, "\n\n", 2, NULL);
@@ -192,7 +192,7 @@ static enum advance advance(struct image_edits *e, struct job_view *view, struct
     leave_job(e);
     if (so == FAILED) return so;
     e->made++;
-    if (e->made == e->wishes.count) return MADE_ALL;
+    if (e->made == e->options.count) return MADE_ALL;
     e->deadline = clock_now() + (int64_t)(e->server->config->timeout_seconds * 1e9);
     switch (start_next(e)) {
     case SERVICE_ACCEPTED: return so;
@@ -274,7 +274,7 @@ static void start_stream(struct request *r, struct image_edits *e) {
     pthread_mutex_lock(&e->lock);
     e->stream = stream;
     pthread_mutex_unlock(&e->lock);
-    r->stream_seconds = r->server->config->timeout_seconds * EDIT_MOST_COUNT;
+    r->stream_seconds = r->server->config->timeout_seconds * FIELD_MAX_COUNT;
     reply_events(&r->reply, stream);
     client_watch(r->client, on_gone, e);
 }
@@ -296,7 +296,7 @@ static void answer(struct request *r, struct image_edits *e) {
 }
 
 void image_edits_begin(struct request *r) {
-    upload_begin(r, &edit_form_openai);
+    upload_begin(r, FIELD_OF_OPENAI);
 }
 
 /* Answers, as far as it can be answered already. */
@@ -332,13 +332,13 @@ static void start(struct request *r) {
     memcpy(e->request_id, r->id, sizeof e->request_id);
     e->deadline = r->deadline;
     e->listener = (struct job_listener){.changed = on_changed, .arg = e};
-    if (!upload_end(r, &e->order, &e->wishes)) return;
+    if (!upload_end(r, &e->order, &e->options)) return;
     enum service_answer a = start_next(e);
     if (a != SERVICE_ACCEPTED) {
         upload_refuse(r, a);
         return;
     }
-    if (e->wishes.stream) {
+    if (e->options.stream) {
         start_stream(r, e);
         return;
     }

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "http/assets.h"
-#include "http/edit_form.h"
 #include "service/job_store.h"
 
 void page_health(struct request *r) {

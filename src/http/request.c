@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "http/form.h"
+#include "config/values.h"
 #include "http/openai_reply.h"
 #include "http/routes.h"
 #include "http/upload.h"
@@ -43,7 +43,7 @@ const char *request_header(const struct request *r, const char *name) {
 
 bool request_length(const struct request *r, uint64_t *out) {
     const char *length = request_header(r, "Content-Length");
-    return length && form_unsigned(length, strlen(length), UINT64_MAX, out);
+    return length && value_uint64(length, out);
 }
 
 void request_refuse(struct request *r, enum http_error e, const char *detail) {

@@ -34,7 +34,7 @@ struct server {
 };
 
 struct route;
-struct edit_form;
+struct form;
 enum { ID_IN_PATH_SIZE = 256 };
 
 struct request {
@@ -42,8 +42,8 @@ struct request {
     struct MHD_Connection *connection;
     struct client *client;
     const struct route *route;
-    void *state;            /* the route's own, which it frees; NULL: none */
-    struct edit_form *form; /* upload.h's, while one is read; NULL: none */
+    void *state;       /* the route's own, which it frees; NULL: none */
+    struct form *form; /* upload.h's, while one is read; NULL: none */
     char id[REQUEST_ID_MAX + 1];
     char method[16], path[128];       /* for the log: cut, not cleaned */
     char id_in_path[ID_IN_PATH_SIZE]; /* what stood for the route's {id}; "": it has none */

@@ -42,7 +42,7 @@ static void refuse_size(struct request *r) {
     request_refuse(r, HTTP_PAYLOAD_TOO_LARGE, detail);
 }
 
-void upload_begin(struct request *r, const struct edit_form_kind *kind) {
+void upload_begin(struct request *r, enum field_place place) {
     uint64_t size;
     struct problem problem;
     enum service_answer a = service_would_accept(r->server->service);
@@ -51,8 +51,8 @@ void upload_begin(struct request *r, const struct edit_form_kind *kind) {
     else if (request_header(r, "Content-Length") &&
              (!request_length(r, &size) || size > max_body(r)))
         refuse_size(r);
-    else if (!edit_form_create(&r->form, kind, r->server->service,
-                               request_header(r, "Content-Type"), &problem))
+    else if (!form_create(&r->form, place, r->server->service, request_header(r, "Content-Type"),
+                          &problem))
         refuse_form(r, &problem);
     else if (a == SERVICE_QUEUE_FULL)
         upload_refuse(r, a);
@@ -66,23 +66,20 @@ void upload_body(struct request *r, const char *bytes, size_t size) {
         request_refuse(
             r, HTTP_TIMEOUT,
             "the request took as long to arrive as the server allows for the whole edit");
-    else if (!edit_form_feed(r->form, bytes, size, &problem))
+    else if (!form_feed(r->form, bytes, size, &problem))
         refuse_form(r, &problem);
     if (r->reply.status) upload_free(r); /* the rest of the body is ignored */
 }
 
-bool upload_end(struct request *r, struct edit_order *order, struct edit_wishes *wishes) {
+bool upload_end(struct request *r, struct edit_order *order, struct form_options *options) {
     struct problem problem;
-    bool good = edit_form_finish(r->form, order, &problem);
-    if (good)
-        *wishes = *edit_form_wishes(r->form);
-    else
-        refuse_form(r, &problem);
+    bool good = form_finish(r->form, order, options, &problem);
+    if (!good) refuse_form(r, &problem);
     upload_free(r);
     return good;
 }
 
 void upload_free(struct request *r) {
-    edit_form_destroy(r->form);
+    form_destroy(r->form);
     r->form = NULL;
 }

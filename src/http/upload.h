@@ -8,17 +8,17 @@
 #ifndef HTTP_UPLOAD_H
 #define HTTP_UPLOAD_H
 
-#include "http/edit_form.h"
+#include "http/form.h"
 #include "http/request.h"
 
 /* The head is there: refuses where the service takes no edits, or the body is too large or no form. */
-void upload_begin(struct request *r, const struct edit_form_kind *kind);
+void upload_begin(struct request *r, enum field_place place);
 
 void upload_body(struct request *r, const char *bytes, size_t size);
 
-/* The body is over: moves what the form asks for into *order, which was empty, and *wishes.  False:
+/* The body is over: moves what the form asks for into *order, which was empty, and *options.  False:
  * refused. */
-bool upload_end(struct request *r, struct edit_order *order, struct edit_wishes *wishes);
+bool upload_end(struct request *r, struct edit_order *order, struct form_options *options);
 
 /* Lets go of what came, if anything did. */
 void upload_free(struct request *r);

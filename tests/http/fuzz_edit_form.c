@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "http/edit_form.h"
+#include "http/form.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -26,7 +26,7 @@ static struct service *service(void) {
     return s;
 }
 
-static void check(const struct edit_order *o, const struct edit_wishes *wishes) {
+static void check(const struct edit_order *o, const struct form_options *options) {
     if (o->file_count < 1 || o->file_count > FIRERED_MAX_PICTURES) abort();
     if (!o->prompt || !*o->prompt || !o->negative_prompt) abort();
     if (o->steps < 1 || o->steps > 100) abort();
@@ -38,33 +38,32 @@ static void check(const struct edit_order *o, const struct edit_wishes *wishes) 
                      o->height < FIRERED_MIN_SIDE || o->height > FIRERED_MAX_SIDE))
         abort();
     if (o->quality < 0 || o->quality > 100) abort();
-    if (wishes->count < 1 || wishes->count > EDIT_MOST_COUNT) abort();
+    if (options->count < 1 || options->count > FIELD_MAX_COUNT) abort();
 }
 
-static void read_form(const struct edit_form_kind *kind, const char *body, size_t size,
-                      size_t piece) {
-    struct edit_form *form;
+static void read_form(enum field_place place, const char *body, size_t size, size_t piece) {
+    struct form *form;
+    struct form_options options;
     struct edit_order order = {0};
     struct problem problem = {.why = {""}};
-    bool good =
-        edit_form_create(&form, kind, service(), "multipart/form-data; boundary=b", &problem);
+    bool good = form_create(&form, place, service(), "multipart/form-data; boundary=b", &problem);
     if (!good) abort();
     for (size_t at = 0; at < size && good; at += piece)
-        good = edit_form_feed(form, body + at, size - at < piece ? size - at : piece, &problem);
-    good = good && edit_form_finish(form, &order, &problem);
+        good = form_feed(form, body + at, size - at < piece ? size - at : piece, &problem);
+    good = good && form_finish(form, &order, &options, &problem);
     if (good)
-        check(&order, edit_form_wishes(form));
+        check(&order, &options);
     else if (!problem.why.text[0])
         abort();
     edit_order_free(&order, service());
-    edit_form_destroy(form);
+    form_destroy(form);
     if (service_held_bytes(service()) != 0) abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < 1) return 0;
     size_t piece = data[0] ? data[0] : size;
-    read_form(&edit_form_plain, (const char *)data + 1, size - 1, piece);
-    read_form(&edit_form_openai, (const char *)data + 1, size - 1, piece);
+    read_form(FIELD_OF_EDIT, (const char *)data + 1, size - 1, piece);
+    read_form(FIELD_OF_OPENAI, (const char *)data + 1, size - 1, piece);
     return 0;
 }

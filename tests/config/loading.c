@@ -1,0 +1,48 @@
+#include "support/unit_test.h"
+
+#include "config/loading.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "config/options.h"
+#include "support/files.h"
+
+static char *folder;
+
+int set_up(void **state) {
+    (void)state;
+    for (size_t i = 0; i < option_count; i++) unsetenv(option_table[i].variable);
+    unlink(".env");
+    return 0;
+}
+
+int enter_folder(void **state) {
+    (void)state;
+    folder = temporary_folder();
+    return chdir(folder);
+}
+
+int leave_folder(void **state) {
+    (void)state;
+    int left = chdir("/");
+    remove_folder(folder);
+    return left;
+}
+
+void write_env(const char *text) {
+    write_text(".env", text);
+}
+
+enum status load(struct config *c, struct error *err, const char *const *words) {
+    char *argv[MAX_WORDS + 2] = {(char *)"serve"};
+    int argc = 1;
+    for (; words && *words; words++) argv[argc++] = (char *)*words;
+    err->text[0] = '\0';
+    return config_load(c, argc, argv, err);
+}
+
+void load_good(struct config *c) {
+    struct error err;
+    if (load(c, &err, NULL) != STATUS_OK) fail_msg("refused: %s", err.text);
+}
