@@ -25,6 +25,8 @@ struct backend {
     void *(*reserve_host)(struct compute *c, size_t bytes);
     void (*release_host)(struct compute *c, void *memory, size_t bytes);
     void (*upload)(struct workspace *w, struct tensor out, const float *in);
+    void (*upload_rows)(struct workspace *w, struct tensor out, const struct matrix *table,
+                        const int32_t *rows);
     void (*download)(struct workspace *w, float *out, struct tensor in);
 
     /* into: a workspace for the numbers, or NULL for memory of the linear's own. */
@@ -40,6 +42,7 @@ struct backend {
     /* Bytes of scratch that the operation wants, for the largest operation of its kind. */
     size_t (*linear_scratch)(struct compute *c, struct tensor out, struct tensor in,
                              const struct linear *l);
+    size_t (*rows_scratch)(struct compute *c, struct tensor out);
     size_t (*attention_scratch)(struct compute *c, struct tensor q, struct tensor k,
                                 const struct attention *a);
     size_t (*conv_scratch)(struct compute *c, struct feature_map out, struct feature_map in,
@@ -54,6 +57,8 @@ struct backend {
     void (*channel_norm)(struct workspace *w, struct tensor out, struct tensor in,
                          struct tensor gamma, bool silu);
     void (*copy)(struct workspace *w, struct tensor out, struct tensor in);
+    void (*rows)(struct workspace *w, struct tensor scratch, struct tensor out, struct tensor in,
+                 const int32_t *rows);
     void (*silu)(struct workspace *w, struct tensor out, struct tensor in);
     void (*silu_mul)(struct workspace *w, struct tensor out, struct tensor gate, struct tensor up);
     void (*norm_rotary)(struct workspace *w, struct tensor x, int64_t head_dim,

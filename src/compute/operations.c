@@ -87,6 +87,17 @@ void op_copy(struct workspace *w, struct tensor out, struct tensor in) {
         RUN(w, OPERATION_ELEMENTWISE, 0, 2 * bytes_of(in), w->compute->backend->copy(w, out, in));
 }
 
+void op_rows(struct workspace *w, struct tensor out, struct tensor in, const int32_t *rows) {
+    const struct backend *b = w->compute->backend;
+    bool fit = out.cols == in.cols && out.rows >= 0 && in.rows >= 0;
+    for (int64_t i = 0; fit && !w->dry && i < out.rows; i++) fit = rows[i] < in.rows;
+    if (!sound(w, fit)) return;
+    size_t mark = workspace_mark(w);
+    struct tensor scratch = take_scratch(w, b->rows_scratch(w->compute, out));
+    RUN(w, OPERATION_ELEMENTWISE, 0, 2 * bytes_of(out), b->rows(w, scratch, out, in, rows));
+    workspace_release(w, mark);
+}
+
 void op_silu(struct workspace *w, struct tensor out, struct tensor in) {
     if (sound(w, same_shape(out, in)))
         RUN(w, OPERATION_ELEMENTWISE, 0, 2 * bytes_of(in), w->compute->backend->silu(w, out, in));

@@ -34,6 +34,9 @@ void op_channel_norm(struct workspace *w, struct tensor out, struct tensor in,
                      const struct vector *gamma, bool silu);
 
 void op_copy(struct workspace *w, struct tensor out, struct tensor in);
+/* Row i of out becomes row rows[i] of in; where that is negative it stays as it is.  out and in share
+ * no memory.  rows, on the host, is not read when w is dry. */
+void op_rows(struct workspace *w, struct tensor out, struct tensor in, const int32_t *rows);
 void op_silu(struct workspace *w, struct tensor out, struct tensor in); /* out may be in */
 void op_silu_mul(struct workspace *w, struct tensor out, struct tensor gate,
                  struct tensor up); /* silu(gate) * up */

@@ -81,6 +81,16 @@ void tensor_upload(struct workspace *w, struct tensor out, const float *in) {
     if (is_tensor(w, out) && workspace_is_live(w)) w->compute->backend->upload(w, out, in);
 }
 
+void tensor_upload_rows(struct workspace *w, struct tensor out, const struct matrix *table,
+                        const int32_t *rows) {
+    if (!is_tensor(w, out)) return;
+    bool fit = out.cols == table->cols;
+    for (int64_t i = 0; fit && !w->dry && i < out.rows; i++)
+        fit = rows[i] >= 0 && rows[i] < table->rows;
+    if (!fit) workspace_give_up(w, STATUS_INTERNAL, "a network left one of its tables");
+    if (workspace_is_live(w)) w->compute->backend->upload_rows(w, out, table, rows);
+}
+
 void tensor_download(struct workspace *w, float *out, struct tensor in) {
     if (is_tensor(w, in) && workspace_is_live(w)) w->compute->backend->download(w, out, in);
 }

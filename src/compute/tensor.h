@@ -44,6 +44,11 @@ struct tensor tensor_of_buffer(const struct workspace *w, struct tensor buffer, 
  * when it returns: the caller may write there or free it.  A download is complete when it returns,
  * and so is all that was asked for before it. */
 void tensor_upload(struct workspace *w, struct tensor out, const float *in);
+/* Rows of a table in its stored type, widened on the way: row i of out becomes row rows[i] of the
+ * table.  Dry, the table may lack its data, and rows is not read.  A number that is no row fails the
+ * workspace. */
+void tensor_upload_rows(struct workspace *w, struct tensor out, const struct matrix *table,
+                        const int32_t *rows);
 void tensor_download(struct workspace *w, float *out, struct tensor in);
 
 #endif

@@ -73,18 +73,18 @@ const struct blocks *language_layers(const struct language *m) {
     return m->layers;
 }
 
-enum status language_embed(const struct language *m, float *out, const int32_t *ids, int64_t count,
-                           struct error *err) {
-    int64_t n = m->c.hidden;
-    for (int64_t i = 0; i < count; i++) {
-        if (ids[i] < 0 || ids[i] >= m->c.vocabulary)
+enum status language_embed(const struct language *m, struct workspace *w, struct tensor out,
+                           const int32_t *ids, struct error *err) {
+    const struct matrix table = {.dtype = m->embeddings->dtype,
+                                 .rows = m->c.vocabulary,
+                                 .cols = m->c.hidden,
+                                 .data = m->embeddings->data};
+    for (int64_t i = 0; i < out.rows && !workspace_is_dry(w); i++)
+        if (ids[i] < 0 || ids[i] >= table.rows)
             return fail(err, STATUS_INVALID,
                         "the tokenizer has token %d, but the text encoder's vocabulary has %lld",
-                        (int)ids[i], (long long)m->c.vocabulary);
-        const char *row = (const char *)m->embeddings->data +
-                          dtype_bytes(m->embeddings->dtype, (size_t)ids[i] * (size_t)n);
-        floats_from(out + i * n, row, m->embeddings->dtype, (size_t)n);
-    }
+                        (int)ids[i], (long long)table.rows);
+    tensor_upload_rows(w, out, &table, ids);
     return STATUS_OK;
 }
 
@@ -148,29 +148,26 @@ static void feed_forward(const struct language *m, const struct layer *l, struct
     workspace_release(w, mark);
 }
 
-static void upload_inputs(const struct language *m, struct workspace *w, struct tensor x,
-                          struct tensor angles, const float *embeds, const int32_t *positions) {
+static void upload_angles(const struct language *m, struct workspace *w, struct tensor angles,
+                          const int32_t *positions) {
     size_t mark = workspace_host_mark(w);
     float *host = workspace_host(w, (size_t)(angles.rows * angles.cols) * sizeof *host);
     if (host) {
         rotary_language(host, &m->c, positions, angles.rows);
         tensor_upload(w, angles, host);
-        tensor_upload(w, x, embeds);
     }
     workspace_host_release(w, mark);
 }
 
-enum status language_forward(const struct language *m, struct workspace *w, struct tensor hidden,
-                             const float *embeds, const int32_t *positions, int64_t first,
-                             struct language_cache *cache, const struct trace *trace,
-                             const char *tag, struct error *err) {
+enum status language_forward(const struct language *m, struct workspace *w, struct tensor x,
+                             const int32_t *positions, int64_t first, struct language_cache *cache,
+                             const struct trace *trace, const char *tag, struct error *err) {
     size_t mark = workspace_mark(w);
-    struct tensor x = tensor_take(w, hidden.rows, m->c.hidden),
-                  normed = tensor_take(w, hidden.rows, m->c.hidden);
-    struct tensor angles = tensor_take(w, hidden.rows, m->c.head_dim);
+    struct tensor normed = tensor_take(w, x.rows, m->c.hidden);
+    struct tensor angles = tensor_take(w, x.rows, m->c.head_dim);
     struct block_walk *walk = NULL;
     const void *layer;
-    upload_inputs(m, w, x, angles, embeds, positions);
+    upload_angles(m, w, angles, positions);
     enum status s = block_walk_start(&walk, m->layers, w, err);
     for (int64_t i = 0; i < m->c.layers && s == STATUS_OK; i++) {
         if ((s = block_walk_next(walk, &layer, err)) != STATUS_OK) break;
@@ -180,8 +177,8 @@ enum status language_forward(const struct language *m, struct workspace *w, stru
         s = workspace_check(w, err);
     }
     block_walk_end(walk);
-    op_rms_norm(w, hidden, x, m->norm, (float)m->c.rms_eps);
-    trace_tensor(trace, w, hidden, "%s.hidden.%d", tag, (int)m->c.layers);
+    op_rms_norm(w, x, x, m->norm, (float)m->c.rms_eps);
+    trace_tensor(trace, w, x, "%s.hidden.%d", tag, (int)m->c.layers);
     workspace_release(w, mark);
     return s;
 }

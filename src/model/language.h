@@ -25,10 +25,10 @@ enum status language_load(struct language **out, const struct language_config *c
 const struct blocks *language_layers(const struct language *m);
 void language_destroy(struct language *m);
 
-/* Embeddings of token ids, on the host: out [count, hidden].  An id beyond the vocabulary is
- * STATUS_INVALID. */
-enum status language_embed(const struct language *m, float *out, const int32_t *ids, int64_t count,
-                           struct error *err);
+/* Embeddings of out.rows token ids: out [ids, hidden].  An id beyond the vocabulary is
+ * STATUS_INVALID.  ids may be NULL in a dry workspace. */
+enum status language_embed(const struct language *m, struct workspace *w, struct tensor out,
+                           const int32_t *ids, struct error *err);
 
 /* Keys and values of every layer, in the workspace, for up to `room` tokens. */
 struct language_cache {
@@ -39,14 +39,12 @@ enum status language_cache_create(struct language_cache *out, const struct langu
                                   struct workspace *w, int64_t room, struct error *err);
 void language_cache_destroy(struct language_cache *c);
 
-/* The last hidden states, after the final norm, of tokens first .. first + hidden.rows - 1, into
- * `hidden`.  The cache must hold tokens 0 .. first - 1, from an earlier call, and holds these
- * too afterwards. embeds: [hidden.rows, hidden size] and positions: [3][hidden.rows], of these
- * tokens, on the host; NULL in a dry workspace.  trace: shows every layer's input as
- * "TAG.hidden.N". */
-enum status language_forward(const struct language *m, struct workspace *w, struct tensor hidden,
-                             const float *embeds, const int32_t *positions, int64_t first,
-                             struct language_cache *cache, const struct trace *trace,
-                             const char *tag, struct error *err);
+/* Makes of the embeddings of tokens first .. first + x.rows - 1 in x [tokens, hidden] their last
+ * hidden states, after the final norm.  The cache must hold tokens 0 .. first - 1, from an earlier
+ * call, and holds these too afterwards.  positions: [3][x.rows], of these tokens, on the host; NULL
+ * in a dry workspace.  trace: shows every layer's input as "TAG.hidden.N". */
+enum status language_forward(const struct language *m, struct workspace *w, struct tensor x,
+                             const int32_t *positions, int64_t first, struct language_cache *cache,
+                             const struct trace *trace, const char *tag, struct error *err);
 
 #endif

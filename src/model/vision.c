@@ -143,6 +143,7 @@ const struct blocks *vision_layers(const struct vision *v) {
 struct arrangement {
     int64_t tokens;              /* merge x merge patches each */
     int32_t *order;              /* [tokens] the reading-order number of the token at each place */
+    int32_t *places;             /* [tokens] the place of each token in reading order */
     int32_t *positions;          /* [2][patches] row and column of the patch at each place */
     int32_t *windows, *pictures; /* first patch of each window and picture, and the end */
     size_t window_count, picture_count;
@@ -150,6 +151,7 @@ struct arrangement {
 
 static void arrangement_free(struct arrangement *a) {
     free(a->order);
+    free(a->places);
     free(a->positions);
     free(a->windows);
     free(a->pictures);
@@ -177,11 +179,12 @@ static enum status arrange(struct arrangement *a, const struct vision_config *c,
     int64_t unit = c->merge * c->merge, side = c->window / c->merge / c->patch;
     *a = (struct arrangement){.tokens = vision_tokens(c, grids, count)};
     a->order = calloc((size_t)a->tokens, sizeof *a->order);
+    a->places = calloc((size_t)a->tokens, sizeof *a->places);
     a->positions = calloc((size_t)(2 * a->tokens * unit), sizeof *a->positions);
     a->windows =
         calloc((size_t)a->tokens + 1, sizeof *a->windows); /* a window has at least one token */
     a->pictures = calloc((size_t)count + 1, sizeof *a->pictures);
-    if (!a->order || !a->positions || !a->windows || !a->pictures) {
+    if (!a->order || !a->places || !a->positions || !a->windows || !a->pictures) {
         fail(err, STATUS_NO_MEMORY, "no memory to arrange %lld picture tokens",
              (long long)a->tokens);
         arrangement_free(a);
@@ -195,36 +198,27 @@ static enum status arrange(struct arrangement *a, const struct vision_config *c,
                 place_window(a, c, grids[g], first, y, x, side, &place);
         a->pictures[++a->picture_count] = (int32_t)(place * unit);
     }
+    for (int64_t i = 0; i < a->tokens; i++) a->places[a->order[i]] = (int32_t)i;
     return STATUS_OK;
-}
-
-/* Token-sized rows of `numbers` between reading order and window order. */
-static void reorder(float *out, const float *in, const struct arrangement *a, int64_t numbers,
-                    bool back) {
-    for (int64_t i = 0; i < a->tokens; i++) {
-        int64_t from = back ? i : a->order[i], to = back ? a->order[i] : i;
-        memcpy(out + to * numbers, in + from * numbers, (size_t)numbers * sizeof *out);
-    }
 }
 
 /* ---- forward ---- */
 
-static enum status upload_inputs(const struct vision_config *c, struct workspace *w,
-                                 struct tensor pixels, struct tensor angles,
-                                 const float *pixel_values, const struct arrangement *a,
-                                 struct error *err) {
-    if (workspace_is_dry(w)) return STATUS_OK;
-    float *host =
-        malloc((size_t)(pixels.rows * (pixels.cols > angles.cols ? pixels.cols : angles.cols)) *
-               sizeof *host);
-    if (!host)
-        return fail(err, STATUS_NO_MEMORY, "no memory for %lld patches", (long long)pixels.rows);
-    reorder(host, pixel_values, a, pixels.cols * c->merge * c->merge, false);
-    tensor_upload(w, pixels, host);
-    rotary_vision(host, c, a->positions, angles.rows);
-    tensor_upload(w, angles, host);
-    free(host);
-    return STATUS_OK;
+/* Patches and their angles, in window order. */
+static void upload_inputs(const struct vision_config *c, struct workspace *w, struct tensor pixels,
+                          struct tensor angles, const float *pixel_values,
+                          const struct arrangement *a) {
+    struct tensor tokens = tensor_merge_rows(pixels, c->merge * c->merge);
+    const struct matrix stored = {
+        .dtype = DTYPE_F32, .rows = tokens.rows, .cols = tokens.cols, .data = pixel_values};
+    tensor_upload_rows(w, tokens, &stored, a->order);
+    size_t mark = workspace_host_mark(w);
+    float *host = workspace_host(w, (size_t)(angles.rows * angles.cols) * sizeof *host);
+    if (host) {
+        rotary_vision(host, c, a->positions, angles.rows);
+        tensor_upload(w, angles, host);
+    }
+    workspace_host_release(w, mark);
 }
 
 static void run_layer(const struct vision *v, const struct layer *l, int64_t i, struct workspace *w,
@@ -260,20 +254,7 @@ static void run_layer(const struct vision *v, const struct layer *l, int64_t i, 
     workspace_release(w, mark);
 }
 
-static enum status download_tokens(struct workspace *w, float *embeds, struct tensor tokens,
-                                   const struct arrangement *a, struct error *err) {
-    if (workspace_is_dry(w)) return STATUS_OK;
-    float *host = malloc((size_t)(tokens.rows * tokens.cols) * sizeof *host);
-    if (!host)
-        return fail(err, STATUS_NO_MEMORY, "no memory for %lld picture tokens",
-                    (long long)tokens.rows);
-    tensor_download(w, host, tokens);
-    reorder(embeds, host, a, tokens.cols, true);
-    free(host);
-    return STATUS_OK;
-}
-
-enum status vision_forward(const struct vision *v, struct workspace *w, float *embeds,
+enum status vision_forward(const struct vision *v, struct workspace *w, struct tensor embeds,
                            const float *pixel_values, const struct patch_grid *grids, int64_t count,
                            struct error *err) {
     const struct vision_config *c = &v->c;
@@ -286,13 +267,13 @@ enum status vision_forward(const struct vision *v, struct workspace *w, float *e
                   angles = tensor_take(w, patches, c->head_dim);
     size_t inner = workspace_mark(w);
     struct tensor pixels = tensor_take(w, patches, vision_patch_numbers(c));
-    s = upload_inputs(c, w, pixels, angles, pixel_values, &a, err);
+    upload_inputs(c, w, pixels, angles, pixel_values, &a);
     op_linear(w, x, pixels, v->patch_embed, NULL);
     workspace_release(w, inner);
 
     struct block_walk *walk = NULL;
     const void *layer;
-    if (s == STATUS_OK) s = block_walk_start(&walk, v->layers, w, err);
+    s = block_walk_start(&walk, v->layers, w, err);
     for (int64_t i = 0; i < c->layers && s == STATUS_OK; i++) {
         if ((s = block_walk_next(walk, &layer, err)) != STATUS_OK) break;
         run_layer(v, layer, i, w, x, angles, &a);
@@ -307,7 +288,7 @@ enum status vision_forward(const struct vision *v, struct workspace *w, float *e
         op_linear(w, merged, tensor_merge_rows(x, unit), v->merger_in,
                   &(struct epilogue){.activation = ACTIVATION_GELU});
         op_linear(w, tokens, merged, v->merger_out, NULL);
-        s = download_tokens(w, embeds, tokens, &a, err);
+        op_rows(w, embeds, tokens, a.places);
     }
     workspace_release(w, mark);
     arrangement_free(&a);

@@ -44,9 +44,9 @@ enum status vision_load(struct vision **out, const struct vision_config *c, int6
 const struct blocks *vision_layers(const struct vision *v);
 void vision_destroy(struct vision *v);
 
-/* embeds [vision_tokens, out_hidden] on the host, in reading order, for pixel_values on the
- * host.  Both may be NULL in a dry workspace. */
-enum status vision_forward(const struct vision *v, struct workspace *w, float *embeds,
+/* embeds [vision_tokens, out_hidden], in reading order, for pixel_values on the host, which may be
+ * NULL in a dry workspace. */
+enum status vision_forward(const struct vision *v, struct workspace *w, struct tensor embeds,
                            const float *pixel_values, const struct patch_grid *grids, int64_t count,
                            struct error *err);
 

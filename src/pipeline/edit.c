@@ -24,7 +24,6 @@ struct host {
     struct picture condition[FIRERED_MAX_PICTURES]; /* resized for the vision tower */
     struct picture vae[FIRERED_MAX_PICTURES];       /* resized for the VAE */
     float *pixel_values;                            /* [patches, patch numbers] */
-    float *vision_embeds;                           /* [picture tokens of the prompt, hidden] */
     float *latents;                                 /* packed: the noise, then the pictures */
     float *velocity, *negative_velocity;
     float *pixels; /* the largest picture as floats */
@@ -96,13 +95,12 @@ static void host_take(struct run *r) {
     const struct model_config *c = r->config;
     int64_t patches = 0, scale = vae_scale(&c->vae), channels = c->transformer.in_channels;
     for (size_t i = 0; i < p->pictures; i++) patches += p->patches[i].height * p->patches[i].width;
-    int64_t tokens = patches / (c->vision.merge * c->vision.merge), pixels = largest_pixels(p);
+    int64_t pixels = largest_pixels(p);
     struct {
         float **to;
         int64_t n;
     } wanted[] = {
         {&r->host.pixel_values, patches * vision_patch_numbers(&c->vision)},
-        {&r->host.vision_embeds, tokens * c->vision.out_hidden},
         {&r->host.latents, (p->noise_tokens + p->picture_tokens) * channels},
         {&r->host.velocity, p->noise_tokens * channels},
         {&r->host.negative_velocity, p->noise_tokens * channels},
@@ -144,44 +142,48 @@ static enum status resize_pictures(struct run *r, struct error *err) {
 
 /* ---- encoding the prompts ---- */
 
+/* Which row of the pictures' embeddings stands in the place of each token from `first` on; -1: none. */
+static void find_pictures(const struct run *r, int32_t *rows, const struct token_ids *ids,
+                          int64_t first) {
+    int32_t image_pad = tokenizer_token_id(r->engine->tokenizer, "<|image_pad|>"), picture = 0;
+    for (int64_t i = 0; i < (int64_t)ids->count; i++) {
+        int32_t row = ids->ids[i] == image_pad ? picture++ : -1;
+        if (i >= first) rows[i - first] = row;
+    }
+}
+
 /* Embeddings of a prompt's tokens from `first` on, with the pictures' embeddings in the places kept
  * for them. */
-static enum status embed_prompt(const struct run *r, float *out, const struct plan_prompt *prompt,
-                                int64_t first, struct error *err) {
+static enum status embed_prompt(const struct run *r, struct tensor out,
+                                const struct plan_prompt *prompt, int64_t first,
+                                struct tensor pictures, struct error *err) {
     const struct token_ids *ids = &prompt->text.ids;
-    int32_t image_pad = tokenizer_token_id(r->engine->tokenizer, "<|image_pad|>");
-    int64_t hidden = r->config->language.hidden, picture = 0;
-    enum status s = language_embed(r->engine->model.language, out, ids->ids + first,
-                                   (int64_t)ids->count - first, err);
-    for (size_t i = 0; i < ids->count && s == STATUS_OK; i++) {
-        if (ids->ids[i] != image_pad) continue;
-        if ((int64_t)i >= first)
-            memcpy(out + ((int64_t)i - first) * hidden, r->host.vision_embeds + picture * hidden,
-                   (size_t)hidden * sizeof *out);
-        picture++;
-    }
+    size_t mark = workspace_host_mark(r->w);
+    int32_t *rows = workspace_host(r->w, (size_t)out.rows * sizeof *rows);
+    if (rows) find_pictures(r, rows, ids, first);
+    enum status s = language_embed(r->engine->model.language, r->w, out,
+                                   ids->ids ? ids->ids + first : NULL, err);
+    if (s == STATUS_OK) op_rows(r->w, out, pictures, rows);
+    workspace_host_release(r->w, mark);
     return s;
 }
 
 /* Hidden states of tokens `first` and on; those before are in the cache. */
 static enum status read_prompt(struct run *r, struct tensor hidden,
                                const struct plan_prompt *prompt, int64_t first,
-                               struct language_cache *cache, const struct trace *trace,
-                               struct error *err) {
-    const struct language *language = r->engine->model.language;
+                               struct tensor pictures, struct language_cache *cache,
+                               const struct trace *trace, struct error *err) {
     int64_t count = (int64_t)prompt->text.ids.count, rest = count - first;
-    struct tensor out = tensor_rows(hidden, first, rest);
+    struct tensor x = tensor_rows(hidden, first, rest);
     size_t mark = workspace_host_mark(r->w);
-    float *embeds =
-        workspace_host(r->w, (size_t)(rest * r->config->language.hidden) * sizeof *embeds);
     int32_t *positions = workspace_host(r->w, (size_t)(3 * rest) * sizeof *positions);
-    enum status s = embeds ? embed_prompt(r, embeds, prompt, first, err) : STATUS_OK;
     for (int64_t axis = 0; axis < 3 && positions; axis++)
         memcpy(positions + axis * rest, prompt->positions + axis * count + first,
                (size_t)rest * sizeof *positions);
+    enum status s = embed_prompt(r, x, prompt, first, pictures, err);
     if (s == STATUS_OK)
-        s = language_forward(language, r->w, out, embeds, positions, first, cache, trace, "cond",
-                             err);
+        s = language_forward(r->engine->model.language, r->w, x, positions, first, cache, trace,
+                             "cond", err);
     workspace_host_release(r->w, mark);
     return s;
 }
@@ -192,25 +194,24 @@ static enum status encode_prompts(struct run *r, struct tensor positive, struct 
                                   struct error *err) {
     const struct plan *p = r->plan;
     const struct model *m = &r->engine->model;
-    enum status s = vision_forward(m->vision, r->w, r->host.vision_embeds, r->host.pixel_values,
-                                   p->patches, (int64_t)p->pictures, err);
+    int64_t tokens = vision_tokens(&r->config->vision, p->patches, (int64_t)p->pictures);
+    size_t mark = workspace_mark(r->w);
+    struct tensor pictures = tensor_take(r->w, tokens, r->config->vision.out_hidden);
+    enum status s = vision_forward(m->vision, r->w, pictures, r->host.pixel_values, p->patches,
+                                   (int64_t)p->pictures, err);
     if (s != STATUS_OK) return s;
     charge(r, FIRERED_PHASE_VISION);
-    int64_t tokens = vision_tokens(&r->config->vision, p->patches, (int64_t)p->pictures);
-    if (r->trace)
-        r->trace->floats(r->trace->arg, "cond.vision_embeds", r->host.vision_embeds, tokens,
-                         positive.cols);
-    if (r->trace && p->guided) /* the same: the tower does not see the prompt */
-        r->trace->floats(r->trace->arg, "uncond.vision_embeds", r->host.vision_embeds, tokens,
-                         positive.cols);
-    size_t mark = workspace_mark(r->w);
+    trace_tensor(r->trace, r->w, pictures, "cond.vision_embeds");
+    if (p->guided) /* the same: the tower does not see the prompt */
+        trace_tensor(r->trace, r->w, pictures, "uncond.vision_embeds");
     struct language_cache cache;
     int64_t room = positive.rows > negative.rows ? positive.rows : negative.rows;
     s = language_cache_create(&cache, m->language, r->w, room, err);
-    if (s == STATUS_OK) s = read_prompt(r, positive, &p->positive, 0, &cache, r->trace, err);
+    if (s == STATUS_OK)
+        s = read_prompt(r, positive, &p->positive, 0, pictures, &cache, r->trace, err);
     if (s == STATUS_OK && p->guided) {
         op_copy(r->w, tensor_rows(negative, 0, p->shared), tensor_rows(positive, 0, p->shared));
-        s = read_prompt(r, negative, &p->negative, p->shared, &cache, NULL, err);
+        s = read_prompt(r, negative, &p->negative, p->shared, pictures, &cache, NULL, err);
     }
     language_cache_destroy(&cache);
     workspace_release(r->w, mark);

@@ -87,6 +87,15 @@ static void upload(struct workspace *w, struct tensor out, const float *in) {
         memcpy(cpu_row(out, r), in + r * out.cols, (size_t)out.cols * sizeof *in);
 }
 
+static void upload_rows(struct workspace *w, struct tensor out, const struct matrix *table,
+                        const int32_t *rows) {
+    (void)w;
+    size_t bytes = dtype_bytes(table->dtype, (size_t)table->cols);
+    for (int64_t r = 0; r < out.rows; r++)
+        floats_from(cpu_row(out, r), (const char *)table->data + (size_t)rows[r] * bytes,
+                    table->dtype, (size_t)out.cols);
+}
+
 static void download(struct workspace *w, float *out, struct tensor in) {
     (void)w;
     for (int64_t r = 0; r < in.rows; r++)
@@ -102,6 +111,7 @@ static const struct backend cpu_backend = {
     .reserve_host = reserve_host,
     .release_host = release_host,
     .upload = upload,
+    .upload_rows = upload_rows,
     .download = download,
     .pack_linear = cpu_pack_linear,
     .pack_conv = cpu_pack_conv,
@@ -115,6 +125,8 @@ static const struct backend cpu_backend = {
     .layer_norm_modulate = cpu_layer_norm_modulate,
     .channel_norm = cpu_channel_norm,
     .copy = cpu_copy,
+    .rows_scratch = cpu_rows_scratch,
+    .rows = cpu_rows,
     .silu = cpu_silu,
     .silu_mul = cpu_silu_mul,
     .norm_rotary = cpu_norm_rotary,

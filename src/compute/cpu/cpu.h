@@ -108,6 +108,9 @@ void cpu_layer_norm_modulate(struct workspace *w, struct tensor out, struct tens
 void cpu_channel_norm(struct workspace *w, struct tensor out, struct tensor in, struct tensor gamma,
                       bool silu);
 void cpu_copy(struct workspace *w, struct tensor out, struct tensor in);
+size_t cpu_rows_scratch(struct compute *c, struct tensor out);
+void cpu_rows(struct workspace *w, struct tensor scratch, struct tensor out, struct tensor in,
+              const int32_t *rows);
 void cpu_silu(struct workspace *w, struct tensor out, struct tensor in);
 void cpu_silu_mul(struct workspace *w, struct tensor out, struct tensor gate, struct tensor up);
 void cpu_norm_rotary(struct workspace *w, struct tensor x, int64_t head_dim,

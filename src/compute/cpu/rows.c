@@ -11,6 +11,7 @@ struct rows_job {
     const struct kernels *k;
     struct tensor out, in, other;
     const float *weight, *shift;
+    const int32_t *rows;
     float eps;
     bool silu;
     int64_t head_dim;
@@ -89,6 +90,23 @@ static void copy_row(const struct rows_job *j, int64_t r) {
 
 void cpu_copy(struct workspace *w, struct tensor out, struct tensor in) {
     run_rows(w, &(struct rows_job){.out = out, .in = in, .row = copy_row});
+}
+
+static void numbered_row(const struct rows_job *j, int64_t r) {
+    if (j->rows[r] < 0) return;
+    memcpy(cpu_row(j->out, r), cpu_row(j->in, j->rows[r]), (size_t)j->in.cols * sizeof(float));
+}
+
+size_t cpu_rows_scratch(struct compute *c, struct tensor out) {
+    (void)c;
+    (void)out;
+    return 0;
+}
+
+void cpu_rows(struct workspace *w, struct tensor scratch, struct tensor out, struct tensor in,
+              const int32_t *rows) {
+    (void)scratch;
+    run_rows(w, &(struct rows_job){.out = out, .in = in, .rows = rows, .row = numbered_row});
 }
 
 static void silu_row(const struct rows_job *j, int64_t r) {
