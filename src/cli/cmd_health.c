@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "cli/commands.h"
-#include "cli/http_client.h"
 #include "config/options.h"
+#include "net/http_client.h"
 
 static const double PATIENCE_SECONDS = 5;
 

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "cli/event_reader.h"
+#include "cli/interrupt.h"
 
 enum { MOST_RECONNECTS = 5 };
 static const double ASK_SECONDS = 60; /* for an answer that needs no waiting */
@@ -26,6 +27,28 @@ struct following {
 };
 
 /* ---- the request ---- */
+
+static bool interrupted(void *arg) {
+    (void)arg;
+    return interrupt_requested();
+}
+
+/* The sentence of an answer that is an error: the service's own "detail" where it has one, and the
+ * request id. */
+static enum status refused(const struct http_exchange *e, struct error *err) {
+    const char *detail = NULL, *id = NULL;
+    json_t *root = e->body.data ? json_loadb(e->body.data, e->body.size, 0, NULL) : NULL;
+    if (root) json_unpack(root, "{s?:s, s?:s}", "detail", &detail, "request_id", &id);
+    if (detail && id)
+        fail(err, STATUS_IO, "the server refuses: %.300s (request %.100s)", detail, id);
+    else if (detail)
+        fail(err, STATUS_IO, "the server refuses: %.400s", detail);
+    else
+        fail(err, STATUS_IO, "the server answers with status %d, and not in firered's way",
+             e->status);
+    json_decref(root);
+    return STATUS_IO;
+}
 
 static bool add_text(curl_mime *form, const char *name, const char *value) {
     curl_mimepart *part = curl_mime_addpart(form);
@@ -72,11 +95,12 @@ static bool fill_form(curl_mime *form, const struct edit_request *r, const struc
 static enum status submit(char **path, struct http_client *client, const struct edit_request *r,
                           const struct buffer *pictures, uint64_t seed, struct error *err) {
     curl_mime *form = curl_mime_init(client->curl);
-    struct http_exchange e = {.method = "POST", .path = "/v1/jobs", .form = form};
+    struct http_exchange e = {
+        .method = "POST", .path = "/v1/jobs", .form = form, .cancelled = interrupted};
     enum status s = fill_form(form, r, pictures, seed)
                         ? http_client_run(client, &e, err)
                         : fail(err, STATUS_NO_MEMORY, "no memory for the request");
-    if (s == STATUS_OK && e.status != 202) s = http_client_refused(&e, STATUS_IO, err);
+    if (s == STATUS_OK && e.status != 202) s = refused(&e, err);
     if (s == STATUS_OK) {
         const char *id = NULL;
         struct buffer name = {0};
@@ -158,9 +182,10 @@ static enum status follow(struct following *f, struct http_client *client, const
     for (int failures = 0;; failures++) {
         f->reader = (struct event_reader){.event = on_event, .arg = f};
         f->heard = false;
-        struct http_exchange e = {.method = "GET", .path = path, .sink = on_bytes, .arg = f};
+        struct http_exchange e = {
+            .method = "GET", .path = path, .sink = on_bytes, .cancelled = interrupted, .arg = f};
         enum status s = http_client_run(client, &e, err);
-        if (s == STATUS_OK && e.status != 200) s = http_client_refused(&e, STATUS_IO, err);
+        if (s == STATUS_OK && e.status != 200) s = refused(&e, err);
         bool final = s == STATUS_CANCELLED || (e.status >= 400 && e.status < 500);
         buffer_free(&e.body);
         event_reader_free(&f->reader);
@@ -181,9 +206,9 @@ static enum status fetch(struct edit_made *out, struct http_client *client, cons
                          struct error *err) {
     char path[512];
     snprintf(path, sizeof path, "%s/result", job);
-    struct http_exchange e = {.method = "GET", .path = path};
+    struct http_exchange e = {.method = "GET", .path = path, .cancelled = interrupted};
     enum status s = http_client_run(client, &e, err);
-    if (s == STATUS_OK && e.status != 200) s = http_client_refused(&e, STATUS_IO, err);
+    if (s == STATUS_OK && e.status != 200) s = refused(&e, err);
     if (s == STATUS_OK) {
         const char *model = http_client_header(client, "X-Model");
         out->model = strdup(model ? model : "unknown");
@@ -195,10 +220,9 @@ static enum status fetch(struct edit_made *out, struct http_client *client, cons
     return s;
 }
 
-/* Cancels what runs, forgets what is done; a service that cannot be reached forgets by itself. */
+/* Cancels what runs, forgets what is done, also after Ctrl-C; a service that cannot be reached forgets by itself. */
 static void drop(struct http_client *client, const char *job) {
-    struct http_exchange e = {
-        .method = "DELETE", .path = job, .seconds = ASK_SECONDS, .to_the_end = true};
+    struct http_exchange e = {.method = "DELETE", .path = job, .seconds = ASK_SECONDS};
     http_client_run(client, &e, NULL);
     buffer_free(&e.body);
 }

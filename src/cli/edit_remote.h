@@ -7,8 +7,8 @@
 
 #include "cli/edit_made.h"
 #include "cli/edit_request.h"
-#include "cli/http_client.h"
 #include "cli/progress.h"
+#include "net/http_client.h"
 
 /* Has the pictures (the files' bytes, as many as r->input_count) edited with one of the request's
  * seeds.  What the request does not say, the service decides.  Once interrupted, it cancels the job

@@ -1,10 +1,11 @@
-#include "cli/http_client.h"
+/*
+ * libcurl's easy interface.  The handle is kept between requests, so that they share a connection;
+ * its options are set anew for each.
+ */
+#include "net/http_client.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "cli/interrupt.h"
 
 enum { BODY_LIMIT = 1 << 29, CONNECT_SECONDS = 10 };
 
@@ -51,8 +52,9 @@ static size_t on_header(char *line, size_t one, size_t size, void *exchange) {
 }
 
 static int on_time(void *exchange, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d) {
+    const struct http_exchange *e = exchange;
     (void)a, (void)b, (void)c, (void)d;
-    return !((struct http_exchange *)exchange)->to_the_end && interrupt_requested();
+    return e->cancelled && e->cancelled(e->arg);
 }
 
 enum status http_client_run(struct http_client *c, struct http_exchange *e, struct error *err) {
@@ -96,18 +98,4 @@ const char *http_client_header(struct http_client *c, const char *name) {
     return curl_easy_header(c->curl, name, 0, CURLH_HEADER, -1, &header) == CURLHE_OK
                ? header->value
                : NULL;
-}
-
-enum status http_client_refused(const struct http_exchange *e, enum status why, struct error *err) {
-    const char *detail = NULL, *id = NULL;
-    json_t *root = e->body.data ? json_loadb(e->body.data, e->body.size, 0, NULL) : NULL;
-    if (root) json_unpack(root, "{s?:s, s?:s}", "detail", &detail, "request_id", &id);
-    if (detail && id)
-        fail(err, why, "the server refuses: %.300s (request %.100s)", detail, id);
-    else if (detail)
-        fail(err, why, "the server refuses: %.400s", detail);
-    else
-        fail(err, why, "the server answers with status %d, and not in firered's way", e->status);
-    json_decref(root);
-    return why;
 }
