@@ -14,12 +14,6 @@ const char model_place_stand_in[] =
     "and " DEFAULT_MODEL
     " is not in the local cache; fetch it there, or set MODEL_ID to its folder";
 
-static enum status set_variable(const char *name, const char *value, struct error *err) {
-    if (value && setenv(name, value, 1) != 0)
-        return fail(err, STATUS_NO_MEMORY, "no memory for the settings");
-    return STATUS_OK;
-}
-
 /* An id is shown as it is; of a folder only its last part: where it lies is nobody's business. */
 static char *shown_name(const char *model_id) {
     size_t length = strlen(model_id);
@@ -38,17 +32,16 @@ static char *shown_name(const char *model_id) {
 enum status model_place_find(struct model_place *out, const struct config *config,
                              struct error *err) {
     *out = (struct model_place){0};
-    enum status s = set_variable("HF_HOME", config->hf_home, err);
-    if (s == STATUS_OK) s = set_variable("HF_TOKEN", config->hf_token, err);
-    if (s == STATUS_OK) s = set_variable("HF_ENDPOINT", config->hf_endpoint, err);
-    if (s != STATUS_OK) return s;
-
+    const struct hub_options hub = {.hf_hub_cache = getenv("HF_HUB_CACHE"),
+                                    .hf_home = config->hf_home,
+                                    .xdg_cache_home = getenv("XDG_CACHE_HOME"),
+                                    .home = getenv("HOME")};
     const char *id = config->model_id ? config->model_id : DEFAULT_MODEL;
-    s = hub_resolve(&out->folder, id, err);
+    enum status s = hub_resolve(&out->folder, id, &hub, err);
     if (s == STATUS_INVALID && !config->model_id) {
         id = "demo";
         out->stands_in = true;
-        s = hub_resolve(&out->folder, id, err);
+        s = hub_resolve(&out->folder, id, &hub, err);
     }
     if (s == STATUS_OK && !(out->name = shown_name(id)))
         s = fail(err, STATUS_NO_MEMORY, "no memory for the model's name");

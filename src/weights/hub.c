@@ -23,9 +23,8 @@ static bool is_folder(const char *path) {
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-static const char *environment(const char *name) {
-    const char *value = getenv(name);
-    return value && *value ? value : NULL;
+static bool is_set(const char *option) {
+    return option && *option;
 }
 
 /* Gives the path away as a plain string. */
@@ -65,19 +64,19 @@ static bool parse_id(struct hub_id *id, const char *text) {
     return copy_name(id->revision, at + 1, strlen(at + 1));
 }
 
-enum status hub_cache_folder(char **folder, struct error *err) {
-    static const struct {
-        const char *variable, *below;
-    } PLACES[] = {{"HF_HUB_CACHE", ""},
-                  {"HF_HOME", "/hub"},
-                  {"XDG_CACHE_HOME", "/huggingface/hub"},
-                  {"HOME", "/.cache/huggingface/hub"}};
+enum status hub_cache_folder(char **folder, const struct hub_options *options, struct error *err) {
+    const struct {
+        const char *option, *below;
+    } PLACES[] = {{options->hf_hub_cache, ""},
+                  {options->hf_home, "/hub"},
+                  {options->xdg_cache_home, "/huggingface/hub"},
+                  {options->home, "/.cache/huggingface/hub"}};
     *folder = NULL;
-    const char *home = environment("HOME");
+    const char *home = options->home;
     for (size_t i = 0; i < sizeof PLACES / sizeof PLACES[0]; i++) {
-        const char *value = environment(PLACES[i].variable);
-        if (!value) continue;
-        bool in_home = home && strncmp(value, "~/", 2) == 0;
+        const char *value = PLACES[i].option;
+        if (!is_set(value)) continue;
+        bool in_home = is_set(home) && strncmp(value, "~/", 2) == 0;
         struct buffer path = {0};
         enum status s = buffer_printf(&path, "%s%s%s", in_home ? home : "",
                                       in_home ? value + 1 : value, PLACES[i].below);
@@ -160,7 +159,8 @@ static enum status find_snapshot(char **folder, struct hub_id *id, const char *m
     return hand_over(folder, &path, s, err);
 }
 
-enum status hub_resolve(char **folder, const char *model_id, struct error *err) {
+enum status hub_resolve(char **folder, const char *model_id, const struct hub_options *options,
+                        struct error *err) {
     *folder = NULL;
     if (strcmp(model_id, "demo") == 0) return hub_find_demo(folder, NULL, err);
     struct buffer path = {0};
@@ -173,7 +173,7 @@ enum status hub_resolve(char **folder, const char *model_id, struct error *err) 
                     "the model \"%.160s\" is neither a folder nor an id of the form ORG/NAME[@REV]",
                     model_id);
     char *cache;
-    enum status s = hub_cache_folder(&cache, err);
+    enum status s = hub_cache_folder(&cache, options, err);
     if (s != STATUS_OK) return s;
     struct buffer repo = {0};
     s = buffer_printf(&repo, "%s/models--%s--%s", cache, id.org, id.name);

@@ -60,9 +60,11 @@ static enum status try_file(const void *path, struct error *err) {
     return s;
 }
 
+static struct hub_options hub;
+
 static enum status try_hub(const void *id, struct error *err) {
     char *folder;
-    enum status s = hub_resolve(&folder, id, err);
+    enum status s = hub_resolve(&folder, id, &hub, err);
     assert_true((s == STATUS_OK) == (folder != NULL));
     free(folder);
     return s;
@@ -96,7 +98,7 @@ static void weights_survive(void **state) {
 }
 
 static void hub_survives(void **state) {
-    setenv("HF_HUB_CACHE", *state, 1);
+    hub.hf_hub_cache = *state;
     assert_int_equal(mkdir(in_folder(*state, "models--o--n"), 0700), 0);
     assert_int_equal(mkdir(in_folder(*state, "models--o--n/refs"), 0700), 0);
     assert_int_equal(mkdir(in_folder(*state, "models--o--n/snapshots"), 0700), 0);
