@@ -21,6 +21,7 @@ enum status {
     STATUS_CANCELLED,   /* somebody asked the work to stop */
     STATUS_NOT_FINITE, /* the networks produced NaN or Inf: the weights or the adapter are broken */
     STATUS_INTERNAL,   /* ours: a defect */
+    STATUS_DEVICE,     /* the device that computes is lost: nothing more can be done on it */
 };
 
 struct error {

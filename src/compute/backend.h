@@ -75,7 +75,9 @@ struct alignment {
     size_t piece, row; /* powers of 2; piece is a multiple of row, and row of a float's size */
 };
 
-/* A backend's own state begins with this. */
+enum device_state { DEVICE_ALIVE, DEVICE_FAILING, DEVICE_LOST };
+
+/* A backend's own state begins with this; what is not set at creation is zero. */
 struct compute {
     const struct backend *backend;
     const char *kernels;
@@ -85,6 +87,8 @@ struct compute {
     bool plan_only;        /* what is packed has sizes, but no numbers */
     uint64_t memory_limit; /* of the two below together; UINT64_MAX for none */
     atomic_uint_least64_t weight_bytes, workspace_bytes;
+    atomic_int state;      /* enum device_state */
+    struct error why_lost; /* when DEVICE_LOST */
 };
 
 struct linear {
@@ -124,7 +128,7 @@ struct workspace {
     bool (*cancelled)(void *arg);
     void *arg;
     enum status failed; /* the first error, told by workspace_check; nothing is computed after it */
-    const char *why;    /* a sentence about it, or NULL */
+    struct error why;   /* its sentence */
 };
 
 /* All that an x86 or ARM process can address.  A plan of more is refused, and below it no sum or
@@ -132,13 +136,21 @@ struct workspace {
  * overflow. */
 static const size_t WORKSPACE_MAX_BYTES = (size_t)1 << 47;
 
-/* Whether an operation is to be run: not in a dry workspace, not after a failure. */
+/* Whether an operation is to be run: not in a dry workspace, not after a failure, not on a device
+ * that is lost. */
 static inline bool workspace_is_live(const struct workspace *w) {
-    return !w->dry && w->failed == STATUS_OK;
+    return !w->dry && w->failed == STATUS_OK && atomic_load(&w->compute->state) == DEVICE_ALIVE;
 }
 
-/* Nothing more is computed in this workspace; the first failure and its sentence stay. */
-void workspace_give_up(struct workspace *w, enum status failed, const char *why);
+/* How a backend's function says that it failed, and nothing more is computed in this workspace; the
+ * first failure and its sentence stay.  With STATUS_DEVICE the whole device is lost
+ * (compute_health), and no function of the backend is called again but those that destroy and
+ * release, which must not touch the device then. */
+__attribute__((format(printf, 3, 4))) void workspace_fail(struct workspace *w, enum status why,
+                                                          const char *format, ...);
+
+/* The same where no workspace is at hand: the device is lost. */
+void compute_lose(struct compute *c, const char *why);
 
 /* The address of the next `bytes` of a workspace's device memory; 0 when it has failed. */
 uint64_t workspace_take(struct workspace *w, size_t bytes);

@@ -27,6 +27,20 @@ bool compute_is_plan_only(const struct compute *c) {
     return c->plan_only;
 }
 
+void compute_lose(struct compute *c, const char *why) {
+    int alive = DEVICE_ALIVE;
+    if (!atomic_compare_exchange_strong(&c->state, &alive, DEVICE_FAILING)) return;
+    fail(&c->why_lost, STATUS_DEVICE, "%s", why);
+    atomic_store(&c->state, DEVICE_LOST);
+}
+
+enum status compute_health(const struct compute *c, struct error *err) {
+    int state = atomic_load(&c->state);
+    if (state == DEVICE_ALIVE) return STATUS_OK;
+    return fail(err, STATUS_DEVICE, "%s",
+                state == DEVICE_LOST ? c->why_lost.text : "the device has just failed");
+}
+
 uint64_t compute_weight_bytes(const struct compute *c) {
     return atomic_load(&((struct compute *)c)->weight_bytes);
 }
@@ -43,6 +57,8 @@ static enum status pack_linear(struct compute *c, struct workspace *into, struct
                 err, STATUS_INVALID, "cannot pack a [%lld, %lld] matrix with one of %lld columns",
                 (long long)parts[i].rows, (long long)parts[i].cols, (long long)parts[0].cols);
     if (count == 0) return fail(err, STATUS_INVALID, "a layer without weights");
+    enum status s = compute_health(c, err);
+    if (s != STATUS_OK) return s;
     return c->backend->pack_linear(c, into, out, parts, count, bias, coarsest, err);
 }
 
@@ -74,8 +90,9 @@ enum status compute_pack_conv(struct compute *c, struct conv **out, const float 
     if (out_channels < 1 || in_channels < 1 || (size != 1 && size != 3))
         return fail(err, STATUS_INVALID, "cannot pack a [%lld, %lld, %d, %d] convolution",
                     (long long)out_channels, (long long)in_channels, size, size);
-    enum status s =
-        c->backend->pack_conv(c, out, weight, bias, out_channels, in_channels, size, err);
+    enum status s = compute_health(c, err);
+    if (s == STATUS_OK)
+        s = c->backend->pack_conv(c, out, weight, bias, out_channels, in_channels, size, err);
     if (s == STATUS_OK) atomic_fetch_add(&c->weight_bytes, (*out)->bytes);
     return s;
 }
@@ -99,8 +116,14 @@ static enum status pack_vector(struct compute *c, struct workspace *into, struct
     *v = (struct vector){c, {address, 1, n, n}, into != NULL};
     struct workspace upload = {.compute = c};
     if (numbers) tensor_upload(&upload, v->t, data);
-    *out = v;
-    return STATUS_OK;
+    enum status s = workspace_check(&upload, err);
+    if (s == STATUS_OK) {
+        *out = v;
+        return s;
+    }
+    if (!into && numbers) c->backend->release(c, address, bytes);
+    free(v);
+    return s;
 }
 
 enum status compute_pack_vector(struct compute *c, struct vector **out, const float *data,

@@ -66,6 +66,11 @@ const char *compute_device(const struct compute *c);  /* "cpu" */
 const char *compute_kernels(const struct compute *c); /* "avx512-bf16", ... */
 int compute_threads(const struct compute *c);
 
+/* STATUS_DEVICE and the reason once the device is lost: a card that fell off its bus or met a fault
+ * that it does not recover from.  From then on whatever is asked of it fails with the same, in
+ * every workspace, whoever met the fault; only destroying still works. */
+enum status compute_health(const struct compute *c, struct error *err);
+
 /* A device that was made to plan memory: it packs weights of the right size without reading or
  * keeping a number of them, so that a model of any size is "loaded" at once, and only dry
  * workspaces can be made on it. */

@@ -10,7 +10,7 @@
 
 /* Whether to go on: not after a failure, nor when the shapes do not `fit`. */
 static bool sound(struct workspace *w, bool fit) {
-    if (!fit) workspace_give_up(w, STATUS_INTERNAL, "a network's tensors do not fit together");
+    if (!fit) workspace_fail(w, STATUS_INTERNAL, "a network's tensors do not fit together");
     return w->failed == STATUS_OK;
 }
 

@@ -73,7 +73,7 @@ struct tensor tensor_of_buffer(const struct workspace *w, struct tensor buffer, 
 
 static bool is_tensor(struct workspace *w, struct tensor t) {
     bool is = t.rows >= 0 && t.cols >= 0;
-    if (!is) workspace_give_up(w, STATUS_INTERNAL, "a network left one of its tensors");
+    if (!is) workspace_fail(w, STATUS_INTERNAL, "a network left one of its tensors");
     return is;
 }
 
@@ -87,7 +87,7 @@ void tensor_upload_rows(struct workspace *w, struct tensor out, const struct mat
     bool fit = out.cols == table->cols;
     for (int64_t i = 0; fit && !w->dry && i < out.rows; i++)
         fit = rows[i] >= 0 && rows[i] < table->rows;
-    if (!fit) workspace_give_up(w, STATUS_INTERNAL, "a network left one of its tables");
+    if (!fit) workspace_fail(w, STATUS_INTERNAL, "a network left one of its tables");
     if (workspace_is_live(w)) w->compute->backend->upload_rows(w, out, table, rows);
 }
 

@@ -4,6 +4,8 @@
  */
 #include "compute/workspace.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "compute/backend.h"
@@ -55,6 +57,8 @@ enum status workspace_create(struct workspace **out, struct compute *c, struct w
     uint64_t left, bytes = workspace_size_sum(size);
     *out = NULL;
     if (c->plan_only) return fail(err, STATUS_INTERNAL, "this model was opened for planning only");
+    enum status s = compute_health(c, err);
+    if (s != STATUS_OK) return s;
     if (!count_workspace(c, bytes, &left))
         return fail(err, STATUS_NO_MEMORY,
                     "this edit needs %.1f MB of working memory, but weights and other edits leave "
@@ -128,9 +132,8 @@ bool workspace_is_dry(const struct workspace *w) {
 enum status workspace_check(struct workspace *w, struct error *err) {
     if (w->cancelled && w->cancelled(w->arg))
         return fail(err, STATUS_CANCELLED, "the edit was cancelled");
-    if (w->failed != STATUS_OK)
-        return fail(err, w->failed, "%s", w->why ? w->why : "the device failed while editing");
-    return STATUS_OK;
+    if (w->failed != STATUS_OK) return fail(err, w->failed, "%s", w->why.text);
+    return compute_health(w->compute, err);
 }
 
 const struct operation_cost *workspace_costs(const struct workspace *w) {
@@ -143,10 +146,14 @@ double workspace_flops(const struct workspace *w) {
     return flops;
 }
 
-void workspace_give_up(struct workspace *w, enum status failed, const char *why) {
+void workspace_fail(struct workspace *w, enum status why, const char *format, ...) {
+    va_list args;
     if (w->failed != STATUS_OK) return;
-    w->failed = failed;
-    w->why = why;
+    w->failed = why;
+    va_start(args, format);
+    vsnprintf(w->why.text, sizeof w->why.text, format, args);
+    va_end(args);
+    if (why == STATUS_DEVICE) compute_lose(w->compute, w->why.text);
 }
 
 size_t workspace_mark(const struct workspace *w) {
@@ -174,11 +181,9 @@ static bool take(struct workspace *w, struct arena *a, size_t piece, size_t byte
     if (bytes <= left) bytes = (bytes + piece - 1) / piece * piece;
     if (bytes > left) {
         if (w->dry)
-            workspace_give_up(w, STATUS_NO_MEMORY,
-                              "this edit needs more memory than any machine has");
+            workspace_fail(w, STATUS_NO_MEMORY, "this edit needs more memory than any machine has");
         else
-            workspace_give_up(w, STATUS_INTERNAL,
-                              "an edit took more memory than was planned for it");
+            workspace_fail(w, STATUS_INTERNAL, "an edit took more memory than was planned for it");
         return false;
     }
     *from = a->used;

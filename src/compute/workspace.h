@@ -40,8 +40,9 @@ bool workspace_is_dry(const struct workspace *w);
 
 /* STATUS_CANCELLED once the edit was cancelled; STATUS_NO_MEMORY once more memory was asked for
  * than can be; STATUS_INTERNAL once an operation's tensors did not fit together or took more
- * than the workspace has, or the device failed; else STATUS_OK.  After such an error operations
- * do nothing.  Networks ask between blocks. */
+ * than the workspace has, or the device could not do it; STATUS_DEVICE once the device is lost
+ * (compute_health); else STATUS_OK.  After such an error operations do nothing.  Networks ask
+ * between blocks. */
 enum status workspace_check(struct workspace *w, struct error *err);
 
 enum operation {

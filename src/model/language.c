@@ -179,6 +179,7 @@ enum status language_forward(const struct language *m, struct workspace *w, stru
     block_walk_end(walk);
     op_rms_norm(w, x, x, m->norm, (float)m->c.rms_eps);
     trace_tensor(trace, w, x, "%s.hidden.%d", tag, (int)m->c.layers);
+    if (s == STATUS_OK) s = workspace_check(w, err);
     workspace_release(w, mark);
     return s;
 }

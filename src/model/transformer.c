@@ -403,6 +403,7 @@ enum status transformer_forward(const struct transformer *t, struct workspace *w
     op_layer_norm_modulate(w, out, out, tensor_cols(factors, 0, n), tensor_cols(factors, n, n),
                            NORM_EPS);
     op_linear(w, velocity, out, t->proj_out, NULL);
+    if (s == STATUS_OK) s = workspace_check(w, err);
     workspace_release(w, mark);
     return s;
 }

@@ -289,6 +289,7 @@ enum status vision_forward(const struct vision *v, struct workspace *w, struct t
                   &(struct epilogue){.activation = ACTIVATION_GELU});
         op_linear(w, tokens, merged, v->merger_out, NULL);
         op_rows(w, embeds, tokens, a.places);
+        s = workspace_check(w, err);
     }
     workspace_release(w, mark);
     arrangement_free(&a);
