@@ -33,38 +33,25 @@ static enum status read_inputs(struct edit_request *r, const struct args *args, 
     return STATUS_OK;
 }
 
-/* --size input|model|WxH, or --width and --height. */
-static enum status read_size(struct edit_request *r, const struct args *args, struct error *err) {
-    const char *size = args_last(args, "size");
-    enum status s = flag_int(args, "width", FIRERED_MIN_SIDE, FIRERED_MAX_SIDE, &r->width, err);
-    if (s == STATUS_OK)
-        s = flag_int(args, "height", FIRERED_MIN_SIDE, FIRERED_MAX_SIDE, &r->height, err);
+/* The fields of a request that are flags here as they stand in the table. */
+static enum status read_fields(struct edit_request *r, const struct args *args, struct error *err) {
+    struct field_values v = field_values_default();
+    enum status s = STATUS_OK;
+    for (size_t i = 0; i < field_count && s == STATUS_OK; i++)
+        if (field_table[i].places & FIELD_OF_COMMAND)
+            s = flag_field(args, &field_table[i], &v, err);
     if (s != STATUS_OK) return s;
-    if (!r->width != !r->height)
+    const char *size = args_last(args, "size");
+    if (!v.width != !v.height)
         return fail(err, STATUS_INVALID, "--width and --height go together: give both or none");
-    if (!size || !*size) return STATUS_OK;
-    if (r->width)
+    if (v.width && size && *size)
         return fail(err, STATUS_INVALID, "give either --size or --width and --height, not both");
-    r->input_size = strcmp(size, "input") == 0;
-    if (r->input_size || strcmp(size, "model") == 0) return STATUS_OK;
-
-    struct shown_value shown;
-    int64_t width = 0, height = 0;
-    char word[16];
-    const char *x = strchr(size, 'x');
-    bool good = x && (size_t)(x - size) < sizeof word;
-    if (good) {
-        snprintf(word, sizeof word, "%.*s", (int)(x - size), size);
-        good = value_int(word, FIRERED_MIN_SIDE, FIRERED_MAX_SIDE, &width) &&
-               value_int(x + 1, FIRERED_MIN_SIDE, FIRERED_MAX_SIDE, &height);
-    }
-    r->width = (int)width;
-    r->height = (int)height;
-    if (good) return STATUS_OK;
-    value_show(&shown, size);
-    return fail(err, STATUS_INVALID,
-                "--size %s: must be input, model, or WIDTHxHEIGHT with sides from %d to %d",
-                shown.text, FIRERED_MIN_SIDE, FIRERED_MAX_SIDE);
+    r->steps = v.steps;
+    r->guidance_scale = v.guidance_scale;
+    r->width = v.width ? v.width : v.size.width;
+    r->height = v.height ? v.height : v.size.height;
+    r->input_size = v.size.input;
+    return STATUS_OK;
 }
 
 /* A random seed has 32 bits only: short enough to be copied by hand. */
@@ -205,9 +192,7 @@ enum status edit_request_read(struct edit_request *r, const struct args *args, s
     r->force = args_last(args, "force") != NULL;
     r->json = args_last(args, "json") != NULL;
     r->verbose = args_last(args, "verbose") != NULL;
-    s = flag_steps(args, &r->steps, err);
-    if (s == STATUS_OK) s = flag_guidance(args, &r->guidance_scale, err);
-    if (s == STATUS_OK) s = read_size(r, args, err);
+    s = read_fields(r, args, err);
     if (s == STATUS_OK) s = read_server(r, args, err);
     if (s == STATUS_OK) s = read_seeds(r, args, err);
     if (s == STATUS_OK) s = read_output(r, args, err);

@@ -10,12 +10,14 @@
 #include <stdint.h>
 
 #include "config/args.h"
+#include "config/fields.h"
 #include "firered/status.h"
 
 enum status flag_int(const struct args *args, const char *flag, int min, int max, int *out,
                      struct error *err);
-enum status flag_real(const struct args *args, const char *flag, double min, double max,
-                      double *out, struct error *err);
+/* The flag of a request's field, into *out. */
+enum status flag_field(const struct args *args, const struct field *f, struct field_values *out,
+                       struct error *err);
 
 /* What --steps and --guidance-scale say. */
 enum status flag_steps(const struct args *args, int *out, struct error *err);
