@@ -1,3 +1,7 @@
+/*
+ * Words are looked up in the list of flags, one after the other; the nearest flag to an unknown one is
+ * the one with the least edits between them.
+ */
 #include "config/args.h"
 
 #include <stdlib.h>
@@ -5,7 +9,7 @@
 
 #include "config/values.h"
 
-static size_t least(size_t a, size_t b) {
+static size_t smaller(size_t a, size_t b) {
     return a < b ? a : b;
 }
 
@@ -21,7 +25,7 @@ static size_t distance(const char *a, const char *b) {
         for (size_t j = 1; j <= n; j++) {
             size_t replace = diagonal + (a[i - 1] != b[j - 1]);
             diagonal = row[j];
-            row[j] = least(replace, least(row[j], row[j - 1]) + 1);
+            row[j] = smaller(replace, smaller(row[j], row[j - 1]) + 1);
         }
     }
     return row[n];

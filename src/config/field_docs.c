@@ -119,14 +119,14 @@ enum status fields_write_html(struct buffer *out, enum field_place place) {
  * value before it. */
 static json_t *description(const struct field *f) {
     char value[VALUE_SIZE], text[512];
-    bool told = f->kind == FIELD_SEED || f->kind == FIELD_SIZE || f->max_setting;
+    bool leads = f->kind == FIELD_SEED || f->kind == FIELD_SIZE || f->max_setting;
     size_t n = 0;
     describe_value(f, value);
-    snprintf(text, sizeof text, "%s%s%s.", told ? value : "", told ? "; " : "", f->meaning);
+    snprintf(text, sizeof text, "%s%s%s.", leads ? value : "", leads ? "; " : "", f->meaning);
     for (const char *p = text; *p; p++)
         if (*p != '`') text[n++] = *p;
     text[n] = '\0';
-    if (!told) text[0] = (char)toupper((unsigned char)text[0]);
+    if (!leads) text[0] = (char)toupper((unsigned char)text[0]);
     return json_string(text);
 }
 

@@ -13,26 +13,26 @@ static const char *shown_default(const struct option *o) {
 }
 
 /* "cpu|cuda" for a choice, N for a number: what stands behind the flag in --help. */
-static void describe_value(const struct option *o, char *out, size_t room) {
+static void describe_value(const struct option *o, char *out, size_t capacity) {
     out[0] = '\0';
     if (o->takes) {
-        strncat(out, o->takes, room - 1);
+        strncat(out, o->takes, capacity - 1);
         return;
     }
     for (const struct option_choice *c = o->choices; c && c->name; c++) {
-        if (out[0]) strncat(out, "|", room - strlen(out) - 1);
-        strncat(out, c->name, room - strlen(out) - 1);
+        if (out[0]) strncat(out, "|", capacity - strlen(out) - 1);
+        strncat(out, c->name, capacity - strlen(out) - 1);
     }
     if (out[0]) return;
     bool number = o->kind == OPTION_INT || o->kind == OPTION_INT64 || o->kind == OPTION_REAL;
-    strncat(out, number ? "N" : o->kind == OPTION_HOST ? "ADDRESS" : "TEXT", room - 1);
+    strncat(out, number ? "N" : o->kind == OPTION_HOST ? "ADDRESS" : "TEXT", capacity - 1);
 }
 
 struct arg_spec *option_specs(unsigned command, size_t extra, size_t *count) {
     /* The flags' and values' text lives behind the specs in the same block, so that one free releases all. */
     size_t specs = 2 * option_count + extra;
-    size_t room = OPTION_FLAG_SIZE + OPTION_VALUE_SIZE;
-    struct arg_spec *out = calloc(1, specs * sizeof *out + option_count * room);
+    size_t text_size = OPTION_FLAG_SIZE + OPTION_VALUE_SIZE;
+    struct arg_spec *out = calloc(1, specs * sizeof *out + option_count * text_size);
     if (!out) return NULL;
     char *text = (char *)(out + specs);
     *count = 0;
@@ -44,7 +44,7 @@ struct arg_spec *option_specs(unsigned command, size_t extra, size_t *count) {
         describe_value(o, value, OPTION_VALUE_SIZE);
         out[(*count)++] = (struct arg_spec){text, value};
         if (o->alias) out[(*count)++] = (struct arg_spec){o->alias, value};
-        text += room;
+        text += text_size;
     }
     return out;
 }

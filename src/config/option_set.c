@@ -12,31 +12,33 @@
 #include "config/values.h"
 
 /* "a whole number from 1 to 256" */
-static void describe_allowed(const struct option *o, char *out, size_t room) {
+static void describe_allowed(const struct option *o, char *out, size_t capacity) {
     size_t n = 0;
     switch (o->kind) {
     case OPTION_INT:
     case OPTION_INT64:
-        snprintf(out, room, "a whole number from %.0f to %.0f", o->min, o->max);
+        snprintf(out, capacity, "a whole number from %.0f to %.0f", o->min, o->max);
         break;
-    case OPTION_REAL: snprintf(out, room, "a number from %g to %.9g", o->min, o->max); break;
+    case OPTION_REAL: snprintf(out, capacity, "a number from %g to %.9g", o->min, o->max); break;
     case OPTION_MEMORY:
-        snprintf(out, room, "a number of bytes, such as 800M or 12G, or auto");
+        snprintf(out, capacity, "a number of bytes, such as 800M or 12G, or auto");
         break;
     case OPTION_CHOICE:
-        for (const struct option_choice *c = o->choices; c->name && n < room; c++)
-            n += (size_t)snprintf(out + n, room - n, "%s%s", n ? (c[1].name ? ", " : " or ") : "",
-                                  c->name);
+        for (const struct option_choice *c = o->choices; c->name && n < capacity; c++)
+            n += (size_t)snprintf(out + n, capacity - n, "%s%s",
+                                  n ? (c[1].name ? ", " : " or ") : "", c->name);
         break;
-    case OPTION_LORAS: snprintf(out, room, "FILE[:SCALE], comma-separated"); break;
-    case OPTION_PATH: snprintf(out, room, "at most 4096 bytes without control characters"); break;
-    case OPTION_TEXT: snprintf(out, room, "UTF-8 text of at most 65536 bytes"); break;
-    case OPTION_SECRET: snprintf(out, room, "1 to 4096 visible ASCII characters"); break;
-    case OPTION_HOST: snprintf(out, room, "a host name or an IP address"); break;
+    case OPTION_LORAS: snprintf(out, capacity, "FILE[:SCALE], comma-separated"); break;
+    case OPTION_PATH:
+        snprintf(out, capacity, "at most 4096 bytes without control characters");
+        break;
+    case OPTION_TEXT: snprintf(out, capacity, "UTF-8 text of at most 65536 bytes"); break;
+    case OPTION_SECRET: snprintf(out, capacity, "1 to 4096 visible ASCII characters"); break;
+    case OPTION_HOST: snprintf(out, capacity, "a host name or an IP address"); break;
     case OPTION_ORIGINS:
-        snprintf(out, room, "*, or origins like https://example.org, comma-separated");
+        snprintf(out, capacity, "*, or origins like https://example.org, comma-separated");
         break;
-    case OPTION_URL: snprintf(out, room, "a URL that starts with https:// or http://"); break;
+    case OPTION_URL: snprintf(out, capacity, "a URL that starts with https:// or http://"); break;
     }
 }
 

@@ -108,8 +108,8 @@ bool value_url(const char *text) {
 }
 
 void value_show(struct shown_value *out, const char *value) {
-    size_t n = 0, room = sizeof out->text - 4;
-    for (; value[n] && n < room; n++) {
+    size_t n = 0, capacity = sizeof out->text - 4;
+    for (; value[n] && n < capacity; n++) {
         unsigned char c = (unsigned char)value[n];
         out->text[n] = c < 0x20 || c == 0x7f ? '?' : (char)c;
     }

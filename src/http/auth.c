@@ -1,3 +1,7 @@
+/*
+ * A key is compared without telling by the time it takes how much of it was right.  CORS goes by the
+ * list of origins word by word: an origin is on it as it stands or not at all.
+ */
 #include "http/auth.h"
 
 #include <string.h>

@@ -26,7 +26,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 
-enum { MOST_LINGERING = 64, SWEEP_MS = 250, NUDGE_MS = 200 };
+enum { MAX_LINGERING = 64, SWEEP_MS = 250, NUDGE_MS = 200 };
 
 struct client {
     struct clients *all;
@@ -50,7 +50,7 @@ struct clients {
     pthread_mutex_t lock;
     struct list members;
     uint64_t last_serial;
-    struct lingering lingering[MOST_LINGERING];
+    struct lingering lingering[MAX_LINGERING];
     int epoll, wake;
     atomic_bool stop;
     bool started;
@@ -87,7 +87,7 @@ static void on_event(struct clients *all, uint64_t serial) {
         c->nudge = clock_now() + NUDGE_MS * (NANOSECONDS / 1000);
         return;
     }
-    for (int i = 0; i < MOST_LINGERING; i++)
+    for (int i = 0; i < MAX_LINGERING; i++)
         if (all->lingering[i].serial == serial && !discard(all->lingering[i].fd))
             end_lingering(&all->lingering[i]);
 }
@@ -104,7 +104,7 @@ static void sweep(struct clients *all, int64_t now) {
             c->deadline = 0;
         }
     }
-    for (int i = 0; i < MOST_LINGERING; i++)
+    for (int i = 0; i < MAX_LINGERING; i++)
         if (all->lingering[i].serial && all->lingering[i].deadline <= now)
             end_lingering(&all->lingering[i]);
 }
@@ -152,7 +152,7 @@ void clients_destroy(struct clients *all) {
         (void)wrote; /* it wakes by itself soon enough */
         pthread_join(all->thread, NULL);
     }
-    for (int i = 0; i < MOST_LINGERING; i++)
+    for (int i = 0; i < MAX_LINGERING; i++)
         if (all->lingering[i].serial) end_lingering(&all->lingering[i]);
     if (all->epoll >= 0) close(all->epoll);
     if (all->wake >= 0) close(all->wake);
@@ -224,7 +224,7 @@ void client_linger(struct client *c) {
     shutdown(fd, SHUT_WR);
     pthread_mutex_lock(&all->lock);
     struct lingering *l = NULL;
-    for (int i = 0; i < MOST_LINGERING && !l; i++)
+    for (int i = 0; i < MAX_LINGERING && !l; i++)
         if (!all->lingering[i].serial) l = &all->lingering[i];
     struct epoll_event more = {.events = EPOLLIN | EPOLLRDHUP, .data.u64 = all->last_serial + 1};
     if (l && epoll_ctl(all->epoll, EPOLL_CTL_ADD, fd, &more) == 0)

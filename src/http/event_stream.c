@@ -170,7 +170,7 @@ static bool sleep_until_woken(struct event_stream *s) {
 }
 
 /* The library's question for more of the body. */
-static ssize_t read_stream(void *cls, uint64_t position, char *out, size_t room) {
+static ssize_t read_stream(void *cls, uint64_t position, char *out, size_t capacity) {
     struct event_stream *s = cls;
     (void)position;
     while (s->sent == s->out.size) {
@@ -181,7 +181,7 @@ static ssize_t read_stream(void *cls, uint64_t position, char *out, size_t room)
         if (!s->out.size && !s->over && sleep_until_woken(s)) return 0;
     }
     size_t n = s->out.size - s->sent;
-    if (n > room) n = room;
+    if (n > capacity) n = capacity;
     memcpy(out, s->out.data + s->sent, n);
     s->sent += n;
     s->last_sent = clock_now();

@@ -122,7 +122,7 @@ static enum status end(void *arg, struct error *err) {
 
 bool form_create(struct form **out, enum field_place place, struct service *service,
                  const char *content_type, struct problem *problem) {
-    char boundary[MULTIPART_MOST_BOUNDARY + 1];
+    char boundary[MULTIPART_MAX_BOUNDARY + 1];
     struct error why;
     *out = NULL;
     if (multipart_boundary(boundary, content_type, &why) != STATUS_OK)

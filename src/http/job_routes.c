@@ -49,6 +49,13 @@ static json_t *job_json(const struct kept_job *job, const struct job_view *view)
                      order->guidance_scale, "request_id", job_request_id(job));
 }
 
+const char *stage_name(enum firered_stage stage) {
+    static const char *const names[] = {[FIRERED_STAGE_ENCODE] = "encode",
+                                        [FIRERED_STAGE_DENOISE] = "denoise",
+                                        [FIRERED_STAGE_DECODE] = "decode"};
+    return names[stage];
+}
+
 json_t *json_seconds(double seconds) {
     return seconds < 0 ? json_null() : json_real(round(seconds * 1e3) / 1e3);
 }
@@ -96,9 +103,6 @@ void job_submit(struct request *r) {
 }
 
 void job_show(struct request *r) {
-    static const char *const stages[] = {[FIRERED_STAGE_ENCODE] = "encode",
-                                         [FIRERED_STAGE_DENOISE] = "denoise",
-                                         [FIRERED_STAGE_DECODE] = "decode"};
     struct kept_job *job = job_of_path(r);
     struct job_view view;
     if (!job) return;
@@ -107,7 +111,7 @@ void job_show(struct request *r) {
     if (view.status == JOB_QUEUED) {
         json_object_set_new(json, "position", json_integer(view.position));
     } else if (view.status == JOB_RUNNING) {
-        json_object_set_new(json, "stage", json_string(stages[view.stage]));
+        json_object_set_new(json, "stage", json_string(stage_name(view.stage)));
         json_object_set_new(json, "step", json_integer(view.step));
         json_object_set_new(json, "of", json_integer(view.steps));
         json_object_set_new(json, "seconds_left", json_seconds(view.seconds_left));
@@ -156,8 +160,8 @@ struct listener {
     struct kept_job *job;
     struct event_stream *stream;
     struct job_listener entry;
-    bool told;
-    struct job_view last; /* what was told; its stage only counts while it runs */
+    bool reported;
+    struct job_view last; /* what was reported; its stage only counts while it runs */
 };
 
 /* With the store's lock held, which on_closed takes: the stream is still there. */
@@ -174,13 +178,10 @@ static void on_closed(void *arg) {
 
 static enum status tell_running(const struct listener *l, const struct job_view *now,
                                 struct buffer *out) {
-    static const char *const stages[] = {[FIRERED_STAGE_ENCODE] = "encode",
-                                         [FIRERED_STAGE_DENOISE] = "denoise",
-                                         [FIRERED_STAGE_DECODE] = "decode"};
-    bool was_running = l->told && l->last.status == JOB_RUNNING;
+    bool was_running = l->reported && l->last.status == JOB_RUNNING;
     enum status s = STATUS_OK;
     if (!was_running || l->last.stage != now->stage)
-        s = event_append(out, "stage", json_pack("{s:s}", "stage", stages[now->stage]));
+        s = event_append(out, "stage", json_pack("{s:s}", "stage", stage_name(now->stage)));
     if (now->stage != FIRERED_STAGE_DENOISE || now->step == 0 || s != STATUS_OK) return s;
     if (was_running && l->last.stage == now->stage && l->last.step == now->step) return s;
     return event_append(out, "step",
@@ -195,7 +196,7 @@ static bool fill(void *arg, struct buffer *out) {
     job_look(l->job, &now);
     switch (now.status) {
     case JOB_QUEUED:
-        if (!l->told || l->last.position != now.position)
+        if (!l->reported || l->last.position != now.position)
             s = event_append(out, "queued", json_pack("{s:i}", "position", now.position));
         break;
     case JOB_RUNNING: s = tell_running(l, &now, out); break;
@@ -204,7 +205,7 @@ static bool fill(void *arg, struct buffer *out) {
                      ended_json(l->job, json_object()));
         return false;
     }
-    l->told = true;
+    l->reported = true;
     l->last = now;
     return s == STATUS_OK; /* without memory the stream ends, and its listener comes back */
 }

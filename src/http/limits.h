@@ -41,9 +41,9 @@ static inline struct limits limits_default(void) {
 }
 
 enum {
-    MOST_PART_HEADER_BYTES = 8192,
-    MOST_PART_NAME_BYTES = 128,
-    MOST_PARTS = 256,
+    MAX_PART_HEADER_BYTES = 8192,
+    MAX_PART_NAME_BYTES = 128,
+    MAX_PARTS = 256,
 };
 
 #endif

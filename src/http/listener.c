@@ -1,3 +1,8 @@
+/*
+ * A socket that systemd passed is taken as it is (sd_listen_fds(3)); else the first address that can
+ * be bound is.  The manager is told by a datagram (sd_notify(3)): both protocols are a few lines, which
+ * is why libsystemd is not linked.
+ */
 #include "http/listener.h"
 
 #include <errno.h>

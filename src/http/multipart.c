@@ -32,7 +32,7 @@ enum state {
 struct multipart {
     struct multipart_handler handler;
     enum state state;
-    char delimiter[MULTIPART_MOST_BOUNDARY + 5]; /* "\r\n--BOUNDARY" */
+    char delimiter[MULTIPART_MAX_BOUNDARY + 5]; /* "\r\n--BOUNDARY" */
     size_t delimiter_size;
     size_t matched; /* of the delimiter, in IN_PREAMBLE and IN_DATA */
     int parts;
@@ -45,17 +45,17 @@ static bool is_boundary(const char *s) {
     static const char allowed[] =
         "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'()+_,-./:=? ";
     size_t n = strlen(s);
-    return n > 0 && n <= MULTIPART_MOST_BOUNDARY && strspn(s, allowed) == n && s[n - 1] != ' ';
+    return n > 0 && n <= MULTIPART_MAX_BOUNDARY && strspn(s, allowed) == n && s[n - 1] != ' ';
 }
 
-enum status multipart_boundary(char out[MULTIPART_MOST_BOUNDARY + 1], const char *content_type,
+enum status multipart_boundary(char out[MULTIPART_MAX_BOUNDARY + 1], const char *content_type,
                                struct error *err) {
     static const char type[] = "multipart/form-data";
     size_t n = sizeof type - 1;
     if (!content_type || strncasecmp(content_type, type, n) != 0 ||
         (content_type[n] && !strchr("; \t", content_type[n])))
         return fail(err, STATUS_UNSUPPORTED, "the body must be multipart/form-data");
-    char value[PARAMS_MOST_VALUE + 1];
+    char value[PARAMS_MAX_VALUE + 1];
     switch (params_get(content_type + n, "boundary", value, sizeof value)) {
     case PARAMS_FOUND: break;
     case PARAMS_MISSING:
@@ -113,11 +113,11 @@ static enum status read_header(char *line, char *name, char *filename, bool *has
     if (n != 9 || strncasecmp(value, "form-data", 9) != 0)
         return fail(err, STATUS_INVALID,
                     "malformed multipart: a part's Content-Disposition is not form-data");
-    if (params_get(value + n, "name", name, MOST_PART_NAME_BYTES + 1) != PARAMS_FOUND || !*name)
+    if (params_get(value + n, "name", name, MAX_PART_NAME_BYTES + 1) != PARAMS_FOUND || !*name)
         return fail(err, STATUS_INVALID,
                     "malformed multipart: a part has no name, or one over %d bytes",
-                    MOST_PART_NAME_BYTES);
-    enum params_answer a = params_get(value + n, "filename", filename, PARAMS_MOST_VALUE + 1);
+                    MAX_PART_NAME_BYTES);
+    enum params_answer a = params_get(value + n, "filename", filename, PARAMS_MAX_VALUE + 1);
     if (a != PARAMS_FOUND && a != PARAMS_MISSING)
         return fail(err, STATUS_INVALID,
                     "malformed multipart: a part's file name is malformed or too long");
@@ -127,11 +127,11 @@ static enum status read_header(char *line, char *name, char *filename, bool *has
 
 /* m->headers has all of a part's headers, the blank line included. */
 static enum status begin_part(struct multipart *m, struct error *err) {
-    char name[MOST_PART_NAME_BYTES + 1] = "", filename[PARAMS_MOST_VALUE + 1] = "";
+    char name[MAX_PART_NAME_BYTES + 1] = "", filename[PARAMS_MAX_VALUE + 1] = "";
     bool has_filename = false;
     int seen = 0;
-    if (++m->parts > MOST_PARTS)
-        return fail(err, STATUS_INVALID, "the form has more than %d parts", MOST_PARTS);
+    if (++m->parts > MAX_PARTS)
+        return fail(err, STATUS_INVALID, "the form has more than %d parts", MAX_PARTS);
     for (char *line = m->headers.data; strcmp(line, "\r\n") != 0;) {
         char *end = strstr(line, "\r\n");
         *end = '\0';
@@ -162,10 +162,10 @@ static enum status eat_headers(struct multipart *m, const char *bytes, size_t si
         size_t n = newline ? (size_t)(newline - from) + 1 : size - *used;
         if (memchr(from, '\0', n))
             return fail(err, STATUS_INVALID, "malformed multipart: a NUL in a part's headers");
-        if (n > MOST_PART_HEADER_BYTES - m->headers.size)
+        if (n > MAX_PART_HEADER_BYTES - m->headers.size)
             return fail(err, STATUS_INVALID,
                         "malformed multipart: a part's headers are over %d bytes",
-                        MOST_PART_HEADER_BYTES);
+                        MAX_PART_HEADER_BYTES);
         enum status s = buffer_append(&m->headers, from, n, err);
         if (s != STATUS_OK) return s;
         *used += n;

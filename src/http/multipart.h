@@ -6,10 +6,10 @@
  * once, in pieces cut wherever the network cut them.  It forgives nothing that browsers, curl and
  * the usual libraries do not do: lines end in CRLF, the body begins with the boundary, every part
  * has exactly one Content-Disposition: form-data with a name. Bytes after the closing boundary are
- * read over.
+ * ignored.
  *
  *     struct multipart *m;
- *     char boundary[MULTIPART_MOST_BOUNDARY + 1];
+ *     char boundary[MULTIPART_MAX_BOUNDARY + 1];
  *     multipart_boundary(boundary, "multipart/form-data; boundary=x", &err)
  *     multipart_create(&m, boundary, &handler, &err)
  *     multipart_feed(m, bytes, n, &err) ... until the body ends
@@ -27,7 +27,7 @@
 
 #include "firered/status.h"
 
-enum { MULTIPART_MOST_BOUNDARY = 70 };
+enum { MULTIPART_MAX_BOUNDARY = 70 };
 
 struct multipart;
 
@@ -48,7 +48,7 @@ struct multipart_handler {
 
 /* The boundary parameter of a Content-Type.  STATUS_UNSUPPORTED: not multipart/form-data, or NULL.
  * STATUS_INVALID: no boundary, or one that RFC 2046 does not allow. */
-enum status multipart_boundary(char out[MULTIPART_MOST_BOUNDARY + 1], const char *content_type,
+enum status multipart_boundary(char out[MULTIPART_MAX_BOUNDARY + 1], const char *content_type,
                                struct error *err);
 
 /* STATUS_NO_MEMORY. */

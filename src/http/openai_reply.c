@@ -1,3 +1,7 @@
+/*
+ * A picture is put into the answer as it is encoded, between two pieces of JSON that jansson wrote: a
+ * copy of base64 as a JSON string would be the largest thing in memory.
+ */
 #include "http/openai_reply.h"
 
 #include <stdlib.h>

@@ -33,8 +33,8 @@ struct image_edits {
     int made;
     struct kept_job *job; /* the one under way; NULL: none */
     struct job_listener listener;
-    struct job_view told; /* to the stream */
-    bool told_any;
+    struct job_view reported; /* to the stream */
+    bool reported_any;
 
     int steps; /* of the last one made, as are these */
     double guidance_scale;
@@ -210,15 +210,12 @@ static enum advance advance(struct image_edits *e, struct job_view *view, struct
 /* ---- the stream ---- */
 
 static json_t *progress_json(const struct image_edits *e, const struct job_view *view) {
-    static const char *const stages[] = {[FIRERED_STAGE_ENCODE] = "encode",
-                                         [FIRERED_STAGE_DENOISE] = "denoise",
-                                         [FIRERED_STAGE_DECODE] = "decode"};
     if (view->status == JOB_QUEUED)
         return json_pack("{s:s, s:i, s:s, s:i}", "type", "image_edit.progress", "image_index",
                          e->made, "stage", "queued", "position", view->position);
     return json_pack("{s:s, s:i, s:s, s:i, s:i, s:o}", "type", "image_edit.progress", "image_index",
-                     e->made, "stage", stages[view->stage], "step", view->step, "of", view->steps,
-                     "seconds_left", json_seconds(view->seconds_left));
+                     e->made, "stage", stage_name(view->stage), "step", view->step, "of",
+                     view->steps, "seconds_left", json_seconds(view->seconds_left));
 }
 
 static bool says_the_same(const struct job_view *a, const struct job_view *b) {
@@ -232,15 +229,15 @@ static bool fill(void *arg, struct buffer *out) {
     struct job_view now;
     enum advance so;
     if (is_gone(e)) return false;
-    while ((so = advance(e, &now, out)) == MADE_ONE) e->told_any = false;
+    while ((so = advance(e, &now, out)) == MADE_ONE) e->reported_any = false;
     if (so == MADE_ALL) return false;
     if (so == FAILED) {
         event_append(out, "error", openai_error_json(e->error, e->request_id, e->detail, NULL));
         return false;
     }
-    if (e->told_any && says_the_same(&now, &e->told)) return true;
-    e->told = now;
-    e->told_any = true;
+    if (e->reported_any && says_the_same(&now, &e->reported)) return true;
+    e->reported = now;
+    e->reported_any = true;
     return event_append(out, "image_edit.progress", progress_json(e, &now)) == STATUS_OK;
 }
 

@@ -1,3 +1,7 @@
+/*
+ * Every page is made anew from what the service says at this moment; only the two documents are
+ * constants of the program.
+ */
 #include "http/pages.h"
 
 #include <stdio.h>

@@ -1,3 +1,7 @@
+/*
+ * One pass over the list, which reads every parameter to find out whether the whole of it is well
+ * formed; only the value that was asked for is kept.
+ */
 #include "http/params.h"
 
 #include <stdbool.h>
@@ -41,10 +45,10 @@ enum params_answer params_get(const char *list, const char *name, char *out, siz
         bool wanted = strlen(name) == n && strncasecmp(p, name, n) == 0;
         if (wanted && found) return PARAMS_MALFORMED;
         p += n + 1;
-        char other[PARAMS_MOST_VALUE * 4];
+        char other[PARAMS_MAX_VALUE * 4];
         char *into = wanted ? out : other;
-        size_t room = wanted ? size : sizeof other;
-        p = *p == '"' ? read_quoted(p + 1, into, room) : read_token(p, into, room);
+        size_t capacity = wanted ? size : sizeof other;
+        p = *p == '"' ? read_quoted(p + 1, into, capacity) : read_token(p, into, capacity);
         if (!p) return PARAMS_MALFORMED;
         found |= wanted;
         p += strspn(p, " \t");

@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-enum { PARAMS_MOST_VALUE = 1024 };
+enum { PARAMS_MAX_VALUE = 1024 };
 
 /* The characters of a token. */
 #define PARAMS_TOKEN "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -1,3 +1,7 @@
+/*
+ * A reply owns its body in one of three ways (bytes, borrowed bytes, a stream), and gives it to the
+ * library when it is queued.  Header values are cleaned here, once, whoever sets them.
+ */
 #include "http/reply.h"
 
 #include <stdarg.h>
@@ -30,11 +34,11 @@ const struct http_error_kind *http_error_kind(enum http_error e) {
 }
 
 void reply_header(struct reply *r, const char *name, const char *format, ...) {
-    if (r->header_count == REPLY_MOST_HEADERS) return;
+    if (r->header_count == REPLY_MAX_HEADERS) return;
     char *value = r->headers[r->header_count].value;
     va_list args;
     va_start(args, format);
-    vsnprintf(value, REPLY_MOST_VALUE, format, args);
+    vsnprintf(value, REPLY_MAX_VALUE, format, args);
     va_end(args);
     for (char *p = value; *p; p++)
         if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f) *p = '_';

@@ -45,7 +45,7 @@ struct http_error_kind {
 
 const struct http_error_kind *http_error_kind(enum http_error e);
 
-enum { REPLY_MOST_HEADERS = 20, REPLY_MOST_VALUE = 512 };
+enum { REPLY_MAX_HEADERS = 20, REPLY_MAX_VALUE = 512 };
 
 struct reply {
     int status; /* 0: there is none yet */
@@ -55,8 +55,8 @@ struct reply {
     struct event_stream *events; /* in place of a body, else NULL */
     struct {
         const char *name; /* a constant */
-        char value[REPLY_MOST_VALUE];
-    } headers[REPLY_MOST_HEADERS];
+        char value[REPLY_MAX_VALUE];
+    } headers[REPLY_MAX_HEADERS];
     int header_count;
 };
 

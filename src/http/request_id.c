@@ -1,3 +1,6 @@
+/*
+ * Random ids come from the kernel, so that they cannot be guessed or meet again.
+ */
 #include "http/request_id.h"
 
 #include <errno.h>

@@ -158,142 +158,137 @@ static void test_every_option_is_tested(void **state) {
     }
 }
 
+static const struct {
+    const char *variable, *value, *message;
+} bad_values[] = {
+    {"MODEL_ID", "a\nb",
+     "MODEL_ID=a?b (from the environment): must be at most 4096 bytes without "
+     "control characters"},
+    {"MAX_CONCURRENT_JOBS", "0",
+     "MAX_CONCURRENT_JOBS=0 (from the environment): must be a whole number from 1 to 256"},
+    {"MAX_CONCURRENT_JOBS", "257",
+     "MAX_CONCURRENT_JOBS=257 (from the environment): must be a whole number from 1 to 256"},
+    {"MAX_CONCURRENT_JOBS", "2.0",
+     "MAX_CONCURRENT_JOBS=2.0 (from the environment): must be a whole number from 1 to 256"},
+    {"TIMEOUT_SECONDS", "0",
+     "TIMEOUT_SECONDS=0 (from the environment): must be a number from 0.001 to 86400"},
+    {"TIMEOUT_SECONDS", "nan",
+     "TIMEOUT_SECONDS=nan (from the environment): must be a number from 0.001 to 86400"},
+    {"TIMEOUT_SECONDS", "2m",
+     "TIMEOUT_SECONDS=2m (from the environment): must be a number from 0.001 to 86400"},
+    {"TIMEOUT_SECONDS", "1e999",
+     "TIMEOUT_SECONDS=1e999 (from the environment): must be a number from 0.001 to 86400"},
+    {"DEFAULT_STEPS", "0",
+     "DEFAULT_STEPS=0 (from the environment): must be a whole number from 1 to 1000"},
+    {"DEFAULT_GUIDANCE", "-1",
+     "DEFAULT_GUIDANCE=-1 (from the environment): must be a number from 0 to 30"},
+    {"DEFAULT_GUIDANCE", "inf",
+     "DEFAULT_GUIDANCE=inf (from the environment): must be a number from 0 to 30"},
+    {"DEFAULT_GUIDANCE", "0x1",
+     "DEFAULT_GUIDANCE=0x1 (from the environment): must be a number from 0 to 30"},
+    {"HOST", "a b", "HOST=a b (from the environment): must be a host name or an IP address"},
+    {"PORT", "65536", "PORT=65536 (from the environment): must be a whole number from 0 to 65535"},
+    {"PORT", "-1", "PORT=-1 (from the environment): must be a whole number from 0 to 65535"},
+    {"PORT", "http", "PORT=http (from the environment): must be a whole number from 0 to 65535"},
+    {"PORT", " 80", "PORT= 80 (from the environment): must be a whole number from 0 to 65535"},
+    {"PORT", "80 ", "PORT=80  (from the environment): must be a whole number from 0 to 65535"},
+    {"PORT", "99999999999999999999",
+     "PORT=99999999999999999999 (from the environment): must be a whole number from 0 to "
+     "65535"},
+    {"MAX_QUEUE", "-1",
+     "MAX_QUEUE=-1 (from the environment): must be a whole number from 0 to 100000"},
+    {"MAX_UPLOAD_MB", "0",
+     "MAX_UPLOAD_MB=0 (from the environment): must be a whole number from 1 to 4096"},
+    {"MAX_IMAGE_PIXELS", "0",
+     "MAX_IMAGE_PIXELS=0 (from the environment): must be a whole number from 1 to 4294967296"},
+    {"MAX_IMAGE_PIXELS", "4294967297",
+     "MAX_IMAGE_PIXELS=4294967297 (from the environment): must be a whole number from 1 to "
+     "4294967296"},
+    {"MAX_STEPS", "0", "MAX_STEPS=0 (from the environment): must be a whole number from 1 to 1000"},
+    {"API_KEY", "two words",
+     "API_KEY=(not shown) (from the environment): must be 1 to 4096 visible ASCII characters"},
+    {"API_KEY", "schl\xc3\xbcssel",
+     "API_KEY=(not shown) (from the environment): must be 1 to 4096 visible ASCII characters"},
+    {"DEVICE", "gpu", "DEVICE=gpu (from the environment): must be auto, cpu or cuda"},
+    {"DEVICE", "CPU", "DEVICE=CPU (from the environment): must be auto, cpu or cuda"},
+    {"DTYPE", "fp16", "DTYPE=fp16 (from the environment): must be auto, float32, bfloat16 or int8"},
+    {"THREADS", "-2", "THREADS=-2 (from the environment): must be a whole number from 0 to 4096"},
+    {"MEMORY_LIMIT", "0",
+     "MEMORY_LIMIT=0 (from the environment): must be a number of bytes, such as 800M or 12G, "
+     "or "
+     "auto"},
+    {"MEMORY_LIMIT", "-1",
+     "MEMORY_LIMIT=-1 (from the environment): must be a number of bytes, such as 800M or 12G, "
+     "or "
+     "auto"},
+    {"MEMORY_LIMIT", "12g",
+     "MEMORY_LIMIT=12g (from the environment): must be a number of bytes, such as 800M or 12G, "
+     "or "
+     "auto"},
+    {"MEMORY_LIMIT", "12GB",
+     "MEMORY_LIMIT=12GB (from the environment): must be a number of bytes, such as 800M or "
+     "12G, or "
+     "auto"},
+    {"MEMORY_LIMIT", "1.5G",
+     "MEMORY_LIMIT=1.5G (from the environment): must be a number of bytes, such as 800M or "
+     "12G, or "
+     "auto"},
+    {"MEMORY_LIMIT", "G",
+     "MEMORY_LIMIT=G (from the environment): must be a number of bytes, such as 800M or 12G, "
+     "or "
+     "auto"},
+    {"MEMORY_LIMIT", "17179869184G",
+     "MEMORY_LIMIT=17179869184G (from the environment): must be a number of bytes, such as "
+     "800M or 12G, or "
+     "auto"},
+    {"MEMORY_LIMIT", "99999999999999999999",
+     "MEMORY_LIMIT=99999999999999999999 (from the environment): must be a number of bytes, "
+     "such as 800M or 12G, or "
+     "auto"},
+    {"SEED_GENERATOR", "auto", "SEED_GENERATOR=auto (from the environment): must be cpu or cuda"},
+    {"LOG_FORMAT", "xml", "LOG_FORMAT=xml (from the environment): must be text or json"},
+    {"LOG_LEVEL", "loud",
+     "LOG_LEVEL=loud (from the environment): must be debug, info, warn or error"},
+    {"CORS_ORIGINS", "example.org",
+     "CORS_ORIGINS=example.org (from the environment): must be *, or origins like "
+     "https://example.org, "
+     "comma-separated"},
+    {"CORS_ORIGINS", "https://a.example/",
+     "CORS_ORIGINS=https://a.example/ (from the environment): must "
+     "be *, or origins like https://example.org, comma-separated"},
+    {"CORS_ORIGINS", "https://a.example,",
+     "CORS_ORIGINS=https://a.example, (from the environment): must be *, or origins like "
+     "https://example.org, comma-separated"},
+    {"CORS_ORIGINS", "https://a\r\nX: y",
+     "CORS_ORIGINS=https://a??X: y (from the environment): must be *, or origins like "
+     "https://example.org, comma-separated"},
+    {"LORA", "a.safetensors,",
+     "LORA (from the environment): '' names no adapter file: it must be FILE[:SCALE]"},
+    {"LORA", ":0.5",
+     "LORA (from the environment): ':0.5' names no adapter file: it must be FILE[:SCALE]"},
+    {"LORA", "a:101",
+     "LORA (from the environment): the scale of adapter 'a:101' must be from -100 to 100"},
+    {"NEGATIVE_PROMPT", "\xff\xfe",
+     "NEGATIVE_PROMPT=?? (from the environment): must be UTF-8 text of at most 65536 "
+     "bytes"},
+    {"HF_HOME", "a\tb",
+     "HF_HOME=a?b (from the environment): must be at most 4096 bytes without control "
+     "characters"},
+    {"HF_TOKEN", "a b",
+     "HF_TOKEN=(not shown) (from the environment): must be 1 to 4096 visible ASCII characters"},
+    {"HF_ENDPOINT", "mirror.example",
+     "HF_ENDPOINT=mirror.example (from the environment): must be a URL "
+     "that starts with https:// or http://"},
+};
+
 static void test_bad_values(void **state) {
-    static const struct {
-        const char *variable, *value, *message;
-    } bad[] = {
-        {"MODEL_ID", "a\nb",
-         "MODEL_ID=a?b (from the environment): must be at most 4096 bytes without "
-         "control characters"},
-        {"MAX_CONCURRENT_JOBS", "0",
-         "MAX_CONCURRENT_JOBS=0 (from the environment): must be a whole number from 1 to 256"},
-        {"MAX_CONCURRENT_JOBS", "257",
-         "MAX_CONCURRENT_JOBS=257 (from the environment): must be a whole number from 1 to 256"},
-        {"MAX_CONCURRENT_JOBS", "2.0",
-         "MAX_CONCURRENT_JOBS=2.0 (from the environment): must be a whole number from 1 to 256"},
-        {"TIMEOUT_SECONDS", "0",
-         "TIMEOUT_SECONDS=0 (from the environment): must be a number from 0.001 to 86400"},
-        {"TIMEOUT_SECONDS", "nan",
-         "TIMEOUT_SECONDS=nan (from the environment): must be a number from 0.001 to 86400"},
-        {"TIMEOUT_SECONDS", "2m",
-         "TIMEOUT_SECONDS=2m (from the environment): must be a number from 0.001 to 86400"},
-        {"TIMEOUT_SECONDS", "1e999",
-         "TIMEOUT_SECONDS=1e999 (from the environment): must be a number from 0.001 to 86400"},
-        {"DEFAULT_STEPS", "0",
-         "DEFAULT_STEPS=0 (from the environment): must be a whole number from 1 to 1000"},
-        {"DEFAULT_GUIDANCE", "-1",
-         "DEFAULT_GUIDANCE=-1 (from the environment): must be a number from 0 to 30"},
-        {"DEFAULT_GUIDANCE", "inf",
-         "DEFAULT_GUIDANCE=inf (from the environment): must be a number from 0 to 30"},
-        {"DEFAULT_GUIDANCE", "0x1",
-         "DEFAULT_GUIDANCE=0x1 (from the environment): must be a number from 0 to 30"},
-        {"HOST", "a b", "HOST=a b (from the environment): must be a host name or an IP address"},
-        {"PORT", "65536",
-         "PORT=65536 (from the environment): must be a whole number from 0 to 65535"},
-        {"PORT", "-1", "PORT=-1 (from the environment): must be a whole number from 0 to 65535"},
-        {"PORT", "http",
-         "PORT=http (from the environment): must be a whole number from 0 to 65535"},
-        {"PORT", " 80", "PORT= 80 (from the environment): must be a whole number from 0 to 65535"},
-        {"PORT", "80 ", "PORT=80  (from the environment): must be a whole number from 0 to 65535"},
-        {"PORT", "99999999999999999999",
-         "PORT=99999999999999999999 (from the environment): must be a whole number from 0 to "
-         "65535"},
-        {"MAX_QUEUE", "-1",
-         "MAX_QUEUE=-1 (from the environment): must be a whole number from 0 to 100000"},
-        {"MAX_UPLOAD_MB", "0",
-         "MAX_UPLOAD_MB=0 (from the environment): must be a whole number from 1 to 4096"},
-        {"MAX_IMAGE_PIXELS", "0",
-         "MAX_IMAGE_PIXELS=0 (from the environment): must be a whole number from 1 to 4294967296"},
-        {"MAX_IMAGE_PIXELS", "4294967297",
-         "MAX_IMAGE_PIXELS=4294967297 (from the environment): must be a whole number from 1 to "
-         "4294967296"},
-        {"MAX_STEPS", "0",
-         "MAX_STEPS=0 (from the environment): must be a whole number from 1 to 1000"},
-        {"API_KEY", "two words",
-         "API_KEY=(not shown) (from the environment): must be 1 to 4096 visible ASCII characters"},
-        {"API_KEY", "schl\xc3\xbcssel",
-         "API_KEY=(not shown) (from the environment): must be 1 to 4096 visible ASCII characters"},
-        {"DEVICE", "gpu", "DEVICE=gpu (from the environment): must be auto, cpu or cuda"},
-        {"DEVICE", "CPU", "DEVICE=CPU (from the environment): must be auto, cpu or cuda"},
-        {"DTYPE", "fp16",
-         "DTYPE=fp16 (from the environment): must be auto, float32, bfloat16 or int8"},
-        {"THREADS", "-2",
-         "THREADS=-2 (from the environment): must be a whole number from 0 to 4096"},
-        {"MEMORY_LIMIT", "0",
-         "MEMORY_LIMIT=0 (from the environment): must be a number of bytes, such as 800M or 12G, "
-         "or "
-         "auto"},
-        {"MEMORY_LIMIT", "-1",
-         "MEMORY_LIMIT=-1 (from the environment): must be a number of bytes, such as 800M or 12G, "
-         "or "
-         "auto"},
-        {"MEMORY_LIMIT", "12g",
-         "MEMORY_LIMIT=12g (from the environment): must be a number of bytes, such as 800M or 12G, "
-         "or "
-         "auto"},
-        {"MEMORY_LIMIT", "12GB",
-         "MEMORY_LIMIT=12GB (from the environment): must be a number of bytes, such as 800M or "
-         "12G, or "
-         "auto"},
-        {"MEMORY_LIMIT", "1.5G",
-         "MEMORY_LIMIT=1.5G (from the environment): must be a number of bytes, such as 800M or "
-         "12G, or "
-         "auto"},
-        {"MEMORY_LIMIT", "G",
-         "MEMORY_LIMIT=G (from the environment): must be a number of bytes, such as 800M or 12G, "
-         "or "
-         "auto"},
-        {"MEMORY_LIMIT", "17179869184G",
-         "MEMORY_LIMIT=17179869184G (from the environment): must be a number of bytes, such as "
-         "800M or 12G, or "
-         "auto"},
-        {"MEMORY_LIMIT", "99999999999999999999",
-         "MEMORY_LIMIT=99999999999999999999 (from the environment): must be a number of bytes, "
-         "such as 800M or 12G, or "
-         "auto"},
-        {"SEED_GENERATOR", "auto",
-         "SEED_GENERATOR=auto (from the environment): must be cpu or cuda"},
-        {"LOG_FORMAT", "xml", "LOG_FORMAT=xml (from the environment): must be text or json"},
-        {"LOG_LEVEL", "loud",
-         "LOG_LEVEL=loud (from the environment): must be debug, info, warn or error"},
-        {"CORS_ORIGINS", "example.org",
-         "CORS_ORIGINS=example.org (from the environment): must be *, or origins like "
-         "https://example.org, "
-         "comma-separated"},
-        {"CORS_ORIGINS", "https://a.example/",
-         "CORS_ORIGINS=https://a.example/ (from the environment): must "
-         "be *, or origins like https://example.org, comma-separated"},
-        {"CORS_ORIGINS", "https://a.example,",
-         "CORS_ORIGINS=https://a.example, (from the environment): must be *, or origins like "
-         "https://example.org, comma-separated"},
-        {"CORS_ORIGINS", "https://a\r\nX: y",
-         "CORS_ORIGINS=https://a??X: y (from the environment): must be *, or origins like "
-         "https://example.org, comma-separated"},
-        {"LORA", "a.safetensors,",
-         "LORA (from the environment): '' names no adapter file: it must be FILE[:SCALE]"},
-        {"LORA", ":0.5",
-         "LORA (from the environment): ':0.5' names no adapter file: it must be FILE[:SCALE]"},
-        {"LORA", "a:101",
-         "LORA (from the environment): the scale of adapter 'a:101' must be from -100 to 100"},
-        {"NEGATIVE_PROMPT", "\xff\xfe",
-         "NEGATIVE_PROMPT=?? (from the environment): must be UTF-8 text of at most 65536 "
-         "bytes"},
-        {"HF_HOME", "a\tb",
-         "HF_HOME=a?b (from the environment): must be at most 4096 bytes without control "
-         "characters"},
-        {"HF_TOKEN", "a b",
-         "HF_TOKEN=(not shown) (from the environment): must be 1 to 4096 visible ASCII characters"},
-        {"HF_ENDPOINT", "mirror.example",
-         "HF_ENDPOINT=mirror.example (from the environment): must be a URL "
-         "that starts with https:// or http://"},
-    };
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    for (size_t i = 0; i < sizeof bad_values / sizeof bad_values[0]; i++) {
         struct config c;
         struct error err;
         set_up(state);
-        setenv(bad[i].variable, bad[i].value, 1);
+        setenv(bad_values[i].variable, bad_values[i].value, 1);
         assert_int_equal(load(&c, &err, NULL), STATUS_INVALID);
-        assert_string_equal(err.text, bad[i].message);
+        assert_string_equal(err.text, bad_values[i].message);
         assert_null(c.host);
     }
 }

@@ -38,7 +38,7 @@ static enum status parse(const char *boundary, const char *body, size_t size, si
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    char boundary[MULTIPART_MOST_BOUNDARY + 1], type[512];
+    char boundary[MULTIPART_MAX_BOUNDARY + 1], type[512];
     const uint8_t *newline = size ? memchr(data, '\n', size) : NULL;
     if (!newline || (size_t)(newline - data) >= sizeof type) return 0;
     size_t n = (size_t)(newline - data);

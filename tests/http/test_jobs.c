@@ -491,7 +491,7 @@ static int compare_ids(const void *a, const void *b) {
 static void test_ids(void **state) {
     (void)state;
     NEEDS_STAND_IN();
-    enum { JOBS = 200, MOST_ALIKE = 8 };
+    enum { JOBS = 200, MAX_ALIKE = 8 };
     static char ids[JOBS][ID_DIGITS + 1];
     struct server_process s;
     server_start_ready(&s, (const char *[]){"MAX_QUEUE=300", NULL});
@@ -500,7 +500,7 @@ static void test_ids(void **state) {
         memcpy(ids[i], p.id, sizeof p.id);
     }
     qsort(ids, JOBS, sizeof ids[0], compare_ids);
-    for (int i = 1; i < JOBS; i++) assert_true(strncmp(ids[i - 1], ids[i], MOST_ALIKE) != 0);
+    for (int i = 1; i < JOBS; i++) assert_true(strncmp(ids[i - 1], ids[i], MAX_ALIKE) != 0);
     assert_int_equal(server_stop(&s, 15), 0);
 }
 

@@ -160,20 +160,20 @@ static void test_bounds(void **state) {
     struct buffer body = {0};
     struct heard h = {0};
     buffer_printf(&body, "--XbX\r\nX-Long: ");
-    for (int i = 0; i < MOST_PART_HEADER_BYTES; i++) buffer_append(&body, "y", 1, NULL);
+    for (int i = 0; i < MAX_PART_HEADER_BYTES; i++) buffer_append(&body, "y", 1, NULL);
     assert_int_equal(parse(body.data, body.size, 0, 1000, &h, NULL), STATUS_INVALID);
     buffer_free(&body);
-    for (int i = 0; i <= MOST_PARTS; i++)
+    for (int i = 0; i <= MAX_PARTS; i++)
         buffer_printf(&body, "--XbX\r\nContent-Disposition: form-data; name=a\r\n\r\n\r\n");
     buffer_printf(&body, "--XbX--");
     assert_int_equal(parse(body.data, body.size, 0, 1000, &h, NULL), STATUS_INVALID);
     buffer_free(&body);
     buffer_printf(&body, "--XbX\r\nContent-Disposition: form-data; name=%0*d\r\n\r\n\r\n--XbX--",
-                  MOST_PART_NAME_BYTES, 0);
+                  MAX_PART_NAME_BYTES, 0);
     assert_int_equal(parse(body.data, body.size, 0, 1000, &h, NULL), STATUS_OK);
     buffer_free(&body);
     buffer_printf(&body, "--XbX\r\nContent-Disposition: form-data; name=%0*d\r\n\r\n\r\n--XbX--",
-                  MOST_PART_NAME_BYTES + 1, 0);
+                  MAX_PART_NAME_BYTES + 1, 0);
     assert_int_equal(parse(body.data, body.size, 0, 1000, &h, NULL), STATUS_INVALID);
     buffer_free(&body);
     buffer_free(&h.text);
@@ -193,7 +193,7 @@ static void test_handler_errors(void **state) {
 
 static void test_boundary(void **state) {
     (void)state;
-    char b[MULTIPART_MOST_BOUNDARY + 1], type[200];
+    char b[MULTIPART_MAX_BOUNDARY + 1], type[200];
     assert_int_equal(multipart_boundary(b, "multipart/form-data; boundary=abc", NULL), STATUS_OK);
     assert_string_equal(b, "abc");
     assert_int_equal(

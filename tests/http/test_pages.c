@@ -144,7 +144,7 @@ static void test_info(void **state) {
     http_get(&server, "/info", &a);
     json_t *root = json_loadb(a.body.data, a.body.size, 0, NULL);
     const char *name, *version, *status, *model, *device, *dtype, *format;
-    int steps, jobs, queue, upload, most_steps;
+    int steps, jobs, queue, upload, max_steps;
     double guidance, timeout;
     assert_int_equal(
         json_unpack(
@@ -153,7 +153,7 @@ static void test_info(void **state) {
             "name", &name, "version", &version, "status", &status, "model", "name", &model,
             "device", &device, "dtype", &dtype, "defaults", "steps", &steps, "guidance_scale",
             &guidance, "output_format", &format, "limits", "max_concurrent_jobs", &jobs,
-            "max_queue", &queue, "max_upload_mb", &upload, "max_steps", &most_steps,
+            "max_queue", &queue, "max_upload_mb", &upload, "max_steps", &max_steps,
             "timeout_seconds", &timeout),
         0);
     assert_string_equal(name, "firered");
@@ -166,7 +166,7 @@ static void test_info(void **state) {
     assert_int_equal(jobs, 2);
     assert_int_equal(queue, 64);
     assert_int_equal(upload, 32);
-    assert_int_equal(most_steps, 100);
+    assert_int_equal(max_steps, 100);
     const json_t *served = json_object_get(root, "model");
     const json_t *examples = json_object_get(served, "examples");
     assert_true(json_is_array(examples));

@@ -24,7 +24,7 @@ static const struct {
     {"/page/settings.js", "text/javascript; charset=utf-8", "page/settings.js"},
     {"/page/viewer.js", "text/javascript; charset=utf-8", "page/viewer.js"},
 };
-enum { FILES = sizeof files / sizeof *files, MOST_BYTES = 60000 };
+enum { FILES = sizeof files / sizeof *files, MAX_BYTES = 60000 };
 
 static void read_source(const char *name, struct buffer *out) {
     char path[512], bytes[65536];
@@ -139,8 +139,8 @@ static void test_all_of_it_and_small(void **state) {
     source_bytes = 0, source_count = 0;
     assert_int_equal(nftw(WEB_SOURCES, weigh, 8, FTW_PHYS), 0);
     assert_int_equal(source_count, FILES);
-    if (source_bytes >= MOST_BYTES)
-        fail_msg("the page has %zu bytes; at most %d are wanted", source_bytes, MOST_BYTES);
+    if (source_bytes >= MAX_BYTES)
+        fail_msg("the page has %zu bytes; at most %d are wanted", source_bytes, MAX_BYTES);
 }
 
 /* Nothing is loaded from elsewhere, and nothing is written into the page that the policy forbids. */
