@@ -1,3 +1,7 @@
+/*
+ * Both files, the one that is there and the one that should be, are whole strings: what differs is
+ * rewritten at once or not at all.
+ */
 #include "support/unit_test.h"
 
 #include "config/documents.h"

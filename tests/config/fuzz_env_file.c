@@ -1,3 +1,4 @@
+/* A .env of arbitrary bytes: no crash, and what is found is within it. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,6 @@
+/*
+ * The variables are those of the table, so that a new setting is unset here too.
+ */
 #include "support/unit_test.h"
 
 #include "config/loading.h"

@@ -1,3 +1,7 @@
+/*
+ * A reader thread takes the server's log, so that no server waits for its pipe; all else happens in the
+ * test's thread, with a limit of time on each wait.
+ */
 #include "http/harness.h"
 
 #include <arpa/inet.h>
