@@ -29,6 +29,13 @@ struct backend {
                         const int32_t *rows);
     void (*download)(struct workspace *w, float *out, struct tensor in);
 
+    /* The device's own clock.  What is asked of the device between the two is an operation of that
+     * kind, and its seconds are in w->costs when `wait` has returned, if the operation went well. */
+    void (*clock_start)(struct workspace *w, enum operation kind);
+    void (*clock_stop)(struct workspace *w);
+    /* Returns when everything that was asked for in this workspace is done. */
+    void (*wait)(struct workspace *w);
+
     /* into: a workspace for the numbers, or NULL for memory of the linear's own. */
     enum status (*pack_linear)(struct compute *c, struct workspace *into, struct linear **out,
                                const struct matrix *parts, size_t count, const float *bias,
@@ -125,6 +132,8 @@ struct workspace {
     bool dry;
     bool part; /* of another one, whose memory it is */
     struct operation_cost costs[OPERATIONS];
+    enum operation timed; /* for clock_start and clock_stop: */
+    double started;
     bool (*cancelled)(void *arg);
     void *arg;
     enum status failed; /* the first error, told by workspace_check; nothing is computed after it */

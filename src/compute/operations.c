@@ -5,7 +5,6 @@
  */
 #include "compute/operations.h"
 
-#include "base/clock.h"
 #include "compute/backend.h"
 
 /* Whether to go on: not after a failure, nor when the shapes do not `fit`. */
@@ -36,9 +35,11 @@ static double bytes_of(struct tensor t) {
 #define RUN(w, operation, more_flops, more_bytes, work)                                            \
     do {                                                                                           \
         struct operation_cost *cost = &(w)->costs[operation];                                      \
-        double started = clock_now_seconds();                                                      \
-        if (workspace_is_live(w)) work;                                                            \
-        cost->seconds += workspace_is_live(w) ? clock_now_seconds() - started : 0;                 \
+        if (workspace_is_live(w)) {                                                                \
+            (w)->compute->backend->clock_start(w, operation);                                      \
+            work;                                                                                  \
+            (w)->compute->backend->clock_stop(w);                                                  \
+        }                                                                                          \
         cost->flops += (more_flops);                                                               \
         cost->bytes += (more_bytes);                                                               \
     } while (0)

@@ -136,14 +136,9 @@ enum status workspace_check(struct workspace *w, struct error *err) {
     return compute_health(w->compute, err);
 }
 
-const struct operation_cost *workspace_costs(const struct workspace *w) {
+const struct operation_cost *workspace_costs(struct workspace *w) {
+    if (workspace_is_live(w)) w->compute->backend->wait(w);
     return w->costs;
-}
-
-double workspace_flops(const struct workspace *w) {
-    double flops = 0;
-    for (int i = 0; i < OPERATIONS; i++) flops += w->costs[i].flops;
-    return flops;
 }
 
 void workspace_fail(struct workspace *w, enum status why, const char *format, ...) {

@@ -61,9 +61,10 @@ struct operation_cost {
     double bytes;   /* of tensors and weights, each read or written once */
 };
 
-/* What each kind of operation has cost so far, dry or not: OPERATIONS of them. */
-const struct operation_cost *workspace_costs(const struct workspace *w);
-double workspace_flops(const struct workspace *w); /* of all kinds */
+/* What each kind of operation has cost so far, dry or not: OPERATIONS of them.  An operation may
+ * return before it is done, so this waits for all that was asked for: who reads a clock asks here
+ * first. */
+const struct operation_cost *workspace_costs(struct workspace *w);
 
 /* An arena is a stack: what was taken after a mark goes with it.  These two are the device's. */
 size_t workspace_mark(const struct workspace *w);

@@ -53,13 +53,14 @@ static void tell(const struct run *r, enum firered_stage stage, int step) {
 
 /* What was spent since the last call goes to `phase`. */
 static void charge(struct run *r, enum firered_phase phase) {
-    double now = clock_now_seconds();
     if (!r->result) return;
+    const struct operation_cost *costs = workspace_costs(r->w); /* waits for the device */
+    double now = clock_now_seconds();
     struct firered_cost *all = &r->result->phases[phase];
     *all = (struct firered_cost){.seconds = now - r->phase_start,
                                  .memory = workspace_recent_peak(r->w)};
     for (int i = 0; i < OPERATIONS; i++) {
-        const struct operation_cost *to = &workspace_costs(r->w)[i], *from = &r->before[i];
+        const struct operation_cost *to = &costs[i], *from = &r->before[i];
         r->result->operations[phase][i] =
             (struct firered_cost){.seconds = to->seconds - from->seconds,
                                   .flops = to->flops - from->flops,
