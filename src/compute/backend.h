@@ -24,6 +24,10 @@ struct backend {
      * makes a difference, begins at a multiple of 64 bytes. */
     void *(*reserve_host)(struct compute *c, size_t bytes);
     void (*release_host)(struct compute *c, void *memory, size_t bytes);
+    /* workspace_fence and workspace_after.  A number stays good until the edit's workspace is
+     * destroyed; 0 where all is done already, and not for `after`. */
+    uint64_t (*fence)(struct workspace *w);
+    void (*after)(struct workspace *w, uint64_t fence);
     void (*upload)(struct workspace *w, struct tensor out, const float *in);
     void (*upload_rows)(struct workspace *w, struct tensor out, const struct matrix *table,
                         const int32_t *rows);

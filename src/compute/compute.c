@@ -114,9 +114,9 @@ static enum status pack_vector(struct compute *c, struct workspace *into, struct
                     (long long)n);
     }
     *v = (struct vector){c, {address, 1, n, n}, into != NULL};
-    struct workspace upload = {.compute = c};
-    if (numbers) tensor_upload(&upload, v->t, data);
-    enum status s = workspace_check(&upload, err);
+    struct workspace own = {.compute = c}, *by = into ? into : &own;
+    if (numbers) tensor_upload(by, v->t, data);
+    enum status s = workspace_check(by, err);
     if (s == STATUS_OK) {
         *out = v;
         return s;

@@ -151,6 +151,14 @@ void workspace_fail(struct workspace *w, enum status why, const char *format, ..
     if (why == STATUS_DEVICE) compute_lose(w->compute, w->why.text);
 }
 
+struct fence workspace_fence(struct workspace *w) {
+    return (struct fence){workspace_is_live(w) ? w->compute->backend->fence(w) : 0};
+}
+
+void workspace_after(struct workspace *w, struct fence fence) {
+    if (fence.number && workspace_is_live(w)) w->compute->backend->after(w, fence.number);
+}
+
 size_t workspace_mark(const struct workspace *w) {
     return w->device.used;
 }

@@ -12,13 +12,13 @@
 
 #include "compute/compute.h"
 
-/* A dry workspace computes nothing and counts.  It checks, too: operations on shapes that do not
- * belong together, and sizes that no machine has, are told by workspace_check. */
 struct workspace_size {
     size_t device, host; /* bytes */
 };
 uint64_t workspace_size_sum(struct workspace_size size);
 
+/* A dry workspace computes nothing and counts.  It checks, too: operations on shapes that do not
+ * belong together, and sizes that no machine has, are reported by workspace_check. */
 enum status workspace_create_dry(struct workspace **out, struct compute *c, struct error *err);
 /* One of the size that a dry run over the same work had at its peak (workspace_peak).
  * STATUS_NO_MEMORY when the device's memory limit leaves less, or so much is not free: it is looked
@@ -44,6 +44,17 @@ bool workspace_is_dry(const struct workspace *w);
  * (compute_health); else STATUS_OK.  After such an error operations do nothing.  Networks ask
  * between blocks. */
 enum status workspace_check(struct workspace *w, struct error *err);
+
+/* A device may do what it is asked for later: that of one workspace in its order, that of two at the
+ * same time, and a part is one of its own.  A fence marks all that a workspace was asked for until
+ * now.  Whoever hands memory from one workspace to another makes the other one wait for the fence.
+ * Nothing here blocks the caller; a download does, and then all before it is done. */
+struct fence {
+    uint64_t number; /* the backend's; 0: there is nothing to wait for */
+};
+struct fence workspace_fence(struct workspace *w);
+/* What w is asked for from now on begins when the fence has been reached. */
+void workspace_after(struct workspace *w, struct fence fence);
 
 enum operation {
     OPERATION_LINEAR,

@@ -7,6 +7,11 @@
  * The reader and the network share two counters under one mutex: how many streamed blocks were
  * packed so far, and how many the network is through with.  Block k of the streamed ones goes to
  * slot k % SLOTS.
+ *
+ * The counters tell what each of the two has asked the device for; fences tell the device what waits
+ * for what.  A block is packed when the network is through with the slot's last one, and computed
+ * with when it is there.  The memory of the slots goes from the edit's workspace to theirs, and back
+ * at the end, in the same way.
  */
 #include "model/blocks.h"
 
@@ -30,7 +35,9 @@ struct blocks {
 
 struct slot {
     struct workspace *memory;
-    void *block; /* kind->size bytes */
+    void *block;       /* kind->size bytes */
+    struct fence free; /* of the network: nothing that it was asked for reads the slot any more */
+    struct fence arrived; /* of the slot's own workspace: the block has been packed */
 };
 
 struct block_walk {
@@ -180,7 +187,9 @@ static enum status pack(struct block_walk *walk, int64_t k, struct error *err) {
     if (s != STATUS_OK) return s;
     l.into = slot->memory;
     l.scratch = walk->scratch;
+    workspace_after(slot->memory, slot->free);
     b->kind->load(&l, slot->block, b->config, (int)b->streamed[k]);
+    slot->arrived = workspace_fence(slot->memory);
     return l.status;
 }
 
@@ -217,6 +226,7 @@ static enum status take_slots(struct block_walk *walk, struct error *err) {
         walk->slots[i].block = calloc(1, b->kind->size);
         if (s == STATUS_OK && !walk->slots[i].block)
             s = fail(err, STATUS_NO_MEMORY, "no memory to read the %s", b->kind->name);
+        walk->slots[i].free = workspace_fence(walk->w);
     }
     return s == STATUS_OK ? workspace_create_part(&walk->scratch, walk->w, b->scratch, err) : s;
 }
@@ -253,6 +263,7 @@ static void give_back(struct block_walk *walk) {
     walk->b->kind->destroy(slot->block);
     memset(slot->block, 0, walk->b->kind->size);
     workspace_release(slot->memory, 0);
+    slot->free = workspace_fence(walk->w);
     walk->holds = false;
     pthread_mutex_lock(&walk->mutex);
     walk->done++;
@@ -276,7 +287,9 @@ enum status block_walk_next(struct block_walk *walk, const void **block, struct 
     if (!there && err) *err = walk->error;
     pthread_mutex_unlock(&walk->mutex);
     if (s != STATUS_OK) return s;
-    *block = walk->slots[walk->taken++ % SLOTS].block;
+    struct slot *slot = &walk->slots[walk->taken++ % SLOTS];
+    workspace_after(walk->w, slot->arrived);
+    *block = slot->block;
     walk->holds = true;
     return STATUS_OK;
 }
@@ -293,6 +306,7 @@ void block_walk_end(struct block_walk *walk) {
     for (int i = 0; i < SLOTS; i++) {
         if (walk->slots[i].block) walk->b->kind->destroy(walk->slots[i].block);
         free(walk->slots[i].block);
+        if (walk->slots[i].memory) workspace_after(walk->w, workspace_fence(walk->slots[i].memory));
         workspace_destroy(walk->slots[i].memory);
     }
     workspace_destroy(walk->scratch);
