@@ -119,7 +119,7 @@ static const char *logged_string(const struct option *o, const char *value) {
 static const char *choice_name(const struct option *o, const void *field) {
     int value;
     memcpy(&value, field, sizeof value); /* an enum is as wide as an int here */
-    for (const struct option_choice *c = o->choices; c->name; c++)
+    for (const struct choice *c = o->choices; c->name; c++)
         if (c->value == value) return c->name;
     return "";
 }

@@ -32,7 +32,7 @@ static void describe_value(const struct field *f, char out[VALUE_SIZE]) {
         break;
     case FIELD_CHOICE:
     case FIELD_FIXED:
-        for (const struct field_choice *c = f->choices; c->name && n < VALUE_SIZE; c++)
+        for (const struct choice *c = f->choices; c->name && n < VALUE_SIZE; c++)
             n += (size_t)snprintf(out + n, VALUE_SIZE - n, "%s`%s`%s", n ? ", " : "", c->name,
                                   f->otherwise && strcmp(c->name, f->otherwise) == 0 ? " (default)"
                                                                                      : "");
@@ -136,13 +136,13 @@ static json_t *choice_json(const char *name) {
 }
 
 /* One value is a constant, several are an enumeration. */
-static void set_choices(json_t *schema, const struct field_choice *choices) {
+static void set_choices(json_t *schema, const struct choice *choices) {
     if (!choices[1].name) {
         json_object_set_new(schema, "const", choice_json(choices[0].name));
         return;
     }
     json_t *list = json_array();
-    for (const struct field_choice *c = choices; c->name; c++)
+    for (const struct choice *c = choices; c->name; c++)
         json_array_append_new(list, choice_json(c->name));
     json_object_set_new(schema, "enum", list);
 }

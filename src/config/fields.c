@@ -7,19 +7,18 @@
 #include <string.h>
 
 #include "base/utf8.h"
-#include "config/values.h"
 #include "firered.h"
 
-static const struct field_choice formats[] = {
+static const struct choice formats[] = {
     {"png", PICTURE_PNG}, {"jpeg", PICTURE_JPEG}, {"webp", PICTURE_WEBP}, {NULL, 0}};
 
 /* What is done anyway; the first is what to send. */
-static const struct field_choice only_b64_json[] = {{"b64_json", 0}, {NULL, 0}},
-                                 only_auto[] = {{"auto", 0}, {"standard", 0}, {NULL, 0}},
-                                 only_opaque[] = {{"auto", 0}, {"opaque", 0}, {NULL, 0}},
-                                 only_high[] = {{"high", 0}, {NULL, 0}},
-                                 only_low[] = {{"auto", 0}, {"low", 0}, {NULL, 0}},
-                                 only_zero[] = {{"0", 0}, {NULL, 0}};
+static const struct choice only_b64_json[] = {{"b64_json", 0}, {NULL, 0}},
+                           only_auto[] = {{"auto", 0}, {"standard", 0}, {NULL, 0}},
+                           only_opaque[] = {{"auto", 0}, {"opaque", 0}, {NULL, 0}},
+                           only_high[] = {{"high", 0}, {NULL, 0}},
+                           only_low[] = {{"auto", 0}, {"low", 0}, {NULL, 0}},
+                           only_zero[] = {{"0", 0}, {NULL, 0}};
 
 enum {
     FORMS = FIELD_OF_EDIT | FIELD_OF_OPENAI,
@@ -142,12 +141,6 @@ static int max_integer(const struct field *f, int max_steps) {
     return f->max_setting && max_steps < f->max ? max_steps : (int)f->max;
 }
 
-static const struct field_choice *choice_of(const struct field *f, const char *text) {
-    for (const struct field_choice *c = f->choices; c->name; c++)
-        if (strcmp(c->name, text) == 0) return c;
-    return NULL;
-}
-
 static bool read_seed(struct field_seed *out, const char *text) {
     uint64_t value = 0;
     bool given = strcmp(text, "-1") != 0;
@@ -168,7 +161,7 @@ static bool read_size(struct field_size *out, const struct field *f, const char 
 bool field_read(struct field_values *values, const struct field *f, const char *text, size_t size,
                 int max_steps) {
     void *value = (char *)values + f->offset;
-    const struct field_choice *choice;
+    const struct choice *choice;
     int64_t whole;
     if (strlen(text) != size) return f->kind == FIELD_IGNORED; /* it has a NUL in it */
     switch (f->kind) {
@@ -186,20 +179,19 @@ bool field_read(struct field_values *values, const struct field *f, const char *
     case FIELD_SEED: return read_seed(value, text);
     case FIELD_SIZE: return read_size(value, f, text);
     case FIELD_CHOICE:
-        choice = choice_of(f, text);
+        choice = choice_find(f->choices, text);
         if (choice) *(int *)value = choice->value;
         return choice != NULL;
     case FIELD_SWITCH:
         if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0) return false;
         *(bool *)value = text[0] == 't';
         return true;
-    case FIELD_FIXED: return choice_of(f, text) != NULL;
+    case FIELD_FIXED: return choice_find(f->choices, text) != NULL;
     default: return true;
     }
 }
 
 void field_allowed(const struct field *f, int max_steps, char out[FIELD_ALLOWED_SIZE]) {
-    size_t n = 0;
     out[0] = '\0';
     switch (f->kind) {
     case FIELD_TEXT: snprintf(out, FIELD_ALLOWED_SIZE, "UTF-8 without NUL characters"); break;
@@ -218,14 +210,7 @@ void field_allowed(const struct field *f, int max_steps, char out[FIELD_ALLOWED_
                  f->otherwise, (int)f->min, (int)f->max);
         break;
     case FIELD_SWITCH: snprintf(out, FIELD_ALLOWED_SIZE, "true or false"); break;
-    case FIELD_CHOICE:
-        for (const struct field_choice *c = f->choices; c->name && n < FIELD_ALLOWED_SIZE; c++)
-            n += (size_t)snprintf(out + n, FIELD_ALLOWED_SIZE - n, "%s%s",
-                                  !n          ? ""
-                                  : c[1].name ? ", "
-                                              : " or ",
-                                  c->name);
-        break;
+    case FIELD_CHOICE: choice_names(f->choices, out, FIELD_ALLOWED_SIZE); break;
     default: break;
     }
 }

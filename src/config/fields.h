@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "config/values.h"
 #include "image/format.h"
 
 /* Where a field is one; a set of them. */
@@ -65,11 +66,6 @@ struct field_values {
     bool stream;     /* tell of the progress while they are made */
 };
 
-struct field_choice {
-    const char *name; /* NULL ends the list */
-    int value;        /* of FIELD_CHOICE */
-};
-
 struct field {
     const char *name;
     const char *alias; /* a second name in OpenAI's form, or NULL */
@@ -81,9 +77,9 @@ struct field {
     const char *max_setting; /* the setting that may make max smaller, or NULL */
     const char *otherwise; /* what an absent one is, where it is one of the values; of FIELD_SIZE the
                                 word for the model's own size */
-    const struct field_choice *choices;
-    const char *meaning; /* a sentence without a full stop; `...` is a value or a name */
-    const char *refusal; /* of FIELD_FIXED: the whole sentence about another value */
+    const struct choice *choices; /* of FIELD_CHOICE and FIELD_FIXED */
+    const char *meaning;          /* a sentence without a full stop; `...` is a value or a name */
+    const char *refusal;          /* of FIELD_FIXED: the whole sentence about another value */
 };
 
 enum { MAX_FIELDS = 32, FIELD_MAX_TEXT_BYTES = 65536, FIELD_MAX_COUNT = 4 };

@@ -19,7 +19,7 @@ static void describe_value(const struct option *o, char *out, size_t capacity) {
         strncat(out, o->takes, capacity - 1);
         return;
     }
-    for (const struct option_choice *c = o->choices; c && c->name; c++) {
+    for (const struct choice *c = o->choices; c && c->name; c++) {
         if (out[0]) strncat(out, "|", capacity - strlen(out) - 1);
         strncat(out, c->name, capacity - strlen(out) - 1);
     }

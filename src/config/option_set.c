@@ -13,7 +13,6 @@
 
 /* "a whole number from 1 to 256" */
 static void describe_allowed(const struct option *o, char *out, size_t capacity) {
-    size_t n = 0;
     switch (o->kind) {
     case OPTION_INT:
     case OPTION_INT64:
@@ -23,11 +22,7 @@ static void describe_allowed(const struct option *o, char *out, size_t capacity)
     case OPTION_MEMORY:
         snprintf(out, capacity, "a number of bytes, such as 800M or 12G, or auto");
         break;
-    case OPTION_CHOICE:
-        for (const struct option_choice *c = o->choices; c->name && n < capacity; c++)
-            n += (size_t)snprintf(out + n, capacity - n, "%s%s",
-                                  n ? (c[1].name ? ", " : " or ") : "", c->name);
-        break;
+    case OPTION_CHOICE: choice_names(o->choices, out, capacity); break;
     case OPTION_LORAS: snprintf(out, capacity, "FILE[:SCALE], comma-separated"); break;
     case OPTION_PATH:
         snprintf(out, capacity, "at most 4096 bytes without control characters");
@@ -156,12 +151,9 @@ static enum status set_loras(struct config *c, const char *value, const char *so
 }
 
 static bool set_choice(void *field, const struct option *o, const char *value) {
-    for (const struct option_choice *c = o->choices; c->name; c++) {
-        if (strcmp(c->name, value) != 0) continue;
-        memcpy(field, &c->value, sizeof c->value); /* an enum is as wide as an int here */
-        return true;
-    }
-    return false;
+    const struct choice *c = choice_find(o->choices, value);
+    if (c) memcpy(field, &c->value, sizeof c->value); /* an enum is as wide as an int here */
+    return c != NULL;
 }
 _Static_assert(sizeof(enum firered_device) == sizeof(int), "set_choice stores ints into enums");
 

@@ -9,18 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct option_choice devices[] = {
+static const struct choice devices[] = {
     {"auto", FIRERED_DEVICE_AUTO}, {"cpu", FIRERED_DEVICE_CPU}, {"cuda", FIRERED_DEVICE_CUDA}, {0}};
-static const struct option_choice dtypes[] = {{"auto", FIRERED_DTYPE_AUTO},
-                                              {"float32", FIRERED_DTYPE_FLOAT32},
-                                              {"bfloat16", FIRERED_DTYPE_BFLOAT16},
-                                              {"int8", FIRERED_DTYPE_INT8},
-                                              {0}};
-static const struct option_choice generators[] = {
+static const struct choice dtypes[] = {{"auto", FIRERED_DTYPE_AUTO},
+                                       {"float32", FIRERED_DTYPE_FLOAT32},
+                                       {"bfloat16", FIRERED_DTYPE_BFLOAT16},
+                                       {"int8", FIRERED_DTYPE_INT8},
+                                       {0}};
+static const struct choice generators[] = {
     {"cpu", FIRERED_GENERATOR_CPU}, {"cuda", FIRERED_GENERATOR_CUDA}, {0}};
-static const struct option_choice log_formats[] = {
+static const struct choice log_formats[] = {
     {"text", LOG_FORMAT_TEXT}, {"json", LOG_FORMAT_JSON}, {0}};
-static const struct option_choice log_levels[] = {
+static const struct choice log_levels[] = {
     {"debug", LOG_DEBUG}, {"info", LOG_INFO}, {"warn", LOG_WARN}, {"error", LOG_ERROR}, {0}};
 
 #define FIELD(name) offsetof(struct config, name)

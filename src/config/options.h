@@ -13,6 +13,7 @@
 #include "base/buffer.h"
 #include "config/args.h"
 #include "config/config.h"
+#include "config/values.h"
 
 /* Which command takes the option; a set of them. */
 enum option_command {
@@ -42,11 +43,6 @@ enum option_kind {
     OPTION_URL      /* http(s) */
 };
 
-struct option_choice {
-    const char *name; /* NULL ends the list */
-    int value;
-};
-
 struct option {
     const char *variable;
     const char *alias; /* a second flag, or NULL */
@@ -56,7 +52,7 @@ struct option {
     const char *value; /* the default, read like any other value; NULL: the field stays empty */
     const char *shown; /* the default as people read it; NULL: `value` */
     double min, max;   /* of the numbers */
-    const struct option_choice *choices;
+    const struct choice *choices;
     const char *takes; /* what the value is, as --help calls it; NULL: made from the kind */
     const char *help;  /* one sentence, without a full stop */
 };

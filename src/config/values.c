@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <locale.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,6 +106,23 @@ bool value_url(const char *text) {
     for (const char *c = text; *c; c++)
         if (*c <= 0x20 || *c >= 0x7f) return false;
     return true;
+}
+
+const struct choice *choice_find(const struct choice *list, const char *name) {
+    for (; list->name; list++)
+        if (strcmp(list->name, name) == 0) return list;
+    return NULL;
+}
+
+void choice_names(const struct choice *list, char *out, size_t size) {
+    size_t n = 0;
+    out[0] = '\0';
+    for (const struct choice *c = list; c->name && n < size; c++)
+        n += (size_t)snprintf(out + n, size - n, "%s%s",
+                              !n          ? ""
+                              : c[1].name ? ", "
+                                          : " or ",
+                              c->name);
 }
 
 void value_show(struct shown_value *out, const char *value) {

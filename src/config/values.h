@@ -1,5 +1,5 @@
 /*
- * values.h - strict reading of the values that people write: numbers, adapters.
+ * values.h - strict reading of the values that people write: numbers, words, adapters.
  *
  * Strict means that the whole text is the value: `12abc`, ` 12`, `0x10`, `1e999`, `nan` and the
  * empty text are refused.  Each returns whether the text is such a value; the caller, who knows
@@ -31,6 +31,15 @@ bool value_url(const char *text); /* http:// or https://, a host, visible ASCII 
  * out->path is malloc'ed, the caller's. */
 enum status value_lora(const char *text, struct firered_lora *out, struct error *err);
 void loras_free(struct firered_lora *loras, size_t count); /* the array and its paths */
+
+/* One of several words, and what it stands for. */
+struct choice {
+    const char *name; /* NULL ends a list */
+    int value;
+};
+const struct choice *choice_find(const struct choice *list, const char *name); /* or NULL */
+/* "cpu, cuda or auto" */
+void choice_names(const struct choice *list, char *out, size_t size);
 
 /* A value as it may stand in a message: one line, no control characters, cut where it is long. */
 struct shown_value {

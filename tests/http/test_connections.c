@@ -210,6 +210,29 @@ static void fill(char *bytes, size_t size) {
     for (size_t i = 0; i < size; i++) bytes[i] = (char)(i * 31);
 }
 
+/* A client that reads only after it has sent everything it can, far more than is taken. */
+static void send_all_then_read(const char *bytes, size_t size, bool chunked) {
+    int fd = raw_connect(&server);
+    struct form f = {0};
+    form_bytes(&f, "image", bytes, size);
+    if (chunked) {
+        struct buffer head = {0};
+        buffer_printf(&head,
+                      "POST /edit HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+                      "Content-Type: multipart/form-data; boundary=" BOUNDARY "\r\n\r\n%x\r\n",
+                      (unsigned)f.body.size);
+        raw_send(fd, head.data, head.size);
+        buffer_free(&head);
+    } else {
+        raw_post_head(fd, NULL, f.body.size);
+    }
+    assert_true(raw_try_send(fd, f.body.data, f.body.size));
+    expect_error(fd, 413, "payload_too_large", true);
+    assert_true(raw_wait_close(fd));
+    close(fd);
+    form_free(&f);
+}
+
 /* MAX_UPLOAD_MB=1: one byte more is too much, announced or not; the answer arrives though the body
  * is still coming. */
 static void test_too_large(void **state) {
@@ -248,28 +271,7 @@ static void test_too_large(void **state) {
     close(fd);
     form_free(&f);
 
-    for (int chunked = 0; chunked < 2;
-         chunked++) { /* a client that reads only after it has sent everything it can */
-        fd = raw_connect(&server);
-        f = (struct form){0};
-        form_bytes(&f, "image", bytes, MUCH);
-        if (chunked) {
-            struct buffer head = {0};
-            buffer_printf(&head,
-                          "POST /edit HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
-                          "Content-Type: multipart/form-data; boundary=" BOUNDARY "\r\n\r\n%x\r\n",
-                          (unsigned)f.body.size);
-            raw_send(fd, head.data, head.size);
-            buffer_free(&head);
-        } else {
-            raw_post_head(fd, NULL, f.body.size);
-        }
-        assert_true(raw_try_send(fd, f.body.data, f.body.size));
-        expect_error(fd, 413, "payload_too_large", true);
-        assert_true(raw_wait_close(fd));
-        close(fd);
-        form_free(&f);
-    }
+    for (int chunked = 0; chunked < 2; chunked++) send_all_then_read(bytes, MUCH, chunked);
     server_wait_metric(&server, "firered_upload_bytes", 0);
     assert_true(SANITIZED || server_metric(&server, "process_resident_memory_bytes") < 100e6);
     free(bytes);
