@@ -34,10 +34,19 @@ static void widen_f16(float *out, const void *in, size_t n) {
     }
 }
 
+/* In place, an element is read before anything is written beyond its beginning. */
+static void narrow_bf16(void *out, const float *in, size_t n) {
+    char *bytes = out;
+    for (size_t i = 0; i < n; i++) {
+        uint16_t h = bf16_from_float(in[i]);
+        memcpy(bytes + i * sizeof h, &h, sizeof h);
+    }
+}
+
 static const struct dtype_info TYPES[] = {
-    [DTYPE_F32] = {"float32", 1, 4, widen_f32},
-    [DTYPE_BF16] = {"bfloat16", 1, 2, widen_bf16},
-    [DTYPE_F16] = {"float16", 1, 2, widen_f16},
+    [DTYPE_F32] = {"float32", 1, 4, widen_f32, NULL},
+    [DTYPE_BF16] = {"bfloat16", 1, 2, widen_bf16, narrow_bf16},
+    [DTYPE_F16] = {"float16", 1, 2, widen_f16, NULL},
 };
 _Static_assert(sizeof TYPES / sizeof TYPES[0] == DTYPE_COUNT, "every type has its row");
 

@@ -21,6 +21,9 @@ struct dtype_info {
     size_t block_bytes;
     /* Converts n elements, a multiple of block_elements, at `in`, which may be unaligned. */
     void (*widen)(float *out, const void *in, size_t n);
+    /* Rounds n floats to the type; out may be in.  NULL: what was computed from such weights is kept
+     * as float32. */
+    void (*narrow)(void *out, const float *in, size_t n);
 };
 
 const struct dtype_info *dtype_info(enum dtype t);

@@ -206,8 +206,9 @@ static struct matrix stored_matrix(const struct weight *w, int64_t rows, int64_t
 }
 
 /* The layer's weight as it is packed: as stored or, if an adapter has something for it, with that
- * added, as float32; *merged is that memory then.  Adapters name layers as the model does, without a
- * prefix. */
+ * added; *merged is that memory then.  The sum is rounded back to the stored type where that can be,
+ * so that an adapter costs no memory, and else float32.  Adapters name layers as the model does,
+ * without a prefix. */
 static struct matrix weight_of(struct loader *l, const char *name, const struct weight *w,
                                float **merged) {
     struct matrix m = stored_matrix(w, w->shape[0], w->shape[1]);
@@ -221,7 +222,12 @@ static struct matrix weight_of(struct loader *l, const char *name, const struct 
                         ? lora_merge(l->loras[i], name, *merged, m.rows, m.cols, &touched, l->err)
                         : lora_check(l->loras[i], name, m.rows, m.cols, l->err);
     }
-    return (struct matrix){.dtype = DTYPE_F32, .rows = m.rows, .cols = m.cols, .data = *merged};
+    m = (struct matrix){.dtype = DTYPE_F32, .rows = m.rows, .cols = m.cols, .data = *merged};
+    const struct dtype_info *stored = dtype_info(w->dtype);
+    if (!stored->narrow) return m;
+    m.dtype = w->dtype;
+    if (*merged) stored->narrow(*merged, *merged, (size_t)w->count);
+    return m;
 }
 
 static void load_stack(struct loader *l, struct linear **to, char names[][LOADER_NAME_MAX],

@@ -93,6 +93,11 @@ static void every_type_has_a_whole_row(void **state) {
         assert_int_equal(dtype_bytes((enum dtype)t, 3 * info->block_elements),
                          3 * info->block_bytes);
     }
+    float sums[3] = {1.5f, -2.00001f, 1e-3f};
+    const uint16_t rounded[3] = {bf16_from_float(1.5f), bf16_from_float(-2.00001f),
+                                 bf16_from_float(1e-3f)};
+    dtype_info(DTYPE_BF16)->narrow(sums, sums, 3);
+    assert_memory_equal(sums, rounded, sizeof rounded);
     assert_int_equal(dtype_bytes(DTYPE_F32, 5), 20);
     assert_int_equal(dtype_bytes(DTYPE_BF16, 5), 10);
     assert_int_equal(dtype_bytes(DTYPE_F16, 5), 10);
