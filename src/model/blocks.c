@@ -86,30 +86,34 @@ static struct blocks *create(const struct block_kind *kind, int64_t count) {
     return NULL;
 }
 
-/* The outlines of all blocks that do not stay.  The loader packs into the dry workspaces. */
-static void load_outlines(struct blocks *b, int64_t keep, struct loader *l) {
-    for (int64_t i = 0; i < b->count && l->status == STATUS_OK; i++) {
-        if (is_kept(i, keep, b->count)) continue;
-        b->kind->load(l, block_at(b, i), b->config, (int)i);
-        b->streamed[b->streamed_count++] = i;
-        uint64_t bytes = workspace_mark(l->into);
-        b->sum += bytes;
-        if (bytes > b->largest) b->largest = bytes;
-        workspace_release(l->into, 0);
-    }
-    b->slot = workspace_peak(l->into);
-    b->scratch = workspace_peak(l->scratch);
+/* The outline of block i: the loader packs into the dry workspaces. */
+static void load_outline(struct blocks *b, int64_t i, struct loader *l, struct workspace *into,
+                         struct workspace *scratch) {
+    l->into = into;
+    l->scratch = scratch;
+    b->kind->load(l, block_at(b, i), b->config, (int)i);
+    l->into = l->scratch = NULL;
+    b->streamed[b->streamed_count++] = i;
+    uint64_t bytes = workspace_mark(into);
+    b->sum += bytes;
+    if (bytes > b->largest) b->largest = bytes;
+    workspace_release(into, 0);
 }
 
-static void load_streamed(struct blocks *b, int64_t keep, struct loader *l) {
+/* In the network's order, wherever their weights stay: layers are numbered as they come. */
+static void load_all(struct blocks *b, int64_t keep, struct loader *l) {
     struct workspace *into = NULL, *scratch = NULL;
     l->status = workspace_create_dry(&into, l->compute, l->err);
     if (l->status == STATUS_OK) l->status = workspace_create_dry(&scratch, l->compute, l->err);
+    for (int64_t i = 0; i < b->count && l->status == STATUS_OK; i++) {
+        if (is_kept(i, keep, b->count))
+            b->kind->load(l, block_at(b, i), b->config, (int)i);
+        else
+            load_outline(b, i, l, into, scratch);
+    }
     if (l->status == STATUS_OK) {
-        l->into = into;
-        l->scratch = scratch;
-        load_outlines(b, keep, l);
-        l->into = l->scratch = NULL;
+        b->slot = workspace_peak(into);
+        b->scratch = workspace_peak(scratch);
     }
     workspace_destroy(into);
     workspace_destroy(scratch);
@@ -125,10 +129,7 @@ void blocks_load(struct blocks **out, const struct block_kind *kind, const void 
         return;
     }
     b->config = config;
-    if (keep > count) keep = count;
-    if (keep < count) load_streamed(b, keep, l);
-    for (int64_t i = 0; i < count && l->status == STATUS_OK; i++)
-        if (is_kept(i, keep, count)) kind->load(l, block_at(b, i), config, (int)i);
+    load_all(b, keep < count ? keep : count, l);
     if (l->status != STATUS_OK) {
         blocks_destroy(b);
         return;

@@ -216,12 +216,8 @@ static struct matrix weight_of(struct loader *l, const char *name, const struct 
     for (size_t i = 0; i < l->lora_count; i++) any = any || lora_has(l->loras[i], name);
     if (!any) return m;
     *merged = floats_of(l, w);
-    for (size_t i = 0; i < l->lora_count && !failed(l); i++) {
-        bool touched = false;
-        l->status = *merged
-                        ? lora_merge(l->loras[i], name, *merged, m.rows, m.cols, &touched, l->err)
-                        : lora_check(l->loras[i], name, m.rows, m.cols, l->err);
-    }
+    for (size_t i = 0; *merged && i < l->lora_count && !failed(l); i++)
+        l->status = lora_merge(l->loras[i], name, *merged, m.rows, m.cols, l->err);
     m = (struct matrix){.dtype = DTYPE_F32, .rows = m.rows, .cols = m.cols, .data = *merged};
     const struct dtype_info *stored = dtype_info(w->dtype);
     if (!stored->narrow) return m;
@@ -242,6 +238,8 @@ static void load_stack(struct loader *l, struct linear **to, char names[][LOADER
         weights[i] = need(l, name, (int64_t[]){out[i], in}, 2);
         snprintf(name, sizeof name, "%s.bias", names[i]);
         if (has_bias == LOAD_BIAS && !failed(l)) biases[i] = need(l, name, (int64_t[]){out[i]}, 1);
+        if (l->layers && !failed(l))
+            l->status = layer_list_add(l->layers, names[i], out[i], in, l->err);
         total += out[i];
     }
     if (failed(l)) return;

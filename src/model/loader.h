@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "compute/operations.h"
 #include "firered/status.h"
+#include "model/layer_list.h"
 #include "model/lora.h"
 #include "weights/weights.h"
 
@@ -34,6 +35,8 @@ struct loader {
     enum precision coarsest;   /* of the linear layers' products; see loader_set_coarsest */
     struct lora *const *loras; /* merged into linear layers by name; may be NULL */
     size_t lora_count;
+    struct layer_list *layers; /* the linear layers are added to it, by load_linear and
+                                  load_linear_stack; may be NULL */
     const struct log *log;
     void (*progress)(void *arg,
                      uint64_t bytes); /* after each tensor, with its stored bytes; may be NULL */

@@ -12,7 +12,6 @@
 
 #include <float.h>
 #include <math.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,7 +53,6 @@ struct module {
     size_t length;
     const struct weight *down, *up;
     float scale;
-    atomic_bool used;
 };
 
 struct lora {
@@ -169,7 +167,7 @@ static enum status read_modules(struct lora *l, double scale, struct error *err)
     size_t n = weights_count(l->weights);
     if (n == 0) return fail(err, STATUS_INVALID, "%s holds no tensors, so it is no LoRA", l->file);
     struct part *parts = calloc(n, sizeof *parts);
-    l->modules = calloc(n, sizeof *l->modules); /* all bits zero is an atomic_bool that is false */
+    l->modules = calloc(n, sizeof *l->modules);
     if (!parts || !l->modules) {
         free(parts);
         return fail(err, STATUS_NO_MEMORY, "no memory for the %zu keys of %s", n, l->file);
@@ -222,11 +220,11 @@ void lora_close(struct lora *l) {
     free(l);
 }
 
-static struct module *find(const struct lora *l, const char *name) {
+static const struct module *find(const struct lora *l, const char *name) {
     size_t length = strlen(name), from = 0, to = l->count;
     while (from < to) {
         size_t middle = from + (to - from) / 2;
-        struct module *m = &l->modules[middle];
+        const struct module *m = &l->modules[middle];
         int order = compare_names(name, length, m->name, m->length);
         if (order == 0) return m;
         if (order < 0)
@@ -284,10 +282,9 @@ static float *load(const struct weights *weights, const struct weight *w) {
     return floats;
 }
 
-enum status lora_check(struct lora *l, const char *name, int64_t out_features, int64_t in_features,
-                       struct error *err) {
-    struct module *m = find(l, name);
-    if (!m) return STATUS_OK;
+/* Whether module m is for a weight [out_features, in_features]. */
+static enum status check_sizes(const struct lora *l, const struct module *m, int64_t out_features,
+                               int64_t in_features, struct error *err) {
     int64_t rank = m->down->shape[0];
     if (m->down->shape[1] != in_features)
         return fail(err, STATUS_INVALID,
@@ -299,33 +296,31 @@ enum status lora_check(struct lora *l, const char *name, int64_t out_features, i
                     "%s: \"%.160s\" is [%lld, %lld]; [%lld, %lld] expected for this model", l->file,
                     m->up->name, (long long)m->up->shape[0], (long long)rank,
                     (long long)out_features, (long long)rank);
-    atomic_store(&m->used, true);
     return STATUS_OK;
 }
 
-enum status lora_merge(struct lora *l, const char *name, float *weight, int64_t out_features,
-                       int64_t in_features, bool *touched, struct error *err) {
+enum status lora_merge(const struct lora *l, const char *name, float *weight, int64_t out_features,
+                       int64_t in_features, struct error *err) {
     const struct module *m = find(l, name);
-    enum status s = lora_check(l, name, out_features, in_features, err);
+    enum status s = m ? check_sizes(l, m, out_features, in_features, err) : STATUS_OK;
     if (!m || s != STATUS_OK) return s;
     float *down = load(l->weights, m->down), *up = load(l->weights, m->up);
-    if (down && up) {
+    if (down && up)
         add_delta(weight, up, down, m->scale, out_features, in_features, m->down->shape[0]);
-        *touched = true;
-    } else {
+    else
         s = fail(err, STATUS_NO_MEMORY, "no memory to merge \"%.160s\" of %s", m->down->name,
                  l->file);
-    }
     free(down);
     free(up);
     return s;
 }
 
-enum status lora_check_all_used(const struct lora *l, struct error *err) {
+/* used[i]: module i belongs to a layer. */
+static enum status check_all_used(const struct lora *l, const bool *used, struct error *err) {
     const struct module *first = NULL;
     size_t unused = 0;
     for (size_t i = l->count; i-- > 0;) {
-        if (atomic_load(&l->modules[i].used)) continue;
+        if (used[i]) continue;
         first = &l->modules[i];
         unused++;
     }
@@ -335,4 +330,20 @@ enum status lora_check_all_used(const struct lora *l, struct error *err) {
         "%s: \"%.160s\" (and %zu more of its %zu modules) matches nothing in this model; check "
         "that the adapter was made for its transformer",
         l->file, first->down->name, unused - 1, l->count);
+}
+
+enum status lora_check(const struct lora *l, const struct layer_list *layers, struct error *err) {
+    bool *used = calloc(l->count, sizeof *used);
+    if (!used) return fail(err, STATUS_NO_MEMORY, "no memory to check the LoRA %s", l->file);
+    enum status s = STATUS_OK;
+    for (size_t i = 0; s == STATUS_OK && i < layers->count; i++) {
+        const struct named_layer *layer = &layers->layers[i];
+        const struct module *m = find(l, layer->name);
+        if (!m) continue;
+        s = check_sizes(l, m, layer->out_features, layer->in_features, err);
+        used[m - l->modules] = true;
+    }
+    if (s == STATUS_OK) s = check_all_used(l, used, err);
+    free(used);
+    return s;
 }

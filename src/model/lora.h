@@ -28,7 +28,7 @@
  *
  *     for every adapter: lora_open
  *     for every module of the transformer, for every adapter: lora_merge
- *     for every adapter: lora_check_all_used, lora_close
+ *     for every adapter: lora_check against all of these modules, lora_close
  */
 #ifndef MODEL_LORA_H
 #define MODEL_LORA_H
@@ -37,6 +37,7 @@
 #include <stdint.h>
 
 #include "firered/status.h"
+#include "model/layer_list.h"
 
 struct lora;
 
@@ -51,21 +52,16 @@ void lora_close(struct lora *l); /* NULL is fine */
 /* Whether the adapter changes module `name`, e.g. "transformer_blocks.0.attn.to_q". */
 bool lora_has(const struct lora *l, const char *name);
 
-/* If the adapter has something for module `name`, marks it used and checks that it is for a weight
- * [out_features, in_features].  STATUS_INVALID: the adapter's matrices have other sizes; the
- * sentence names the file, the key, what was expected and what is there. */
-enum status lora_check(struct lora *l, const char *name, int64_t out_features, int64_t in_features,
-                       struct error *err);
+/* Whether the adapter is one for a network of these layers: its matrices have their sizes, and each
+ * belongs to one of them.  At any time, before merging or after.  STATUS_INVALID: the sentence names
+ * the file, the key, and what was expected.  STATUS_NO_MEMORY. */
+enum status lora_check(const struct lora *l, const struct layer_list *layers, struct error *err);
 
 /* Adds this adapter's delta for module `name` to weight [out_features, in_features], float32
- * row-major, if it has one, and marks it used.  *touched becomes true when something was added, and
- * is left alone otherwise.  Several threads may call it at the same time, each for a weight of its
- * own.  After a failure the weight is as it was.  Errors as lora_check, and STATUS_NO_MEMORY. */
-enum status lora_merge(struct lora *l, const char *name, float *weight, int64_t out_features,
-                       int64_t in_features, bool *touched, struct error *err);
-
-/* After all modules were asked for: STATUS_INVALID when something of the adapter matched none of
- * them, naming its key. */
-enum status lora_check_all_used(const struct lora *l, struct error *err);
+ * row-major, if it has one.  Several threads may call it at the same time, each for a weight of its
+ * own.  After a failure the weight is as it was.  STATUS_INVALID: the adapter's matrices have other
+ * sizes.  STATUS_NO_MEMORY. */
+enum status lora_merge(const struct lora *l, const char *name, float *weight, int64_t out_features,
+                       int64_t in_features, struct error *err);
 
 #endif

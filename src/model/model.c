@@ -132,10 +132,11 @@ static enum status load_transformer(struct model *m, struct loading *loading, st
     l.coarsest = PRECISION_BFLOAT16;
     l.loras = m->loras;
     l.lora_count = m->lora_count;
+    l.layers = &m->transformer_layers;
     enum status s = transformer_load(&m->transformer, &m->config.transformer, keep, &l, err);
     take_counts(m, &l);
     for (size_t i = 0; i < m->lora_count && s == STATUS_OK; i++)
-        s = lora_check_all_used(m->loras[i], err);
+        s = lora_check(m->loras[i], &m->transformer_layers, err);
     return s;
 }
 
@@ -182,6 +183,7 @@ void model_unload(struct model *m) {
     vae_destroy(m->vae);
     for (size_t i = 0; i < m->lora_count; i++) lora_close(m->loras[i]);
     free(m->loras);
+    layer_list_free(&m->transformer_layers);
     *m = (struct model){0};
 }
 

@@ -40,6 +40,7 @@ struct model {
     struct vae *vae;
     struct lora **loras; /* what streams is merged again and again */
     size_t lora_count;
+    struct layer_list transformer_layers; /* what an adapter may be for */
     uint64_t parameters;
     size_t tensors;
 };

@@ -115,6 +115,37 @@ static void an_adapter_on_other_types_is_not_rounded(void **state) {
     lora_close(lora);
 }
 
+static void layers_are_numbered_as_they_are_loaded(void **state) {
+    const char *const names[] = {"b.%d.first", "b.%d.second"};
+    const struct tensor_spec tensors[] = {
+        {"b.7.first.weight", "F32", 2, {OUT, IN}, STORED, sizeof STORED},
+        {"b.7.second.weight", "F32", 2, {1, IN}, STORED, sizeof DOWN},
+        {"a.weight", "F32", 2, {IN, OUT}, STORED, sizeof STORED}};
+    static const struct named_layer expected[] = {
+        {"b.7.first", OUT, IN}, {"b.7.second", 1, IN}, {"a", IN, OUT}};
+    struct layer_list layers = {0};
+    struct compute *c = plain_device();
+    struct weights *weights = file_of(in_folder(*state, "weights"), tensors, 3);
+    struct loader loader = {
+        .component = "test", .weights = weights, .compute = c, .layers = &layers};
+    struct linear *stacked, *single;
+    assert_int_equal(loader_start(&loader, NULL), STATUS_OK);
+    load_linear_stack(&loader, &stacked, names, (const int64_t[]){OUT, 1}, 2, IN, LOAD_NO_BIAS, 7);
+    load_linear(&loader, &single, IN, OUT, LOAD_NO_BIAS, "a");
+    assert_int_equal(loader_finish(&loader), STATUS_OK);
+    assert_int_equal(layers.count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_string_equal(layers.layers[i].name, expected[i].name);
+        assert_int_equal(layers.layers[i].out_features, expected[i].out_features);
+        assert_int_equal(layers.layers[i].in_features, expected[i].in_features);
+    }
+    linear_destroy(stacked);
+    linear_destroy(single);
+    layer_list_free(&layers);
+    weights_close(weights);
+    compute_destroy(c);
+}
+
 static int set_up(void **state) {
     *state = temporary_folder();
     return 0;
@@ -131,6 +162,7 @@ int main(void) {
                                         tear_down),
         cmocka_unit_test_setup_teardown(an_adapter_on_other_types_is_not_rounded, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(layers_are_numbered_as_they_are_loaded, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

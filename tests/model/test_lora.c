@@ -32,15 +32,24 @@ static void assert_refused(const char *path, const char *says) {
     assert_null(l);
 }
 
-/* The delta of a module, zeros when the adapter does not change it; *touched says which. */
-static float *delta_of(struct lora *l, const char *module, int64_t out, int64_t in, bool *touched) {
+/* The delta of a module, zeros when the adapter does not change it. */
+static float *delta_of(const struct lora *l, const char *module, int64_t out, int64_t in) {
     float *delta = calloc((size_t)(out * in), sizeof *delta);
     struct error err = {""};
     assert_non_null(delta);
-    *touched = false;
-    if (lora_merge(l, module, delta, out, in, touched, &err) != STATUS_OK) fail_msg("%s", err.text);
-    assert_int_equal(*touched, lora_has(l, module));
+    if (lora_merge(l, module, delta, out, in, &err) != STATUS_OK) fail_msg("%s", err.text);
     return delta;
+}
+
+/* Whether the adapter is one for `count` layers, of these names and sizes. */
+static enum status check(const struct lora *l, const char *const *names, size_t count, int64_t out,
+                         int64_t in, struct error *err) {
+    struct layer_list list = {0};
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(layer_list_add(&list, names[i], out, in, NULL), STATUS_OK);
+    enum status s = lora_check(l, &list, err);
+    layer_list_free(&list);
+    return s;
 }
 
 static double largest_difference(const float *a, const float *b, int64_t n) {
@@ -80,6 +89,7 @@ static void three_layouts_are_one_adapter(void **state) {
         weights_open(&model, TINY "model/transformer", "diffusion_pytorch_model", NULL), STATUS_OK);
     assert_int_equal(weights_open_file(&peft, TINY "lora_peft.safetensors", NULL), STATUS_OK);
     size_t touched_modules = 0;
+    struct layer_list layers = {0};
     for (size_t i = 0; i < weights_count(model); i++) {
         const struct weight *t = weights_at(model, i);
         char module[256];
@@ -88,8 +98,12 @@ static void three_layouts_are_one_adapter(void **state) {
         snprintf(module, sizeof module, "%.*s", (int)n, t->name);
         bool touched[3];
         float *deltas[3];
-        for (int k = 0; k < 3; k++)
-            deltas[k] = delta_of(loras[k], module, t->shape[0], t->shape[1], &touched[k]);
+        assert_int_equal(layer_list_add(&layers, module, t->shape[0], t->shape[1], NULL),
+                         STATUS_OK);
+        for (int k = 0; k < 3; k++) {
+            touched[k] = lora_has(loras[k], module);
+            deltas[k] = delta_of(loras[k], module, t->shape[0], t->shape[1]);
+        }
         assert_true(touched[0] == touched[1] && touched[0] == touched[2]);
         touched_modules += touched[0];
         for (int k = 1; k < 3; k++)
@@ -100,9 +114,10 @@ static void three_layouts_are_one_adapter(void **state) {
     assert_int_equal(touched_modules, weights_count(peft) / 2);
     struct error err = {""};
     for (int k = 0; k < 3; k++) {
-        assert_int_equal(lora_check_all_used(loras[k], &err), STATUS_OK);
+        assert_int_equal(lora_check(loras[k], &layers, &err), STATUS_OK);
         lora_close(loras[k]);
     }
+    layer_list_free(&layers);
     weights_close(model);
     weights_close(peft);
 }
@@ -121,12 +136,10 @@ static void write_adapter(const char *path, const char *down, const char *up, co
 
 static void assert_adds(struct lora *l, const char *module, float factor) {
     float weight[6] = {1, 1, 1, 1, 1, 1};
-    bool touched = false;
     struct error err = {""};
-    if (lora_merge(l, module, weight, 2, 3, &touched, &err) != STATUS_OK) fail_msg("%s", err.text);
-    assert_true(touched);
+    if (lora_merge(l, module, weight, 2, 3, &err) != STATUS_OK) fail_msg("%s", err.text);
     for (int i = 0; i < 6; i++) assert_true(fabsf(weight[i] - (1 + factor * PRODUCT[i])) <= 1e-5f);
-    assert_int_equal(lora_check_all_used(l, &err), STATUS_OK);
+    assert_int_equal(check(l, &module, 1, 2, 3, &err), STATUS_OK);
 }
 
 static void every_spelling_of_a_key_is_understood(void **state) {
@@ -179,8 +192,7 @@ static void other_number_formats_are_read(void **state) {
     write_tensors(path, t, 3);
     struct lora *l = open_lora(path, 1.0);
     float weight[6] = {0};
-    bool touched = false;
-    assert_int_equal(lora_merge(l, "m", weight, 2, 3, &touched, NULL), STATUS_OK);
+    assert_int_equal(lora_merge(l, "m", weight, 2, 3, NULL), STATUS_OK);
     const float expected[6] = {2, 4, 6, -4, -8, -12};
     assert_memory_equal(weight, expected, sizeof weight);
     lora_close(l);
@@ -192,10 +204,9 @@ static void several_adapters_add_up(void **state) {
     struct lora *a = open_lora(path, 1.0), *b = open_lora(path, -0.25),
                 *none = open_lora(path, 0.0);
     float weight[6] = {0};
-    bool touched = false;
-    assert_int_equal(lora_merge(a, "m", weight, 2, 3, &touched, NULL), STATUS_OK);
-    assert_int_equal(lora_merge(b, "m", weight, 2, 3, &touched, NULL), STATUS_OK);
-    assert_int_equal(lora_merge(none, "m", weight, 2, 3, &touched, NULL), STATUS_OK);
+    assert_int_equal(lora_merge(a, "m", weight, 2, 3, NULL), STATUS_OK);
+    assert_int_equal(lora_merge(b, "m", weight, 2, 3, NULL), STATUS_OK);
+    assert_int_equal(lora_merge(none, "m", weight, 2, 3, NULL), STATUS_OK);
     for (int i = 0; i < 6; i++) assert_true(fabsf(weight[i] - 0.75f * PRODUCT[i]) <= 1e-5f);
     lora_close(a);
     lora_close(b);
@@ -214,19 +225,15 @@ static void what_matches_nothing_is_named(void **state) {
     struct lora *l = open_lora(path, 1.0);
     struct error err = {""};
     float weight[6] = {0};
-    bool touched = false;
-    assert_int_equal(lora_check_all_used(l, &err), STATUS_INVALID);
+    const float zeros[6] = {0};
+    static const char *const NAMES[] = {"b.three", "b.one", "b.two"};
+    assert_int_equal(check(l, NAMES, 1, 2, 3, &err), STATUS_INVALID);
     assert_non_null(strstr(
         err.text, "style.safetensors: \"b.one.lora_A.weight\" (and 1 more of its 2 modules)"));
-    assert_int_equal(lora_merge(l, "b.one", weight, 2, 3, &touched, &err), STATUS_OK);
-    assert_true(touched);
-    touched = false;
-    assert_int_equal(lora_merge(l, "b.three", weight, 2, 3, &touched, &err), STATUS_OK);
-    assert_false(touched);
-    touched = true;
-    assert_int_equal(lora_merge(l, "b.three", weight, 2, 3, &touched, &err), STATUS_OK);
-    assert_true(touched); /* left alone */
-    assert_int_equal(lora_check_all_used(l, &err), STATUS_INVALID);
+    assert_int_equal(lora_merge(l, "b.three", weight, 2, 3, &err), STATUS_OK);
+    assert_memory_equal(weight, zeros, sizeof weight);
+    assert_int_equal(check(l, NAMES, 3, 2, 3, &err), STATUS_OK);
+    assert_int_equal(check(l, NAMES, 2, 2, 3, &err), STATUS_INVALID);
     assert_non_null(strstr(err.text, "\"transformer.b.two.lora_A.weight\""));
     assert_non_null(strstr(err.text, "check that the adapter was made for"));
     lora_close(l);
@@ -239,16 +246,18 @@ static void other_sizes_are_refused_and_leave_the_weight_alone(void **state) {
     struct error err = {""};
     float weight[16] = {0};
     const float zeros[16] = {0};
-    bool touched = false;
-    assert_int_equal(lora_merge(l, "m", weight, 2, 4, &touched, &err), STATUS_INVALID);
+    const char *const name = "m";
+    assert_int_equal(lora_merge(l, "m", weight, 2, 4, &err), STATUS_INVALID);
     assert_string_equal(err.text,
                         "lora: \"m.lora_A.weight\" is [2, 3]; [2, 4] expected for this model");
-    assert_int_equal(lora_merge(l, "m", weight, 4, 3, &touched, &err), STATUS_INVALID);
+    assert_int_equal(check(l, &name, 1, 2, 4, &err), STATUS_INVALID);
+    assert_non_null(strstr(err.text, "[2, 4] expected"));
+    assert_int_equal(lora_merge(l, "m", weight, 4, 3, &err), STATUS_INVALID);
     assert_string_equal(err.text,
                         "lora: \"m.lora_B.weight\" is [2, 2]; [4, 2] expected for this model");
     assert_memory_equal(weight, zeros, sizeof weight);
-    assert_false(touched);
-    assert_int_equal(lora_check_all_used(l, &err), STATUS_INVALID);
+    assert_int_equal(check(l, &name, 1, 4, 3, &err), STATUS_INVALID);
+    assert_non_null(strstr(err.text, "[4, 2] expected"));
     lora_close(l);
 }
 
@@ -331,9 +340,8 @@ static const char *write_configured(void **state, const char *prefix, const char
 }
 
 static float factor_of(struct lora *l, const char *module) {
-    bool touched;
-    float *delta = delta_of(l, module, 2, 3, &touched), factor = delta[0] / PRODUCT[0];
-    assert_true(touched);
+    float *delta = delta_of(l, module, 2, 3), factor = delta[0] / PRODUCT[0];
+    assert_true(lora_has(l, module));
     for (int i = 0; i < 6; i++) assert_true(fabsf(delta[i] - factor * PRODUCT[i]) <= 1e-5f);
     free(delta);
     return factor;
@@ -446,15 +454,13 @@ static void a_configuration_doubles_the_tiny_adapter(void **state) {
         char module[256];
         snprintf(module, sizeof module, "%.*s", (int)(strlen(from) - strlen(".lora_A.weight")),
                  from);
-        bool touched[2];
-        float *a = delta_of(twice, module, up->shape[0], down->shape[1], &touched[0]);
-        float *b = delta_of(same, module, up->shape[0], down->shape[1], &touched[1]);
-        assert_true(touched[0] && touched[1]);
+        float *a = delta_of(twice, module, up->shape[0], down->shape[1]);
+        float *b = delta_of(same, module, up->shape[0], down->shape[1]);
+        assert_true(lora_has(twice, module) && lora_has(same, module));
         assert_memory_equal(a, b, (size_t)(up->shape[0] * down->shape[1]) * sizeof *a);
         free(a);
         free(b);
     }
-    assert_int_equal(lora_check_all_used(same, NULL), STATUS_OK);
     lora_close(twice);
     lora_close(same);
     free(t);
@@ -489,8 +495,7 @@ static void blocks_do_not_show(void **state) {
         const char *path = in_folder(*state, "lora");
         write_tensors(path, t, 2);
         struct lora *l = open_lora(path, 2.0);
-        bool touched;
-        float *delta = delta_of(l, "m", out, in, &touched);
+        float *delta = delta_of(l, "m", out, in);
         for (int64_t o = 0; o < out; o++)
             for (int64_t i = 0; i < in; i++) {
                 float sum = 0; /* small whole numbers: exact */
@@ -507,7 +512,6 @@ static void blocks_do_not_show(void **state) {
 struct share {
     struct lora *lora;
     int from, step;
-    bool touched;
 };
 
 static void *merge_share(void *argument) {
@@ -516,8 +520,8 @@ static void *merge_share(void *argument) {
         char module[16];
         float weight[6] = {0};
         snprintf(module, sizeof module, "m.%d", i);
-        if (lora_merge(share->lora, module, weight, 2, 3, &share->touched, NULL) != STATUS_OK)
-            return share;
+        enum status s = lora_merge(share->lora, module, weight, 2, 3, NULL);
+        if (s != STATUS_OK || weight[0] != PRODUCT[0]) return share;
     }
     return NULL;
 }
@@ -537,16 +541,14 @@ static void modules_may_be_merged_at_the_same_time(void **state) {
     pthread_t threads[4];
     struct share shares[4];
     for (int i = 0; i < 4; i++) {
-        shares[i] = (struct share){l, i, 4, false};
+        shares[i] = (struct share){l, i, 4};
         assert_int_equal(pthread_create(&threads[i], NULL, merge_share, &shares[i]), 0);
     }
     for (int i = 0; i < 4; i++) {
         void *failed;
         assert_int_equal(pthread_join(threads[i], &failed), 0);
         assert_null(failed);
-        assert_true(shares[i].touched);
     }
-    assert_int_equal(lora_check_all_used(l, NULL), STATUS_OK);
     lora_close(l);
 }
 

@@ -83,7 +83,8 @@ static void ignore_integers(void *arg, const char *name, const int32_t *data, in
     (void)arg, (void)name, (void)data, (void)rows, (void)cols;
 }
 
-/* Of every traced tensor, and of the picture that an edit without a trace gives. */
+/* Of every traced tensor, of the picture that an edit without a trace gives, and of the layers'
+ * numbers. */
 static struct digest digest_of(struct firered *engine, const struct firered_edit *edit) {
     struct digest d = {.value = 0xcbf29ce484222325};
     struct trace trace = {.floats = add_floats, .integers = ignore_integers, .arg = &d};
@@ -95,6 +96,10 @@ static struct digest digest_of(struct firered *engine, const struct firered_edit
     add_bytes(&d, result.picture.rgb,
               (size_t)result.picture.width * (size_t)result.picture.height * 3);
     picture_free(&result.picture);
+    const struct layer_list *layers = &engine->model.transformer_layers;
+    assert_true(layers->count > 0);
+    for (size_t i = 0; i < layers->count; i++)
+        add_bytes(&d, layers->layers[i].name, strlen(layers->layers[i].name) + 1);
     return d;
 }
 
@@ -152,7 +157,7 @@ static void test_int8(void **state) {
                        "tiny-edit-bf16-sharded/bf16-zero-cond-t");
 }
 
-/* Adapters turn 16-bit weights into float32 ones, of another size. */
+/* Merged anew whenever a block's turn comes, into weights of 32 bits and of 16. */
 static void test_adapters(void **state) {
     (void)state;
     struct firered_options o = {
@@ -160,6 +165,8 @@ static void test_adapters(void **state) {
     check_same_results(&o, "tiny-edit/lora-0.7");
     o.dtype = FIRERED_DTYPE_BFLOAT16;
     check_same_results(&o, "tiny-edit/lora-0.7");
+    o.model = BF16_MODEL;
+    check_same_results(&o, "tiny-edit-bf16-sharded/bf16-zero-cond-t");
 }
 
 /* An adapter of zeros for one module. */
