@@ -134,10 +134,14 @@ enum status clients_create(struct clients **out, const struct limits *limits, st
     struct epoll_event wake = {.events = EPOLLIN};
     bool ok = all->epoll >= 0 && all->wake >= 0 &&
               epoll_ctl(all->epoll, EPOLL_CTL_ADD, all->wake, &wake) == 0;
-    if (ok) ok = all->started = pthread_create(&all->thread, NULL, watch, all) == 0;
-    if (!ok) {
+    enum status s = STATUS_OK;
+    if (!ok) s = fail(err, STATUS_IO, "cannot watch connections: %s", strerror(errno));
+    if (ok) all->started = pthread_create(&all->thread, NULL, watch, all) == 0;
+    if (ok && !all->started)
+        s = fail(err, STATUS_IO, "cannot start the thread that watches connections");
+    if (s != STATUS_OK) {
         clients_destroy(all);
-        return fail(err, STATUS_IO, "cannot start watching connections: %s", strerror(errno));
+        return s;
     }
     *out = all;
     return STATUS_OK;

@@ -2,10 +2,15 @@
  * `firered serve` with the stand-in engine: the same settings from the environment, the same
  * service.  LIMIT_... change the limits that nobody wants to wait for in a test.
  *
+ * FAKE_FAIL_THREAD=n: the n-th thread, from 1, cannot be started.
+ *
  * It has a few routes more, which show that a route is a row and its functions, whatever it takes:
  *     POST /test/json           a JSON body, which is answered with its own length and sum
  *     PUT, DELETE /test/things/{id}   bodies that nobody reads, or none
  */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -69,6 +74,22 @@ static const struct route more_routes[] = {
     {"DELETE", "/test/things/{id}", .end = thing_end},
     {NULL, NULL, .open = false},
 };
+
+/* ---- threads: the linker sends every call of pthread_create here ---- */
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*work)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*work)(void *), void *arg);
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*work)(void *), void *arg) {
+    static atomic_int threads;
+    const char *failing = getenv("FAKE_FAIL_THREAD");
+    int n = atomic_fetch_add(&threads, 1) + 1;
+    if (failing && n == atoi(failing)) return EAGAIN;
+    return __real_pthread_create(thread, attributes, work, arg);
+}
 
 static void set_limit(int *limit, const char *name) {
     const char *value = getenv(name);

@@ -14,7 +14,6 @@
 #include <signal.h>
 #include <strings.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -44,6 +43,7 @@ static void *read_log(void *arg) {
         buffer_append(&s->log, bytes, (size_t)n, NULL);
         pthread_mutex_unlock(&s->lock);
     }
+    atomic_store(&s->ended, true);
     return NULL;
 }
 
@@ -61,11 +61,6 @@ const char *server_model(void) {
     return !server_is_real() ? "fake-model" : slash ? slash + 1 : id ? id : "demo";
 }
 
-static void limit_memory(const char *megabytes) {
-    rlim_t bytes = (rlim_t)strtoul(megabytes, NULL, 10) << 20;
-    setrlimit(RLIMIT_AS, &(struct rlimit){bytes, bytes});
-}
-
 static void run_child(const char *const *environment, const char *dir, int log_fd) {
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test leaves no server behind */
     setenv("HOST", "127.0.0.1", 1);
@@ -81,7 +76,6 @@ static void run_child(const char *const *environment, const char *dir, int log_f
         setenv("LISTEN_FDS", "1", 1);
         dup2(atoi(getenv("TEST_PASS_SOCKET")), 3);
     }
-    if (getenv("TEST_MEMORY_MB")) limit_memory(getenv("TEST_MEMORY_MB"));
     if (chdir(dir) != 0) _exit(126);
     /* The real program takes `serve`; the stand-in's configuration ignores the difference. */
     if (server_is_real())
@@ -119,9 +113,13 @@ bool server_logged(struct server_process *s, const char *text) {
     return found;
 }
 
-void server_wait_log(struct server_process *s, const char *text) {
+/* Until the server has logged the text: true; or has ended without: false. */
+static bool logs(struct server_process *s, const char *text) {
     int64_t until = now_ms() + HANG_SECONDS * 1000;
-    while (!server_logged(s, text)) {
+    for (;;) {
+        bool ended = atomic_load(&s->ended); /* asked first: what it logged last counts */
+        if (server_logged(s, text)) return true;
+        if (ended) return false;
         if (now_ms() > until) {
             char *log = server_log(s);
             print_error("never logged: %s\n%s\n", text, log);
@@ -132,6 +130,14 @@ void server_wait_log(struct server_process *s, const char *text) {
     }
 }
 
+void server_wait_log(struct server_process *s, const char *text) {
+    if (logs(s, text)) return;
+    char *log = server_log(s);
+    print_error("ended without logging: %s\n%s\n", text, log);
+    free(log);
+    fail_msg("the server has ended");
+}
+
 void server_start(struct server_process *s, const char *const *environment) {
     spawn(s, environment);
     server_wait_log(s, " listening ");
@@ -140,6 +146,11 @@ void server_start(struct server_process *s, const char *const *environment) {
     assert_non_null(at);
     s->port = atoi(at + 5);
     free(log);
+}
+
+bool server_gets_ready(struct server_process *s, const char *const *environment) {
+    spawn(s, environment);
+    return logs(s, " ready ");
 }
 
 void server_start_ready(struct server_process *s, const char *const *environment) {

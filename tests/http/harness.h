@@ -11,6 +11,7 @@
 #include "support/unit_test.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,7 @@ struct server_process {
     char *dir; /* FAKE_DIR, where released files appear */
     int log_fd;
     pthread_t reader;
+    atomic_bool ended; /* no more will be logged */
     pthread_mutex_t lock;
     struct buffer log;
 };
@@ -46,6 +48,10 @@ struct server_process {
  * not until ready. */
 void server_start(struct server_process *s, const char *const *environment);
 void server_start_ready(struct server_process *s, const char *const *environment);
+
+/* The same for a start that may fail: false when the server has ended instead.  Stop it either way.
+ * A server that got ready has no `port` here. */
+bool server_gets_ready(struct server_process *s, const char *const *environment);
 
 /* Sends the signal (0: none), waits for the end, returns the exit status (128 + signal when
  * killed), cleans up. */

@@ -90,6 +90,27 @@ static void test_bad_model(void **state) {
     assert_int_equal(server_stop(&s, SIGTERM), 0);
 }
 
+/* Whichever of its threads cannot start, the server does not stay around without it: it ends at once
+ * with status 1, and its last line says which. */
+static void test_thread_refused(void **state) {
+    (void)state;
+    NEEDS_STAND_IN();
+    enum { OWN_THREADS = 6 }; /* a worker, deadlines, old results, clients, event streams, loader */
+    int refused = 0;
+    for (bool ready = false; !ready; refused += !ready) {
+        struct server_process s;
+        char setting[32];
+        snprintf(setting, sizeof setting, "FAKE_FAIL_THREAD=%d", refused + 1);
+        ready = server_gets_ready(&s, (const char *[]){setting, "MAX_CONCURRENT_JOBS=1", NULL});
+        char *log = server_log(&s), *sentence = strstr(log, "firered: cannot start ");
+        assert_int_equal(server_stop(&s, ready ? SIGTERM : 0), ready ? 0 : 1);
+        if (!ready && (!sentence || strchr(sentence, '\n')[1] || !strstr(sentence, "thread")))
+            fail_msg("thread %d: not its sentence: %s", refused + 1, log);
+        free(log);
+    }
+    assert_int_equal(refused, OWN_THREADS);
+}
+
 static void test_port_taken(void **state) {
     (void)state;
     struct server_process s;
@@ -321,6 +342,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_loading),
         cmocka_unit_test(test_bad_model),
+        cmocka_unit_test(test_thread_refused),
         cmocka_unit_test(test_port_taken),
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_stop_has_an_end),
