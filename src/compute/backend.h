@@ -14,6 +14,8 @@
 
 struct backend {
     const char *device;
+    bool memory_is_host; /* see struct device_memory */
+    void (*memory)(const struct compute *c, struct device_memory *out);
     void (*destroy)(struct compute *c);
     uint64_t (*allocate)(struct compute *c, size_t bytes); /* 0 when the memory is not there */
     /* The same, but the memory is really there when it returns, and was free: for a workspace,
@@ -96,7 +98,8 @@ struct compute {
     enum precision precision;
     struct alignment alignment;
     bool plan_only;        /* what is packed has sizes, but no numbers */
-    uint64_t memory_limit; /* of the two below together; UINT64_MAX for none */
+    uint64_t memory_limit; /* of the two below together, as far as the host's memory is meant;
+                              UINT64_MAX for none */
     atomic_uint_least64_t weight_bytes, workspace_bytes;
     atomic_int state;      /* enum device_state */
     struct error why_lost; /* when DEVICE_LOST */

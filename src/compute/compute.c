@@ -27,6 +27,12 @@ bool compute_is_plan_only(const struct compute *c) {
     return c->plan_only;
 }
 
+struct device_memory compute_memory(const struct compute *c) {
+    struct device_memory memory = {.is_host = c->backend->memory_is_host};
+    c->backend->memory(c, &memory);
+    return memory;
+}
+
 void compute_lose(struct compute *c, const char *why) {
     int alive = DEVICE_ALIVE;
     if (!atomic_compare_exchange_strong(&c->state, &alive, DEVICE_FAILING)) return;

@@ -52,7 +52,7 @@ struct compute_options {
      * compute_kernels gives; NULL: the best one here. */
     const char *kernels;
     bool plan_only;        /* see compute_is_plan_only */
-    uint64_t memory_limit; /* bytes of packed weights and workspaces; 0: none */
+    uint64_t memory_limit; /* bytes of the host's memory for packed weights and workspaces; 0: none */
     const struct log *log; /* is told what `auto` chose, and why; may be NULL */
 };
 
@@ -65,6 +65,14 @@ void compute_destroy(struct compute *c); /* NULL is fine; after its weights and 
 const char *compute_device(const struct compute *c);  /* "cpu" */
 const char *compute_kernels(const struct compute *c); /* "avx512-bf16", ... */
 int compute_threads(const struct compute *c);
+
+/* In bytes, as it is now. */
+struct device_memory {
+    uint64_t free, total; /* UINT64_MAX where it is not known */
+    uint64_t spare;       /* of what is free, never given to a workspace */
+    bool is_host;         /* the device has none of its own: what it takes, the host lacks */
+};
+struct device_memory compute_memory(const struct compute *c);
 
 /* STATUS_DEVICE and the reason once the device is lost: a card that fell off its bus or met a fault
  * that it does not recover from.  From then on whatever is asked of it fails with the same, in

@@ -27,10 +27,16 @@ uint64_t workspace_size_sum(struct workspace_size size) {
     return __builtin_add_overflow(size.device, size.host, &bytes) ? UINT64_MAX : bytes;
 }
 
+/* Of a workspace: what the limit bounds. */
+static uint64_t limited_bytes(const struct compute *c, struct workspace_size size) {
+    return c->backend->memory_is_host ? workspace_size_sum(size) : size.host;
+}
+
 /* Counts `bytes` for one more workspace, unless the limit forbids them; then *left is what it
  * leaves. */
 static bool count_workspace(struct compute *c, uint64_t bytes, uint64_t *left) {
-    uint64_t weights = atomic_load(&c->weight_bytes), before = atomic_load(&c->workspace_bytes);
+    uint64_t weights = c->backend->memory_is_host ? atomic_load(&c->weight_bytes) : 0;
+    uint64_t before = atomic_load(&c->workspace_bytes);
     do {
         uint64_t held = weights + before;
         *left = c->memory_limit > held ? c->memory_limit - held : 0;
@@ -54,7 +60,7 @@ static bool reserve_memory(struct workspace *w) {
 
 enum status workspace_create(struct workspace **out, struct compute *c, struct workspace_size size,
                              bool (*cancelled)(void *arg), void *arg, struct error *err) {
-    uint64_t left, bytes = workspace_size_sum(size);
+    uint64_t left, bytes = limited_bytes(c, size);
     *out = NULL;
     if (c->plan_only) return fail(err, STATUS_INTERNAL, "this model was opened for planning only");
     enum status s = compute_health(c, err);
@@ -109,8 +115,9 @@ void workspace_destroy(struct workspace *w) {
     if (!w) return;
     if (!w->dry && !w->part) {
         release_memory(w);
-        atomic_fetch_sub(&w->compute->workspace_bytes,
-                         workspace_size_sum((struct workspace_size){w->device.size, w->host.size}));
+        atomic_fetch_sub(
+            &w->compute->workspace_bytes,
+            limited_bytes(w->compute, (struct workspace_size){w->device.size, w->host.size}));
     }
     free(w);
 }

@@ -1,5 +1,6 @@
 /*
- * The library's public face: opening a model, describing it, editing with it.
+ * The library's public face: opening a model, describing it, editing with it.  A model is opened
+ * twice: on a device that only plans, which tells what it takes, and then for good.
  */
 #include "pipeline/engine.h"
 
@@ -7,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/memory.h"
 #include "pipeline/edit.h"
 #include "pipeline/plan.h"
 
@@ -78,9 +78,67 @@ static enum status open_tokenizer(struct firered *e, const char *folder, struct 
     return tokenizer_open(&e->tokenizer, path, err);
 }
 
+/* ---- planning memory ---- */
+
+/* What an engine is opened with, for measuring. */
+struct trial {
+    const struct firered_options *options;
+    const struct firered *engine; /* was read, and need have no more */
+    const struct model_config *config;
+};
+
+/* The largest edit that nobody had to ask for: one picture, the model's own output size, the
+ * longest prompts. */
+static enum status measure_edit(struct memory_plan *p, const struct firered *e, struct error *err) {
+    struct edit_size size = size_for_area(e->model.config.edit.output_area, 1, 1);
+    struct picture picture = {.width = size.width, .height = size.height};
+    struct firered_edit edit = {.pictures = &picture, .picture_count = 1};
+    firered_edit_defaults(e, &edit);
+    struct plan plan;
+    enum status s = plan_longest_edit(&plan, e, &edit, err);
+    if (s == STATUS_OK) s = edit_memory(e, &edit, &plan, &p->working, err);
+    p->width = plan.output.width;
+    p->height = plan.output.height;
+    plan_free(&plan);
+    return s;
+}
+
+/* struct memory_measure: loads the model on a device that only plans. */
+static enum status measure(void *arg, struct memory_plan *p, struct error *err) {
+    const struct trial *t = arg;
+    const struct firered_options *o = t->options;
+    struct firered e = {.name = t->engine->name, .scheduler = t->engine->scheduler};
+    enum status s = engine_open_device(&e, o, &t->engine->checkpoint, true, err);
+    if (s != STATUS_OK) return s;
+    if (!p->limit) {
+        p->device = compute_memory(e.compute);
+        p->limit = o->memory_limit == 0 ? UINT64_MAX
+                   : o->memory_limit != FIRERED_MEMORY_AUTO
+                       ? o->memory_limit
+                       : memory_plan_automatic_limit(&p->device);
+    }
+    const struct model_options options = {
+        .compute = e.compute, .loras = o->loras, .lora_count = o->lora_count, .keep = p->keep};
+    s = model_load(&e.model, t->config, &t->engine->checkpoint, &options, err);
+    if (s == STATUS_OK) s = measure_edit(p, &e, err);
+    for (int i = 0; i < MODEL_STACKS && s == STATUS_OK; i++)
+        p->stacks[i] = model_stack_size(&e.model, (enum model_stack)i);
+    p->weights = compute_weight_bytes(e.compute);
+    model_unload(&e.model);
+    compute_destroy(e.compute);
+    return s;
+}
+
+enum status engine_plan_memory(struct firered *e, const struct firered_options *o,
+                               const struct model_config *config, struct error *err) {
+    struct trial trial = {.options = o, .engine = e, .config = config};
+    const struct memory_measure m = {.measure = measure, .arg = &trial};
+    return memory_plan_make(&e->memory, o->edits, e->name, &m, err);
+}
+
 /* Better to say now that the weights cannot fit than to be killed when half of them are loaded. */
 static enum status check_memory(const struct firered *e, struct error *err) {
-    uint64_t need = e->memory.weights, available = memory_available();
+    uint64_t need = e->memory.weights, available = e->memory.device.free;
     if (need <= available) return STATUS_OK;
     return fail(err, STATUS_NO_MEMORY,
                 "the weights of %s take %.1f GB of memory, but only %.1f GB are free; free some, "
@@ -96,14 +154,14 @@ static void log_memory(const struct firered *e, const struct log *log) {
         log_event(log, LOG_INFO, "memory plan", LOG_INT("weight_bytes", p->weights),
                   LOG_INT("streamed_bytes", memory_plan_streamed(p)),
                   LOG_STR("streams", streams.size ? streams.data : "nothing"),
-                  LOG_INT("edits", p->edits), LOG_INT("edit_bytes", p->working),
+                  LOG_INT("edits", p->edits), LOG_INT("edit_bytes", workspace_size_sum(p->working)),
                   LOG_INT("peak_bytes", memory_plan_peak(p)));
     buffer_free(&streams);
 }
 
 static enum status load(struct firered *e, const struct firered_options *o,
                         const struct model_config *config, struct error *err) {
-    enum status s = memory_plan_make(&e->memory, o, e, config, err);
+    enum status s = engine_plan_memory(e, o, config, err);
     if (s == STATUS_OK) s = check_memory(e, err);
     if (s != STATUS_OK) return s;
     log_memory(e, o->log);

@@ -27,6 +27,11 @@ struct firered {
 enum status engine_read(struct firered *e, const struct firered_options *o,
                         struct model_config *config, struct error *err);
 
+/* Plans the memory of an engine that was read, into e->memory: errors as memory_plan_make and
+ * model_load. */
+enum status engine_plan_memory(struct firered *e, const struct firered_options *o,
+                               const struct model_config *config, struct error *err);
+
 /* Settles the dtype and makes the device, from the options and how the checkpoint is stored. */
 enum status engine_open_device(struct firered *e, const struct firered_options *o,
                                const struct checkpoint *checkpoint, bool plan_only,

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
-#include "pipeline/edit.h"
+#include "pipeline/engine.h"
 
 /* "55.46 GB", or "12.34 MB" where that says more. */
 static void print_size(struct buffer *b, uint64_t bytes) {
@@ -80,7 +80,7 @@ static enum status report_memory(struct buffer *b, const struct memory_plan *p) 
     buffer_printf(b, "memory:      ");
     print_size(b, p->weights);
     buffer_printf(b, " weights, packed for this device\n             ");
-    print_size(b, p->working);
+    print_size(b, workspace_size_sum(p->working));
     buffer_printf(b, " working memory, at most, to edit one picture of %dx%d\n             ",
                   p->width, p->height);
     print_size(b, memory_plan_peak(p));
@@ -114,7 +114,7 @@ static enum status inspect(struct buffer *b, struct firered *e, const struct fir
                            struct error *err) {
     struct model_config config;
     enum status s = engine_read(e, o, &config, err);
-    if (s == STATUS_OK) s = memory_plan_make(&e->memory, o, e, &config, err);
+    if (s == STATUS_OK) s = engine_plan_memory(e, o, &config, err);
     if (s == STATUS_OK) s = engine_open_device(e, o, &e->checkpoint, true, err);
     if (s != STATUS_OK) return s;
     buffer_printf(b, "model:        %s\n", o->model);

@@ -1,7 +1,11 @@
 /*
  * memory_plan.h - what of a model stays in memory, and what streams, under a limit.
  *
- * The limit bounds packed weights and the working memory of the edits that run at the same time.
+ * A plan has two columns: the device's memory (weights, and each edit's tensors with the slots of
+ * what it streams) and the host's (each edit's arena there).  On the CPU both are the same memory.
+ * Two limits bound it: the one that was asked for is the host's, and of both columns together where
+ * they are one; a device with memory of its own is bounded by what is free of that.
+ *
  * What an edit takes is known only when it comes, so the plan is made for edits of the model's own
  * size with the longest prompts; others are checked when they come (workspace_create).  Everything
  * is counted by loading the model on a plan-only device and running dry: no formula can drift from
@@ -11,30 +15,37 @@
 #define PIPELINE_MEMORY_PLAN_H
 
 #include "base/buffer.h"
-#include "firered.h"
+#include "compute/workspace.h"
 #include "model/model.h"
 
-struct firered;
-
 struct memory_plan {
-    uint64_t limit;    /* UINT64_MAX: none */
-    int edits;         /* at the same time */
-    uint64_t weights;  /* bytes that stay */
-    size_t working;    /* bytes that one edit takes at most, what it streams included */
-    int width, height; /* of that edit's picture and result */
+    struct device_memory device;   /* what the device had when the plan was made */
+    uint64_t limit;                /* that was asked for; UINT64_MAX: none */
+    int edits;                     /* at the same time */
+    uint64_t weights;              /* bytes that stay, on the device */
+    struct workspace_size working; /* that one edit takes at most, what it streams included */
+    int width, height;             /* of that edit's picture and result */
     int64_t keep[MODEL_STACKS];
     struct blocks_size stacks[MODEL_STACKS];
 };
 
-/* Keeps everything where that fits or there is no limit; else as many blocks as fit, those first
- * that are read most often.  STATUS_NO_MEMORY when not even streaming all of them fits, with the
- * numbers; else errors as model_load.  `engine` has its checkpoint and schedule, and need have no
- * more. */
-enum status memory_plan_make(struct memory_plan *out, const struct firered_options *o,
-                             const struct firered *engine, const struct model_config *config,
-                             struct error *err);
+/* Who can measure: fills in device, limit, weights, working, width, height and stacks of a plan that
+ * keeps p->keep blocks. */
+struct memory_measure {
+    enum status (*measure)(void *arg, struct memory_plan *p, struct error *err);
+    void *arg;
+};
 
-uint64_t memory_plan_peak(const struct memory_plan *p); /* weights and all edits' working memory */
+/* For that many edits at the same time.  Keeps everything where that fits or there is no limit; else
+ * as many blocks as fit, those first that are read most often.  STATUS_NO_MEMORY when not even
+ * streaming all of them fits, with the numbers, and the model's name; else errors as `measure`. */
+enum status memory_plan_make(struct memory_plan *out, int edits, const char *name,
+                             const struct memory_measure *m, struct error *err);
+
+/* The limit that FIRERED_MEMORY_AUTO stands for. */
+uint64_t memory_plan_automatic_limit(const struct device_memory *device);
+
+uint64_t memory_plan_peak(const struct memory_plan *p);     /* both columns, all edits at work */
 uint64_t memory_plan_streamed(const struct memory_plan *p); /* packed bytes that do not stay */
 
 /* "40 of 60 transformer blocks, 28 of 28 language layers"; nothing where all stay. */

@@ -261,7 +261,7 @@ static void run_second(void *arg, const struct firered_progress *now) {
 static void make_large(struct firered_edit *edit, const struct firered *engine) {
     uint64_t bytes = 0;
     int width, height;
-    for (int side = 64; bytes <= engine->memory.working / 2; side += 16) {
+    for (int side = 64; bytes <= workspace_size_sum(engine->memory.working) / 2; side += 16) {
         edit->width = edit->height = side;
         assert_int_equal(firered_edit_plan(engine, edit, &width, &height, &bytes, NULL), STATUS_OK);
     }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -76,6 +77,14 @@ static void release_host(struct compute *c, void *memory, size_t bytes) {
     cpu_release(c, (uintptr_t)memory, bytes);
 }
 
+static void memory(const struct compute *c, struct device_memory *out) {
+    (void)c;
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGE_SIZE);
+    out->free = memory_available();
+    out->total = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : UINT64_MAX;
+    out->spare = SPARE_BYTES;
+}
+
 static void destroy(struct compute *c) {
     pool_destroy(cpu_of(c)->pool);
     pthread_mutex_destroy(&cpu_of(c)->reserving);
@@ -129,6 +138,8 @@ static void wait_for_nothing(struct workspace *w) {
 
 static const struct backend cpu_backend = {
     .device = "cpu",
+    .memory_is_host = true,
+    .memory = memory,
     .destroy = destroy,
     .allocate = cpu_allocate,
     .reserve = reserve,
