@@ -22,13 +22,12 @@ void edit_begin(struct request *r) {
 }
 
 static void on_gone(void *arg) {
-    service_cancel(&((struct edit_request *)arg)->job);
+    queue_cancel(&((struct edit_request *)arg)->job);
 }
 
 /* From a worker, the watcher or whoever closes the queue. */
 static void on_done(struct edit_job *job) {
-    struct edit_request *e =
-        (struct edit_request *)((char *)job - offsetof(struct edit_request, job));
+    struct edit_request *e = CONTAINER_OF(job, struct edit_request, job);
     struct MHD_Connection *connection = e->request->connection;
     atomic_store(&e->done, true);
     MHD_resume_connection(connection); /* e may be gone once this returns */
@@ -37,10 +36,10 @@ static void on_done(struct edit_job *job) {
 static void submit(struct request *r, struct edit_request *e) {
     e->submitted = true;
     client_allow(r->client, 0);
-    /* In this order: the job may end, and resume, before service_submit returns. */
+    /* In this order: the job may end, and resume, before queue_submit returns. */
     request_suspend(r);
-    enum service_answer a = service_submit(r->server->service, &e->job);
-    if (a == SERVICE_ACCEPTED) {
+    enum queue_answer a = queue_submit(service_queue(r->server->service), &e->job);
+    if (a == QUEUE_ACCEPTED) {
         client_watch(r->client, on_gone, e);
         return;
     }
@@ -60,7 +59,6 @@ static void start(struct request *r) {
     }
     r->state = e;
     e->request = r;
-    e->job.service = r->server->service;
     e->job.request_id = r->id;
     e->job.deadline = r->deadline;
     e->job.done = on_done;

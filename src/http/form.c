@@ -17,7 +17,7 @@
 
 struct form {
     enum field_place place;
-    struct service *service;
+    const struct edit_rules *rules;
     struct multipart *multipart;
     struct buffer values[MAX_FIELDS]; /* by row of the table */
     bool given[MAX_FIELDS];
@@ -80,11 +80,10 @@ static enum status append_image(struct form *form, const char *bytes, size_t siz
         return fail(err, STATUS_INVALID, "image is given more than %d times", FIRERED_MAX_PICTURES);
     if (!form->image_begun) order->file_count++;
     form->image_begun = true;
-    if (!service_hold_bytes(form->service, size)) {
+    if (!edit_order_hold(order, size)) {
         form->code = HTTP_QUEUE_FULL;
         return fail(err, STATUS_NO_MEMORY, "too many uploads at once; try again later");
     }
-    order->held_bytes += size;
     enum status s = buffer_append(&order->files[order->file_count - 1], bytes, size, NULL);
     if (s != STATUS_OK) {
         form->code = HTTP_GPU_OOM;
@@ -120,8 +119,8 @@ static enum status end(void *arg, struct error *err) {
 
 /* ---- a form's life ---- */
 
-bool form_create(struct form **out, enum field_place place, struct service *service,
-                 const char *content_type, struct problem *problem) {
+bool form_create(struct form **out, enum field_place place, const struct edit_rules *rules,
+                 struct upload_budget *uploads, const char *content_type, struct problem *problem) {
     char boundary[MULTIPART_MAX_BOUNDARY + 1];
     struct error why;
     *out = NULL;
@@ -131,7 +130,8 @@ bool form_create(struct form **out, enum field_place place, struct service *serv
     if (!form)
         return form_refuse(problem, HTTP_GPU_OOM, "memory does not suffice to read the form");
     form->place = place;
-    form->service = service;
+    form->rules = rules;
+    form->order.budget = uploads;
     form->code = HTTP_INVALID_REQUEST;
     struct multipart_handler handler = {begin, data, end, form};
     if (multipart_create(&form->multipart, boundary, &handler, &why) != STATUS_OK) {
@@ -146,7 +146,7 @@ void form_destroy(struct form *form) {
     if (!form) return;
     multipart_destroy(form->multipart);
     for (size_t i = 0; i < MAX_FIELDS; i++) buffer_free(&form->values[i]);
-    edit_order_free(&form->order, form->service);
+    edit_order_free(&form->order);
     free(form);
 }
 
@@ -168,7 +168,7 @@ bool form_finish(struct form *form, struct edit_order *order, struct form_option
         problem->field = "image";
         return false;
     }
-    if (!form_order(form->place, form->values, form->service, &form->order, options, problem))
+    if (!form_order(form->place, form->values, form->rules, &form->order, options, problem))
         return false;
     *order = form->order;
     form->order = (struct edit_order){0};

@@ -7,7 +7,8 @@
 
 #include "config/fields.h"
 #include "http/reply.h"
-#include "service/service.h"
+#include "service/edit_rules.h"
+#include "service/order.h"
 
 struct form;
 
@@ -24,17 +25,17 @@ struct form_options {
     bool stream; /* tell of the progress while they are made */
 };
 
-/* The form of `place`; content_type is the request's; NULL: it has none.  False: refused, and *problem
- * says why. */
-bool form_create(struct form **out, enum field_place place, struct service *service,
-                 const char *content_type, struct problem *problem);
+/* The form of `place`, which is checked against `rules`; its pictures are counted in `uploads`.
+ * content_type is the request's; NULL: it has none.  False: refused, and *problem says why. */
+bool form_create(struct form **out, enum field_place place, const struct edit_rules *rules,
+                 struct upload_budget *uploads, const char *content_type, struct problem *problem);
 void form_destroy(struct form *form); /* NULL is fine */
 
 /* Takes the next bytes of the body, at most what remains of MAX_UPLOAD_MB in all. */
 bool form_feed(struct form *form, const char *bytes, size_t size, struct problem *problem);
 
 /* The body has ended: checks everything that can be checked without decoding a picture, and moves
- * it into *order, which was empty.  Needs a loaded model, for its defaults. */
+ * it into *order, which was empty. */
 bool form_finish(struct form *form, struct edit_order *order, struct form_options *options,
                  struct problem *problem);
 

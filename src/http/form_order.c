@@ -17,7 +17,7 @@
 struct reading {
     enum field_place place;
     const struct buffer *texts; /* by row */
-    struct service *service;
+    const struct edit_rules *rules;
     struct field_values values;
     struct problem *problem;
 };
@@ -76,7 +76,7 @@ static bool check_sides(struct reading *r) {
 
 static bool check_model(struct reading *r) {
     const struct buffer *text = text_of(r, "model");
-    const char *served = service_model_name(r->service), *name = text->size ? text->data : served;
+    const char *served = r->rules->model, *name = text->size ? text->data : served;
     bool whole = !text->size || strlen(name) == text->size;
     if (whole && (strcmp(name, served) == 0 || strcmp(name, "firered") == 0)) return true;
     refuse_field(r, "model",
@@ -90,7 +90,7 @@ static bool check_model(struct reading *r) {
 static const struct {
     const char *field;
     bool (*check)(struct reading *r);
-} rules[] = {{"prompt", check_prompt}, {"width", check_sides}, {"model", check_model}};
+} checks[] = {{"prompt", check_prompt}, {"width", check_sides}, {"model", check_model}};
 
 /* ---- fields ---- */
 
@@ -105,14 +105,14 @@ static bool refuse_value(struct reading *r, const struct field *f, const struct 
 }
 
 static bool read_fields(struct reading *r) {
-    int max_steps = service_config(r->service)->max_steps;
+    int max_steps = r->rules->max_steps;
     r->values = field_values_default();
     for (size_t i = 0; i < field_count; i++) {
         const struct field *f = &field_table[i];
         const struct buffer *text = &r->texts[i];
         if (!(f->places & r->place)) continue;
-        for (size_t k = 0; k < sizeof rules / sizeof *rules; k++)
-            if (strcmp(rules[k].field, f->name) == 0 && !rules[k].check(r)) return false;
+        for (size_t k = 0; k < sizeof checks / sizeof *checks; k++)
+            if (strcmp(checks[k].field, f->name) == 0 && !checks[k].check(r)) return false;
         if (text->size && !field_read(&r->values, f, text->data, text->size, max_steps))
             return refuse_value(r, f, text, max_steps);
     }
@@ -134,23 +134,21 @@ static bool set_quality(struct reading *r, struct edit_order *order) {
 }
 
 static bool set_texts(struct reading *r, struct edit_order *order) {
-    const char *negative = service_config(r->service)->negative_prompt;
-    if (!negative) negative = " ";
-    if (r->values.negative_prompt) negative = r->values.negative_prompt;
+    const char *negative = r->values.negative_prompt;
     order->prompt = strdup(r->values.prompt);
-    order->negative_prompt = strdup(negative);
+    order->negative_prompt = strdup(negative ? negative : r->rules->negative_prompt);
     return (order->prompt && order->negative_prompt) ||
            form_refuse(r->problem, HTTP_GPU_OOM,
                        "memory does not suffice for this form; try again later");
 }
 
-/* What was not asked for is the service's to say. */
+/* What was not asked for is as the rules say. */
 static bool fill(struct reading *r, struct edit_order *order) {
     const struct field_values *v = &r->values;
-    bool fixed_guidance;
-    service_defaults(r->service, &order->steps, &order->guidance_scale, &fixed_guidance);
-    if (v->steps) order->steps = v->steps;
-    if (v->guidance_scale >= 0 && !fixed_guidance) order->guidance_scale = v->guidance_scale;
+    const struct edit_rules *rules = r->rules;
+    bool guided = v->guidance_scale >= 0 && !rules->fixed_guidance;
+    order->steps = v->steps ? v->steps : rules->steps;
+    order->guidance_scale = guided ? v->guidance_scale : rules->guidance_scale;
     /* 53 bits: also exact where a reader's numbers are doubles */
     order->seed = v->seed.given ? v->seed.value : random_bits() >> 11;
     order->width = v->width ? v->width : v->size.width;
@@ -162,7 +160,7 @@ static bool fill(struct reading *r, struct edit_order *order) {
 
 static bool check_picture(struct reading *r, const struct edit_order *order, size_t which) {
     const struct buffer *file = &order->files[which];
-    int64_t max_pixels = service_config(r->service)->max_image_pixels;
+    int64_t max_pixels = r->rules->max_image_pixels;
     struct picture_header header;
     struct error why = {0};
     switch (picture_probe(&header, file->data, file->size, &why)) {
@@ -208,7 +206,7 @@ static bool check_pictures(struct reading *r, const struct edit_order *order) {
 /* The answer holds all pictures at once: together they may be as large as one upload. */
 static bool check_count(struct reading *r, const struct edit_order *order) {
     const struct buffer *last = &order->files[order->file_count - 1];
-    int64_t max_pixels = service_config(r->service)->max_image_pixels;
+    int64_t max_pixels = r->rules->max_image_pixels;
     struct picture_header header;
     if (!order->input_size || picture_probe(&header, last->data, last->size, NULL) != STATUS_OK)
         return true;
@@ -219,9 +217,9 @@ static bool check_count(struct reading *r, const struct edit_order *order) {
                         r->values.count, header.width, header.height, (long long)max_pixels);
 }
 
-bool form_order(enum field_place place, const struct buffer *values, struct service *service,
+bool form_order(enum field_place place, const struct buffer *values, const struct edit_rules *rules,
                 struct edit_order *order, struct form_options *options, struct problem *problem) {
-    struct reading r = {.place = place, .texts = values, .service = service, .problem = problem};
+    struct reading r = {.place = place, .texts = values, .rules = rules, .problem = problem};
     if (!read_fields(&r) || !fill(&r, order) || !check_pictures(&r, order) ||
         !check_count(&r, order))
         return false;

@@ -10,7 +10,7 @@
  * order, and checks what is not a single value's own: what excludes what, what the model has, the
  * pictures' headers.  *order has the files already and gets the rest.  False: refused; *order has to
  * be freed all the same. */
-bool form_order(enum field_place place, const struct buffer *values, struct service *service,
+bool form_order(enum field_place place, const struct buffer *values, const struct edit_rules *rules,
                 struct edit_order *order, struct form_options *options, struct problem *problem);
 
 /* Says what is wrong with the request, and returns false. */

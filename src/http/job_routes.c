@@ -86,10 +86,10 @@ void job_submit(struct request *r) {
     struct kept_job *job;
     struct job_view view;
     if (!upload_end(r, &order, &options)) return;
-    enum service_answer a =
+    enum queue_answer a =
         job_store_submit(service_jobs(r->server->service), &order, r->id, r->deadline, &job);
-    if (a != SERVICE_ACCEPTED) {
-        edit_order_free(&order, r->server->service);
+    if (a != QUEUE_ACCEPTED) {
+        edit_order_free(&order);
         upload_refuse(r, a);
         return;
     }

@@ -13,7 +13,7 @@
 #include <jansson.h>
 
 #include "http/reply.h"
-#include "service/edit_job.h"
+#include "service/order.h"
 
 /* The error as JSON; NULL: no memory. */
 json_t *openai_error_json(enum http_error e, const char *request_id, const char *detail,

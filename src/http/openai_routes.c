@@ -108,37 +108,28 @@ static void leave_job(struct image_edits *e) {
 /* The next edit's order: a copy, or, for the last one, what there is. */
 static bool next_order(struct image_edits *e, struct edit_order *out) {
     struct edit_order *all = &e->order;
-    *out = *all;
-    out->seed = all->seed + (uint64_t)e->made;
+    uint64_t seed = all->seed + (uint64_t)e->made;
     if (e->made + 1 == e->options.count) {
+        *out = *all;
+        out->seed = seed;
         memset(all->files, 0, sizeof all->files);
         all->held_bytes = 0;
         all->prompt = all->negative_prompt = NULL;
         return true;
     }
-    memset(out->files, 0, sizeof out->files);
-    out->held_bytes = 0;
-    out->prompt = strdup(all->prompt);
-    out->negative_prompt = strdup(all->negative_prompt);
-    bool copied = out->prompt && out->negative_prompt;
-    if (service_hold_bytes(e->server->service, all->held_bytes))
-        out->held_bytes = all->held_bytes;
-    else
-        copied = false;
-    for (size_t i = 0; i < all->file_count && copied; i++)
-        copied = buffer_append(&out->files[i], all->files[i].data, all->files[i].size, NULL) ==
-                 STATUS_OK;
+    bool copied = edit_order_copy(out, all);
+    out->seed = seed;
     return copied;
 }
 
-static enum service_answer start_next(struct image_edits *e) {
-    struct service *service = e->server->service;
+static enum queue_answer start_next(struct image_edits *e) {
+    struct job_store *store = service_jobs(e->server->service);
     struct edit_order order;
-    enum service_answer a = SERVICE_NO_MEMORY;
+    enum queue_answer a = QUEUE_NO_MEMORY;
     if (next_order(e, &order))
-        a = job_store_submit(service_jobs(service), &order, e->request_id, e->deadline, &e->job);
-    edit_order_free(&order, service); /* empty, where it was accepted */
-    if (a == SERVICE_ACCEPTED) job_listen(e->job, &e->listener);
+        a = job_store_submit(store, &order, e->request_id, e->deadline, &e->job);
+    edit_order_free(&order); /* empty, where it was accepted */
+    if (a == QUEUE_ACCEPTED) job_listen(e->job, &e->listener);
     return a;
 }
 
@@ -195,12 +186,12 @@ static enum advance advance(struct image_edits *e, struct job_view *view, struct
     if (e->made == e->options.count) return MADE_ALL;
     e->deadline = clock_now() + (int64_t)(e->server->config->timeout_seconds * 1e9);
     switch (start_next(e)) {
-    case SERVICE_ACCEPTED: return so;
-    case SERVICE_QUEUE_FULL:
+    case QUEUE_ACCEPTED: return so;
+    case QUEUE_FULL:
         return set_failure(e, HTTP_QUEUE_FULL,
                            "the queue filled up between two of the pictures; try again later, or "
                            "ask for one at a time");
-    case SERVICE_NO_MEMORY:
+    case QUEUE_NO_MEMORY:
         return set_failure(e, HTTP_GPU_OOM, "memory does not suffice for another picture");
     default:
         return set_failure(e, HTTP_SHUTTING_DOWN, "the server is shutting down; try again later");
@@ -244,7 +235,7 @@ static bool fill(void *arg, struct buffer *out) {
 static void release(struct image_edits *e) {
     if (--e->holders > 0) return;
     leave_job(e);
-    edit_order_free(&e->order, e->server->service);
+    edit_order_free(&e->order);
     buffer_free(&e->body);
     pthread_mutex_destroy(&e->lock);
     free(e);
@@ -330,8 +321,8 @@ static void start(struct request *r) {
     e->deadline = r->deadline;
     e->listener = (struct job_listener){.changed = on_changed, .arg = e};
     if (!upload_end(r, &e->order, &e->options)) return;
-    enum service_answer a = start_next(e);
-    if (a != SERVICE_ACCEPTED) {
+    enum queue_answer a = start_next(e);
+    if (a != QUEUE_ACCEPTED) {
         upload_refuse(r, a);
         return;
     }

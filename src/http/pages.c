@@ -46,12 +46,12 @@ void page_metrics(struct request *r) {
         .connections = clients_count(r->server->clients),
         .event_streams = event_streams_count(r->server->streams),
         .result_bytes_limit = (uint64_t)c->result_max_mb << 20,
-        .upload_bytes = service_held_bytes(s),
+        .upload_bytes = upload_budget_held(service_uploads(s)),
         .model = service_model_name(s),
         .info = service_info(s),
     };
     struct buffer page = {0};
-    service_count(s, &now.queue_depth, &now.edits_running);
+    queue_count(service_queue(s), &now.queue_depth, &now.edits_running);
     job_store_count(service_jobs(s), &now.jobs_kept, &now.result_bytes);
     if (metrics_write(service_metrics(s), &now, &page, NULL) == STATUS_OK)
         reply_body(&r->reply, 200, "text/plain; version=0.0.4; charset=utf-8", &page);
@@ -70,11 +70,7 @@ static json_t *examples_json(const struct firered_info *info) {
 static json_t *model_json(const struct service *s) {
     const struct firered_info *info = service_info(s);
     if (!info) return json_null();
-    int steps;
-    double guidance;
-    bool fixed;
-    service_defaults(s, &steps, &guidance, &fixed);
-    const char *negative = service_config(s)->negative_prompt;
+    const struct edit_rules *rules = service_rules(s);
     /* clang-format off */
     return json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:I, s:I, s:I, s:o, s:i, s:{s:i, s:f, s:s, s:s}}",
                      "name", service_model_name(s),
@@ -89,9 +85,9 @@ static json_t *model_json(const struct service *s) {
                      "examples", examples_json(info),
                      "reference_limit", FIRERED_MAX_PICTURES,
                      "defaults",
-                         "steps", steps,
-                         "guidance_scale", guidance,
-                         "negative_prompt", negative ? negative : " ",
+                         "steps", rules->steps,
+                         "guidance_scale", rules->guidance_scale,
+                         "negative_prompt", rules->negative_prompt,
                          "output_format", "png");
     /* clang-format on */
 }

@@ -150,7 +150,7 @@ static void drain(struct serving *serving) {
     }
     service_stop(s->service);
     for (int running = 1; running;) {
-        service_count(s->service, NULL, &running);
+        queue_count(service_queue(s->service), NULL, &running);
         if (running) wait_or_die(serving);
     }
     int64_t until = clock_now() + s->limits.flush_seconds * NANOSECONDS;

@@ -8,18 +8,18 @@
 
 #include "base/clock.h"
 
-void upload_refuse(struct request *r, enum service_answer a) {
+void upload_refuse(struct request *r, enum queue_answer a) {
     char detail[128];
     switch (a) {
-    case SERVICE_NOT_LOADED:
+    case QUEUE_NOT_READY:
         snprintf(detail, sizeof detail, "the model is still loading (%.0f%%); try again later",
                  service_loading_share(r->server->service) * 100);
         request_refuse(r, HTTP_MODEL_LOADING, detail);
         break;
-    case SERVICE_QUEUE_FULL:
+    case QUEUE_FULL:
         request_refuse(r, HTTP_QUEUE_FULL, "as many edits wait as may wait; try again later");
         break;
-    case SERVICE_NO_MEMORY:
+    case QUEUE_NO_MEMORY:
         request_refuse(r, HTTP_GPU_OOM, "memory does not suffice for another job; try again later");
         break;
     default: request_refuse(r, HTTP_SHUTTING_DOWN, "the server is shutting down; try again later");
@@ -45,16 +45,17 @@ static void refuse_size(struct request *r) {
 void upload_begin(struct request *r, enum field_place place) {
     uint64_t size;
     struct problem problem;
-    enum service_answer a = service_would_accept(r->server->service);
-    if (a == SERVICE_NOT_LOADED || a == SERVICE_SHUTTING_DOWN)
+    struct service *s = r->server->service;
+    enum queue_answer a = queue_would_accept(service_queue(s));
+    if (a == QUEUE_NOT_READY || a == QUEUE_CLOSED)
         upload_refuse(r, a);
     else if (request_header(r, "Content-Length") &&
              (!request_length(r, &size) || size > max_body(r)))
         refuse_size(r);
-    else if (!form_create(&r->form, place, r->server->service, request_header(r, "Content-Type"),
-                          &problem))
+    else if (!form_create(&r->form, place, service_rules(s), service_uploads(s),
+                          request_header(r, "Content-Type"), &problem))
         refuse_form(r, &problem);
-    else if (a == SERVICE_QUEUE_FULL)
+    else if (a == QUEUE_FULL)
         upload_refuse(r, a);
 }
 

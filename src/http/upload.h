@@ -24,6 +24,6 @@ bool upload_end(struct request *r, struct edit_order *order, struct form_options
 void upload_free(struct request *r);
 
 /* What a request is answered that could not have its edit queued. */
-void upload_refuse(struct request *r, enum service_answer why);
+void upload_refuse(struct request *r, enum queue_answer why);
 
 #endif

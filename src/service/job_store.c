@@ -19,9 +19,8 @@
 #include "base/list.h"
 
 struct job_store {
-    struct service *service;
-    double ttl_seconds;
-    uint64_t most_bytes, bytes;
+    struct job_store_options options;
+    uint64_t bytes; /* of results */
     pthread_mutex_t lock;
     pthread_cond_t change; /* something has ended, or stop */
     struct list under_way, ended;
@@ -82,8 +81,8 @@ static void forget(struct kept_job *job) {
     release_locked(job);
 }
 
-/* Tells everybody who listens to `job`. */
-static void tell(const struct kept_job *job) {
+/* To everybody who listens to the job. */
+static void report_change(const struct kept_job *job) {
     for (struct list_link *l = job->listeners.first; l; l = l->next) {
         const struct job_listener *listener = CONTAINER_OF(l, struct job_listener, link);
         listener->changed(listener->arg);
@@ -108,14 +107,14 @@ static void *forget_expired(void *arg) {
     return NULL;
 }
 
-enum status job_store_create(struct job_store **out, struct service *service, double ttl_seconds,
-                             uint64_t most_bytes, struct error *err) {
+static void on_move(void *arg);
+
+enum status job_store_create(struct job_store **out, const struct job_store_options *options,
+                             struct error *err) {
     *out = NULL;
     struct job_store *store = calloc(1, sizeof *store);
     if (!store) return fail(err, STATUS_NO_MEMORY, "no memory for the jobs");
-    store->service = service;
-    store->ttl_seconds = ttl_seconds;
-    store->most_bytes = most_bytes;
+    store->options = *options;
     pthread_mutex_init(&store->lock, NULL);
     clock_cond_init(&store->change);
     store->started = pthread_create(&store->thread, NULL, forget_expired, store) == 0;
@@ -123,6 +122,7 @@ enum status job_store_create(struct job_store **out, struct service *service, do
         job_store_destroy(store);
         return fail(err, STATUS_IO, "cannot start the thread that lets go of old results");
     }
+    queue_on_move(options->queue, on_move, store);
     *out = store;
     return STATUS_OK;
 }
@@ -143,7 +143,7 @@ void job_store_destroy(struct job_store *store) {
 }
 
 static struct kept_job *job_of(struct edit_job *edit) {
-    return (struct kept_job *)((char *)edit - offsetof(struct kept_job, edit));
+    return CONTAINER_OF(edit, struct kept_job, edit);
 }
 
 static void on_progress(struct edit_job *edit, const struct firered_progress *now) {
@@ -156,31 +156,32 @@ static void on_progress(struct edit_job *edit, const struct firered_progress *no
         job->step_seconds = clock_seconds(job->denoise_from, job->last_progress) / now->step;
     job->status = JOB_RUNNING;
     job->progress = *now;
-    tell(job);
+    report_change(job);
     pthread_mutex_unlock(&job->store->lock);
 }
 
-void job_store_moved(void *arg) {
+/* Jobs have moved up in the queue. */
+static void on_move(void *arg) {
     struct job_store *store = arg;
     pthread_mutex_lock(&store->lock);
     for (struct list_link *l = store->under_way.first; l; l = l->next)
-        if (kept_job_of(l)->status == JOB_QUEUED) tell(kept_job_of(l));
+        if (kept_job_of(l)->status == JOB_QUEUED) report_change(kept_job_of(l));
     pthread_mutex_unlock(&store->lock);
 }
 
 /* A picture that is larger than all results together may be cannot be kept: the edit failed. */
-static void refuse_large_result(struct edit_outcome *o, uint64_t most) {
-    if (o->end != EDIT_DONE || o->file.size <= most) return;
+static void refuse_large_result(struct edit_outcome *o, uint64_t max) {
+    if (o->end != EDIT_DONE || o->file.size <= max) return;
     o->end = EDIT_INVALID_REQUEST;
     snprintf(o->detail, sizeof o->detail,
              "the edited picture has %zu bytes, and this server keeps at most %llu for later; ask "
              "for a smaller picture or another output_format, or use POST /edit",
-             o->file.size, (unsigned long long)most);
+             o->file.size, (unsigned long long)max);
     buffer_free(&o->file);
 }
 
-static void make_room(struct job_store *store) {
-    while (store->bytes > store->most_bytes || store->ended.count > JOB_STORE_MOST_ENDED)
+static void forget_oldest(struct job_store *store) {
+    while (store->bytes > store->options.max_bytes || store->ended.count > JOB_STORE_MAX_ENDED)
         forget(kept_job_of(store->ended.first));
 }
 
@@ -188,14 +189,14 @@ static void log_end(const struct kept_job *job) {
     struct log_field f[1 + EDIT_JOB_LOG_FIELDS];
     f[0] = LOG_STR("request_id", job->request_id);
     int n = 1 + edit_job_log_fields(&job->edit, f + 1);
-    log_fields(service_log(job->store->service), LOG_INFO, "job", f, (size_t)n);
+    log_fields(job->store->options.log, LOG_INFO, "job", f, (size_t)n);
 }
 
 /* From a worker, the queue's timer, or who cancels or closes. */
 static void on_done(struct edit_job *edit) {
     struct kept_job *job = job_of(edit);
     struct job_store *store = job->store;
-    refuse_large_result(&edit->outcome, store->most_bytes);
+    refuse_large_result(&edit->outcome, store->options.max_bytes);
     if (edit->outcome.end == EDIT_CANCELLED)
         snprintf(edit->outcome.detail, sizeof edit->outcome.detail, "the job was cancelled");
     log_end(job);
@@ -207,11 +208,11 @@ static void on_done(struct edit_job *edit) {
     job->status = edit->outcome.end == EDIT_DONE        ? JOB_DONE
                   : edit->outcome.end == EDIT_CANCELLED ? JOB_DROPPED
                                                         : JOB_FAILED;
-    job->expiry = clock_now() + (int64_t)(store->ttl_seconds * 1e9);
+    job->expiry = clock_now() + (int64_t)(store->options.ttl_seconds * 1e9);
     move_to(job, &store->ended);
     store->bytes += edit->outcome.file.size;
-    make_room(store);
-    tell(job);
+    forget_oldest(store);
+    report_change(job);
     pthread_cond_signal(&store->change);
     release_locked(job); /* the queue's */
     pthread_mutex_unlock(&store->lock);
@@ -223,7 +224,6 @@ static struct kept_job *job_create(struct job_store *store, const char *request_
     struct kept_job *job = calloc(1, sizeof *job);
     if (!job) return NULL;
     job->store = store;
-    job->edit.service = store->service;
     job->request_id = strdup(request_id);
     /* Who knows the id may see the result: better no job than one whose id can be guessed. */
     if (!job->request_id || getentropy(random, sizeof random) != 0) {
@@ -238,12 +238,12 @@ static struct kept_job *job_create(struct job_store *store, const char *request_
     return job;
 }
 
-enum service_answer job_store_submit(struct job_store *store, struct edit_order *order,
-                                     const char *request_id, int64_t deadline,
-                                     struct kept_job **out) {
+enum queue_answer job_store_submit(struct job_store *store, struct edit_order *order,
+                                   const char *request_id, int64_t deadline,
+                                   struct kept_job **out) {
     struct kept_job *job = job_create(store, request_id, deadline);
     *out = NULL;
-    if (!job) return SERVICE_NO_MEMORY;
+    if (!job) return QUEUE_NO_MEMORY;
     job->edit.order = *order;
     job->progress.steps = order->steps;
     pthread_mutex_lock(&store->lock);
@@ -251,8 +251,8 @@ enum service_answer job_store_submit(struct job_store *store, struct edit_order 
     move_to(job, &store->under_way);
     pthread_mutex_unlock(&store->lock);
 
-    enum service_answer a = service_submit(store->service, &job->edit);
-    if (a == SERVICE_ACCEPTED) {
+    enum queue_answer a = queue_submit(store->options.queue, &job->edit);
+    if (a == QUEUE_ACCEPTED) {
         *order = (struct edit_order){0};
         *out = job;
         return a;
@@ -285,14 +285,14 @@ void job_drop(struct kept_job *job) {
     bool ended = has_ended(job);
     if (ended && job->list) forget(job);
     pthread_mutex_unlock(&job->store->lock);
-    if (!ended) service_cancel(&job->edit);
+    if (!ended) queue_cancel(&job->edit);
 }
 
 /* From this job's own steps so far; how long the end takes beside them, former edits know. */
 static double seconds_left(const struct kept_job *job, int64_t now) {
     const struct firered_progress *p = &job->progress;
     if (p->stage == FIRERED_STAGE_ENCODE || p->step == 0) return -1;
-    double end_in_steps = metrics_end_in_steps(service_metrics(job->store->service));
+    double end_in_steps = metrics_end_in_steps(job->store->options.metrics);
     double left = (p->steps - p->step + end_in_steps) * job->step_seconds -
                   clock_seconds(job->last_progress, now);
     return left > 0 ? left : 0;
@@ -309,7 +309,7 @@ void job_look(struct kept_job *job, struct job_view *view) {
         .seconds_left = seconds_left(job, now),
     };
     if (view->status == JOB_QUEUED) {
-        int position = job_position(&job->edit.job);
+        int position = queue_position(&job->edit);
         view->position = position > 0 ? position : 1; /* 0: it is just being taken */
     }
     if (has_ended(job) && job->expiry > now) view->expires_in = clock_seconds(now, job->expiry);

@@ -8,7 +8,7 @@
  *     later, by its id: job_store_find(store, id)
  *
  * What has ended is kept for `ttl_seconds`, and only as long as all results together fit into
- * `most_bytes` and the jobs are no more than JOB_STORE_MOST_ENDED: the oldest is forgotten first.
+ * `max_bytes` and the jobs are no more than JOB_STORE_MAX_ENDED: the oldest is forgotten first.
  * Who holds a forgotten job can still read it.  Jobs under way are bounded by the queue.
  *
  * Every function but create and destroy may be called from any thread.
@@ -20,28 +20,35 @@
 #include <stdint.h>
 
 #include "base/list.h"
-#include "service/edit_job.h"
-#include "service/service.h"
+#include "base/log.h"
+#include "service/metrics.h"
+#include "service/queue.h"
 
 struct job_store;
 struct kept_job;
 
-enum { JOB_ID_DIGITS = 32, JOB_STORE_MOST_ENDED = 4096 };
+enum { JOB_ID_DIGITS = 32, JOB_STORE_MAX_ENDED = 4096 };
 
-/* The service must outlive the store's jobs, not the store.  STATUS_NO_MEMORY, STATUS_IO. */
-enum status job_store_create(struct job_store **out, struct service *service, double ttl_seconds,
-                             uint64_t most_bytes, struct error *err);
+struct job_store_options {
+    struct queue *queue;     /* where the jobs wait */
+    struct metrics *metrics; /* knows how long edits took; NULL: nothing is known */
+    const struct log *log;   /* of jobs' ends; NULL: nothing is written */
+    double ttl_seconds;
+    uint64_t max_bytes;
+};
+
+/* The queue and what else the options name must outlive the store's jobs, not the store.  The store
+ * is told of the queue's moves from then on.  STATUS_NO_MEMORY, STATUS_IO (a thread cannot be
+ * started). */
+enum status job_store_create(struct job_store **out, const struct job_store_options *options,
+                             struct error *err);
 /* No job may be under way, and none be held by anybody.  NULL is fine. */
 void job_store_destroy(struct job_store *store);
 
-/* For the queue (jobs_on_move): jobs have moved up.  `arg` is the store. */
-void job_store_moved(void *arg);
-
-/* Queues the edit.  SERVICE_ACCEPTED: *order was taken over, and *job is held for the caller, who
- * releases it; anything else: the order is still the caller's.  SERVICE_NO_MEMORY too. */
-enum service_answer job_store_submit(struct job_store *store, struct edit_order *order,
-                                     const char *request_id, int64_t deadline,
-                                     struct kept_job **job);
+/* Queues the edit.  QUEUE_ACCEPTED: *order was taken over, and *job is held for the caller, who
+ * releases it; anything else: the order is still the caller's.  QUEUE_NO_MEMORY too. */
+enum queue_answer job_store_submit(struct job_store *store, struct edit_order *order,
+                                   const char *request_id, int64_t deadline, struct kept_job **job);
 
 /* The job of this id, held for the caller; NULL: there is none, or none any more. */
 struct kept_job *job_store_find(struct job_store *store, const char *id);

@@ -9,24 +9,48 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "service/job_store.h"
-#include "service/jobs.h"
+#include "service/local_queue.h"
+#include "service/workers.h"
 
 struct service {
     const struct config *config;
     const char *model, *model_name;
     const struct log *log;
     struct metrics *metrics;
-    struct jobs *jobs;
+    struct editor editor; /* its engine is NULL until loaded */
+    struct local_queue *queue;
+    struct workers *workers;
     struct job_store *store;
-    struct firered *engine;
+    struct upload_budget uploads;
     struct firered_info info;
+    struct edit_rules rules;
     atomic_int state;
     atomic_bool loaded;
     atomic_int loaded_permille;
-    atomic_uint_fast64_t held_bytes;
-    uint64_t most_held_bytes;
 };
+
+/* All that waits and works. */
+static enum status start(struct service *s, struct error *err) {
+    const struct config *c = s->config;
+    s->metrics = metrics_create();
+    if (!s->metrics) return fail(err, STATUS_NO_MEMORY, "no memory for the metrics");
+    s->editor = (struct editor){.model = s->model_name,
+                                .max_image_pixels = c->max_image_pixels,
+                                .metrics = s->metrics,
+                                .log = s->log};
+    enum status e =
+        local_queue_create(&s->queue, c->max_concurrent_jobs, c->max_queue, s->metrics, err);
+    if (e != STATUS_OK) return e;
+    const struct job_store_options kept = {.queue = local_queue_front(s->queue),
+                                           .metrics = s->metrics,
+                                           .log = s->log,
+                                           .ttl_seconds = c->result_ttl_seconds,
+                                           .max_bytes = (uint64_t)c->result_max_mb << 20};
+    e = job_store_create(&s->store, &kept, err);
+    if (e == STATUS_OK)
+        e = workers_create(&s->workers, c->max_concurrent_jobs, s->queue, &s->editor, err);
+    return e;
+}
 
 enum status service_create(struct service **out, const struct config *config, const char *model,
                            const char *model_name, const struct log *log, struct error *err) {
@@ -37,23 +61,15 @@ enum status service_create(struct service **out, const struct config *config, co
     s->model = model;
     s->model_name = model_name;
     s->log = log;
-    s->most_held_bytes = ((uint64_t)config->max_queue + (uint64_t)config->max_concurrent_jobs) *
-                             (uint64_t)config->max_upload_mb
-                         << 20;
+    s->uploads.max_bytes = ((uint64_t)config->max_queue + (uint64_t)config->max_concurrent_jobs) *
+                               (uint64_t)config->max_upload_mb
+                           << 20;
     atomic_store(&s->state, SERVICE_LOADING);
-    s->metrics = metrics_create();
-    enum status e =
-        s->metrics ? STATUS_OK : fail(err, STATUS_NO_MEMORY, "no memory for the metrics");
-    if (e == STATUS_OK)
-        e = jobs_create(&s->jobs, config->max_concurrent_jobs, config->max_queue, err);
-    if (e == STATUS_OK)
-        e = job_store_create(&s->store, s, config->result_ttl_seconds,
-                             (uint64_t)config->result_max_mb << 20, err);
+    enum status e = start(s, err);
     if (e != STATUS_OK) {
         service_destroy(s);
         return e;
     }
-    jobs_on_move(s->jobs, job_store_moved, s->store);
     *out = s;
     return STATUS_OK;
 }
@@ -75,11 +91,11 @@ static enum status warm_up(struct service *s, struct error *err) {
     memset(gray, 128, SIDE * SIDE * 3);
     struct picture picture = {SIDE, SIDE, gray};
     struct firered_edit edit = {.pictures = &picture, .picture_count = 1, .prompt = "warm up"};
-    firered_edit_defaults(s->engine, &edit);
+    firered_edit_defaults(s->editor.engine, &edit);
     edit.steps = 1;
     edit.width = edit.height = SIDE;
     struct firered_result result = {0};
-    enum status e = firered_edit_run(s->engine, &edit, &result, err);
+    enum status e = firered_edit_run(s->editor.engine, &edit, &result, err);
     picture_free(&result.picture);
     free(gray);
     return e;
@@ -103,9 +119,10 @@ enum status service_load(struct service *s, struct error *err) {
         .loading_arg = s,
     };
     log_event(s->log, LOG_INFO, "loading", LOG_STR("model", s->model_name), LOG_INT("percent", 0));
-    enum status e = firered_open(&s->engine, &options, err);
+    enum status e = firered_open(&s->editor.engine, &options, err);
     if (e != STATUS_OK) return e;
-    firered_describe(s->engine, &s->info);
+    firered_describe(s->editor.engine, &s->info);
+    s->rules = edit_rules_of(s->model_name, &s->info, c);
     atomic_store(&s->loaded, true);
     atomic_store(&s->loaded_permille, 1000);
     int64_t opened = clock_now();
@@ -116,6 +133,7 @@ enum status service_load(struct service *s, struct error *err) {
         e = STATUS_OK;
     }
     if (e != STATUS_OK) return e;
+    local_queue_open(s->queue);
     int loading = SERVICE_LOADING;
     atomic_compare_exchange_strong(&s->state, &loading, SERVICE_READY);
     log_event(s->log, LOG_INFO, "ready", LOG_STR("model", s->model_name),
@@ -140,97 +158,41 @@ const struct firered_info *service_info(const struct service *s) {
     return atomic_load(&s->loaded) ? &s->info : NULL;
 }
 
+const struct edit_rules *service_rules(const struct service *s) {
+    return atomic_load(&s->loaded) ? &s->rules : NULL;
+}
+
 const char *service_model_name(const struct service *s) {
     return s->model_name;
-}
-
-const struct config *service_config(const struct service *s) {
-    return s->config;
-}
-
-const struct log *service_log(const struct service *s) {
-    return s->log;
 }
 
 struct metrics *service_metrics(struct service *s) {
     return s->metrics;
 }
 
+struct queue *service_queue(struct service *s) {
+    return local_queue_front(s->queue);
+}
+
 struct job_store *service_jobs(struct service *s) {
     return s->store;
 }
 
-struct firered *service_engine(struct service *s) {
-    return s->engine;
-}
-
-void service_defaults(const struct service *s, int *steps, double *guidance_scale,
-                      bool *fixed_guidance) {
-    struct firered_edit edit = {0};
-    firered_edit_defaults(s->engine, &edit);
-    *steps = s->config->default_steps ? s->config->default_steps : edit.steps;
-    *guidance_scale =
-        s->config->default_guidance >= 0 ? s->config->default_guidance : edit.guidance_scale;
-    *fixed_guidance = s->info.distilled;
-    if (s->info.distilled) *guidance_scale = 1.0;
-}
-
-static enum service_answer answer_of(enum jobs_answer a) {
-    switch (a) {
-    case JOBS_ACCEPTED: return SERVICE_ACCEPTED;
-    case JOBS_FULL: return SERVICE_QUEUE_FULL;
-    default: return SERVICE_SHUTTING_DOWN;
-    }
-}
-
-enum service_answer service_would_accept(struct service *s) {
-    enum service_state state = service_state(s);
-    if (state == SERVICE_LOADING) return SERVICE_NOT_LOADED;
-    if (state == SERVICE_STOPPING) return SERVICE_SHUTTING_DOWN;
-    return answer_of(jobs_would_accept(s->jobs));
-}
-
-enum service_answer service_submit(struct service *s, struct edit_job *job) {
-    enum service_state state = service_state(s);
-    if (state == SERVICE_LOADING) return SERVICE_NOT_LOADED;
-    if (state == SERVICE_STOPPING) return SERVICE_SHUTTING_DOWN;
-    edit_job_prepare(job);
-    return answer_of(jobs_submit(s->jobs, &job->job));
-}
-
-void service_cancel(struct edit_job *job) {
-    job_cancel(&job->job);
-}
-
-bool service_hold_bytes(struct service *s, uint64_t bytes) {
-    uint64_t held = atomic_fetch_add(&s->held_bytes, bytes) + bytes;
-    if (held <= s->most_held_bytes) return true;
-    atomic_fetch_sub(&s->held_bytes, bytes);
-    return false;
-}
-
-void service_release_bytes(struct service *s, uint64_t bytes) {
-    if (bytes) atomic_fetch_sub(&s->held_bytes, bytes);
-}
-
-uint64_t service_held_bytes(const struct service *s) {
-    return atomic_load(&s->held_bytes);
+struct upload_budget *service_uploads(struct service *s) {
+    return &s->uploads;
 }
 
 void service_stop(struct service *s) {
     atomic_store(&s->state, SERVICE_STOPPING);
-    jobs_close(s->jobs);
-}
-
-void service_count(struct service *s, int *waiting, int *running) {
-    jobs_count(s->jobs, waiting, running);
+    queue_close(service_queue(s));
 }
 
 void service_destroy(struct service *s) {
     if (!s) return;
-    jobs_destroy(s->jobs);
+    workers_destroy(s->workers);
+    local_queue_destroy(s->queue);
     job_store_destroy(s->store);
-    firered_close(s->engine);
+    firered_close(s->editor.engine);
     metrics_destroy(s->metrics);
     free(s);
 }

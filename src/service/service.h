@@ -1,9 +1,9 @@
 /*
  * service.h - one loaded model, the queue before it, and what is known about both.
  *
- *     service_create     the queue and its workers; nothing is loaded, edits are refused with
- * SERVICE_LOADING service_load       loads and warms the model, in the caller's thread
- *     service_submit     ...
+ *     service_create     the queue and its workers; nothing is loaded, edits are refused
+ *     service_load       loads and warms the model, in the caller's thread
+ *     queue_submit(service_queue(s), job), or job_store_submit(service_jobs(s), ...)
  *     service_stop       turns away what waits, lets run what runs
  *     service_destroy
  *
@@ -19,11 +19,13 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "firered.h"
-#include "service/edit_job.h"
+#include "service/edit_rules.h"
+#include "service/job_store.h"
 #include "service/metrics.h"
+#include "service/queue.h"
+#include "service/upload_budget.h"
 
 struct service;
-struct job_store;
 
 enum service_state { SERVICE_LOADING, SERVICE_READY, SERVICE_STOPPING };
 
@@ -40,54 +42,22 @@ enum status service_load(struct service *s, struct error *err);
 enum service_state service_state(const struct service *s);
 double service_loading_share(const struct service *s); /* 0 to 1 */
 
-/* What is served; NULL until loaded.  Lives as long as the service. */
+/* What is served, and what requests are checked against; NULL until loaded.  They live as long as
+ * the service. */
 const struct firered_info *service_info(const struct service *s);
+const struct edit_rules *service_rules(const struct service *s);
+
 const char *service_model_name(const struct service *s);
-const struct config *service_config(const struct service *s);
-const struct log *service_log(const struct service *s);
 struct metrics *service_metrics(struct service *s);
+struct queue *service_queue(struct service *s);
 struct job_store *service_jobs(struct service *s); /* the edits that nobody waits for */
-
-/* The steps and the guidance that an edit gets which asks for none: the configuration's, else the
- * model's, else 28 and 7.0.  A distilled model is always run with guidance 1; then *fixed_guidance
- * is true.  Needs a loaded model. */
-void service_defaults(const struct service *s, int *steps, double *guidance_scale,
-                      bool *fixed_guidance);
-
-enum service_answer {
-    SERVICE_ACCEPTED,
-    SERVICE_NOT_LOADED,
-    SERVICE_QUEUE_FULL,
-    SERVICE_SHUTTING_DOWN,
-    SERVICE_NO_MEMORY /* of job_store_submit only */
-};
-
-/* Queues the edit; anything but SERVICE_ACCEPTED: it was not taken, and `done` will not be called.
- */
-enum service_answer service_submit(struct service *s, struct edit_job *job);
-
-/* What service_submit would answer now. */
-enum service_answer service_would_accept(struct service *s);
-
-/* The client is gone: the edit leaves the queue, or stops within a step.  `done` is called all the
- * same. */
-void service_cancel(struct edit_job *job);
-
-/* Bytes of uploads that requests hold.  hold says false, and counts nothing, when that were more
- * than the queue and the workers can ever need: so many clients sending slowly at once could
- * otherwise fill the memory. */
-bool service_hold_bytes(struct service *s, uint64_t bytes);
-void service_release_bytes(struct service *s, uint64_t bytes);
-uint64_t service_held_bytes(const struct service *s);
+/* Of all requests: as much as the queue and the workers can ever need. */
+struct upload_budget *service_uploads(struct service *s);
 
 /* No edit is accepted any more; those that wait end with EDIT_SHUT_DOWN before this returns. */
 void service_stop(struct service *s);
-void service_count(struct service *s, int *waiting, int *running);
 
 /* Waits for what runs, then closes the model.  NULL is fine. */
 void service_destroy(struct service *s);
-
-/* edit_job.c's way to the engine. */
-struct firered *service_engine(struct service *s);
 
 #endif

@@ -9,22 +9,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* With the stand-in engine. */
-static struct service *service(void) {
-    static const struct config config = {.max_concurrent_jobs = 1,
-                                         .max_queue = 1,
-                                         .max_upload_mb = 1,
-                                         .max_image_pixels = 1 << 20,
-                                         .max_steps = 100,
-                                         .default_guidance = -1,
-                                         .result_ttl_seconds = 1,
-                                         .result_max_mb = 1};
-    static struct service *s;
-    if (!s && (service_create(&s, &config, "fake", "fake-model", NULL, NULL) != STATUS_OK ||
-               service_load(s, NULL) != STATUS_OK))
-        abort();
-    return s;
-}
+static const struct edit_rules rules = {.model = "fake-model",
+                                        .max_image_pixels = 1 << 20,
+                                        .max_steps = 100,
+                                        .steps = 28,
+                                        .guidance_scale = 7,
+                                        .negative_prompt = " "};
 
 static void check(const struct edit_order *o, const struct form_options *options) {
     if (o->file_count < 1 || o->file_count > FIRERED_MAX_PICTURES) abort();
@@ -45,8 +35,10 @@ static void read_form(enum field_place place, const char *body, size_t size, siz
     struct form *form;
     struct form_options options;
     struct edit_order order = {0};
+    struct upload_budget uploads = {.max_bytes = 1 << 20};
     struct problem problem = {.why = {""}};
-    bool good = form_create(&form, place, service(), "multipart/form-data; boundary=b", &problem);
+    bool good =
+        form_create(&form, place, &rules, &uploads, "multipart/form-data; boundary=b", &problem);
     if (!good) abort();
     for (size_t at = 0; at < size && good; at += piece)
         good = form_feed(form, body + at, size - at < piece ? size - at : piece, &problem);
@@ -55,9 +47,9 @@ static void read_form(enum field_place place, const char *body, size_t size, siz
         check(&order, &options);
     else if (!problem.why.text[0])
         abort();
-    edit_order_free(&order, service());
+    edit_order_free(&order);
     form_destroy(form);
-    if (service_held_bytes(service()) != 0) abort();
+    if (upload_budget_held(&uploads) != 0) abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -13,7 +13,7 @@
 
 #include "base/clock.h"
 #include "image/encode.h"
-#include "service/job_store.h"
+#include "service/service.h"
 
 enum { SIDE = 32 };
 
@@ -61,7 +61,7 @@ static struct kept_job *submit(const char *prompt) {
     struct kept_job *job;
     assert_int_equal(job_store_submit(service_jobs(service), &order, "request",
                                       clock_now() + 60 * NANOSECONDS, &job),
-                     SERVICE_ACCEPTED);
+                     QUEUE_ACCEPTED);
     assert_null(order.prompt); /* taken over */
     return job;
 }
@@ -101,7 +101,7 @@ static void test_refused_order_is_the_callers(void **state) {
     struct kept_job *job;
     service_stop(service);
     assert_int_equal(job_store_submit(service_jobs(service), &order, "r", INT64_MAX, &job),
-                     SERVICE_SHUTTING_DOWN);
+                     QUEUE_CLOSED);
     assert_null(job);
     assert_string_equal(order.prompt, "night");
     int count;
@@ -113,12 +113,12 @@ static void test_refused_order_is_the_callers(void **state) {
 }
 
 /* Failures have no result, but are no more than so many all the same. */
-static void test_most_ended(void **state) {
+static void test_max_ended(void **state) {
     (void)state;
     enum { MORE = 20 };
     struct job_store *store = service_jobs(service);
     char first[JOB_ID_DIGITS + 1];
-    for (int i = 0; i < JOB_STORE_MOST_ENDED + MORE; i++) {
+    for (int i = 0; i < JOB_STORE_MAX_ENDED + MORE; i++) {
         struct kept_job *job = submit("fail=invalid");
         if (i == 0) snprintf(first, sizeof first, "%s", job_id(job));
         assert_int_equal(wait_for_end(job), JOB_FAILED);
@@ -126,7 +126,7 @@ static void test_most_ended(void **state) {
     }
     int count;
     job_store_count(store, &count, NULL);
-    assert_int_equal(count, JOB_STORE_MOST_ENDED);
+    assert_int_equal(count, JOB_STORE_MAX_ENDED);
     assert_null(job_store_find(store, first));
 }
 
@@ -195,7 +195,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_held_though_forgotten, start, stop),
         cmocka_unit_test_setup_teardown(test_refused_order_is_the_callers, start, stop),
-        cmocka_unit_test_setup_teardown(test_most_ended, start, stop),
+        cmocka_unit_test_setup_teardown(test_max_ended, start, stop),
         cmocka_unit_test_setup_teardown(test_listeners, start, stop),
         cmocka_unit_test_setup_teardown(test_many_threads, start, stop),
     };
