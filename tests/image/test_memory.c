@@ -6,12 +6,12 @@
 #include <string.h>
 #include <webp/decode.h>
 
-#include "counting_malloc.h"
 #include "image/decode.h"
 #include "image/encode.h"
 #include "image/exif.h"
 #include "image/resize.h"
 #include "nasty.h"
+#include "support/failing_malloc.h"
 
 enum { MAX_PIXELS = 64000000 };
 
@@ -27,13 +27,8 @@ static struct buffer file_of(const char *name) {
  * tables get no memory (fixed upstream by "Fix next is invalid pointer when WebPSafeMalloc fails").
  * Such a library is spared in a build where its own calls fail too. */
 static bool library_would_crash(const char *name) {
-#ifdef COUNT_OWN_CALLS_ONLY
-    (void)name;
-    return false;
-#else
-    return strstr(name, ".webp") && strcmp(name, "lossy.webp") != 0 &&
+    return MALLOC_SERVES_LIBRARIES && strstr(name, ".webp") && strcmp(name, "lossy.webp") != 0 &&
            WebPGetDecoderVersion() < 0x010400;
-#endif
 }
 
 static void decode_without_memory(void **state) {
@@ -50,10 +45,10 @@ static void decode_without_memory(void **state) {
             enum status s;
             struct picture p;
             struct error err = {""};
-            counting_start(++n);
+            malloc_fail_at(++n);
             s = picture_decode(&p, file.data, file.size, MAX_PIXELS, &err);
-            counting_stop();
-            never_failed = counting_calls() < n;
+            malloc_fail_no_more();
+            never_failed = !malloc_has_failed();
             if (s == STATUS_OK) { /* also when libjpeg, after a refusal, made do with less */
                 picture_free(&p);
             } else {
@@ -63,7 +58,7 @@ static void decode_without_memory(void **state) {
                 told |= s == STATUS_NO_MEMORY;
                 if (s != STATUS_NO_MEMORY) print_message("%s: %ld: %s\n", names[i], n, err.text);
             }
-            if (counting_live()) fail_msg("%s: allocation %ld failed and leaked", names[i], n);
+            if (malloc_live()) fail_msg("%s: allocation %ld failed and leaked", names[i], n);
             assert_true(n < 10000);
         }
         print_message("%s: %ld allocations\n", names[i], n - 1);
@@ -84,16 +79,16 @@ static void encode_without_memory(void **state) {
             enum status s;
             struct buffer file = {0};
             struct error err = {""};
-            counting_start(n);
+            malloc_fail_at(n);
             s = picture_encode_with(
                 &file, &p, f, &(struct encode_options){.texts = &text, .text_count = 1}, &err);
-            counting_stop();
-            never_failed = counting_calls() < n;
+            malloc_fail_no_more();
+            never_failed = !malloc_has_failed();
             if (s != STATUS_OK && file.size) fail_msg("%d: bytes were left behind", (int)f);
             if (s != STATUS_OK && s != STATUS_NO_MEMORY)
                 fail_msg("%s: allocation %ld: %s", picture_format_name(f), n, err.text);
             buffer_free(&file);
-            if (counting_live())
+            if (malloc_live())
                 fail_msg("%s: allocation %ld failed and leaked", picture_format_name(f), n);
             assert_true(n < 10000);
         }
@@ -106,26 +101,26 @@ static void resize_without_memory(void **state) {
     struct picture in = {9, 7, rgb}, out;
     enum status s = STATUS_INTERNAL;
     for (long n = 1; s != STATUS_OK; n++) {
-        counting_start(n);
+        malloc_fail_at(n);
         s = picture_resize(&out, &in, 5, 4, RESAMPLE_LANCZOS, NULL);
-        counting_stop();
+        malloc_fail_no_more();
         assert_true(s == STATUS_OK || (s == STATUS_NO_MEMORY && !out.rgb));
         picture_free(&out);
-        assert_int_equal(counting_live(), 0);
+        assert_int_equal(malloc_live(), 0);
     }
 }
 
 static void takes_less_than(size_t limit, const char *what, const struct buffer *b,
                             enum status want) {
     struct picture p;
-    counting_start(0);
+    malloc_fail_at(0);
     enum status s = picture_decode(&p, b->data, b->size, MAX_PIXELS, NULL);
     picture_free(&p);
-    counting_stop();
-    print_message("%s: %zu KiB\n", what, counting_peak() / 1024);
+    malloc_fail_no_more();
+    print_message("%s: %zu KiB\n", what, malloc_peak() / 1024);
     assert_int_equal(s, want);
-    assert_int_equal(counting_live(), 0);
-    if (counting_peak() > limit) fail_msg("%s: took %zu bytes", what, counting_peak());
+    assert_int_equal(malloc_live(), 0);
+    if (malloc_peak() > limit) fail_msg("%s: took %zu bytes", what, malloc_peak());
 }
 
 /* 64 MB of zeros are 64 kB of text chunk, or profile. */

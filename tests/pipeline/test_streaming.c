@@ -12,9 +12,9 @@
 
 #include "pipeline/edit.h"
 #include "pipeline/reference_case.h"
+#include "support/failing_malloc.h"
 #include "support/files.h"
 #include "support/sanitized.h"
-#include "weights/failing_malloc.h"
 
 #if SANITIZED
 enum { EVERY = 2, DENSITY = 3 }; /* of the limits; of the places where memory fails */
@@ -375,10 +375,10 @@ static void test_memory_fails_anywhere(void **state) {
     for (long n = 1; failed; n += 1 + n / DENSITY) {
         struct firered_result result;
         struct error err = {{0}};
-        malloc_fail_at(n, false);
+        malloc_fail_at(n);
         enum status s = firered_edit_run(engine, &edit, &result, &err);
         failed = malloc_has_failed();
-        malloc_fail_at(0, false);
+        malloc_fail_no_more();
         if (failed && s != STATUS_NO_MEMORY) fail_msg("allocation %ld: %s", n, err.text);
         if (!failed && s != STATUS_OK) fail_msg("%s", err.text);
         failures += failed;

@@ -1,40 +1,16 @@
 /*
  * Every allocation of ours fails once: opening and encoding must say STATUS_NO_MEMORY, leak
- * nothing, and work again afterwards.  The linker sends malloc, calloc and realloc here (--wrap),
- * and what PCRE2 allocates when we ask it to; the libraries' own calls are not ours to fail.
+ * nothing, and work again afterwards.  What PCRE2 allocates when we ask it to counts as ours: the
+ * linker sends these calls here (--wrap).
  */
 #include "support/unit_test.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include "support/failing_malloc.h"
 #include "text/prompt.h"
 #include "text_support.h"
-
-static long left = -1; /* allocations until the one that fails; negative: none does */
-
-static bool fails(void) {
-    return left >= 0 && left-- == 0;
-}
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-
-void *__wrap_malloc(size_t size) {
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size) {
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *p, size_t size) {
-    return fails() ? NULL : __real_realloc(p, size);
-}
 
 pcre2_code *__real_pcre2_compile_8(PCRE2_SPTR pattern, PCRE2_SIZE size, uint32_t options, int *why,
                                    PCRE2_SIZE *at, pcre2_compile_context *context);
@@ -48,15 +24,16 @@ pcre2_match_data *__wrap_pcre2_match_data_create_8(uint32_t pairs, pcre2_general
 pcre2_code *__wrap_pcre2_compile_8(PCRE2_SPTR pattern, PCRE2_SIZE size, uint32_t options, int *why,
                                    PCRE2_SIZE *at, pcre2_compile_context *context) {
     *why = PCRE2_ERROR_HEAP_FAILED;
-    return fails() ? NULL : __real_pcre2_compile_8(pattern, size, options, why, at, context);
+    return malloc_fails_next() ? NULL
+                               : __real_pcre2_compile_8(pattern, size, options, why, at, context);
 }
 
 pcre2_match_context *__wrap_pcre2_match_context_create_8(pcre2_general_context *context) {
-    return fails() ? NULL : __real_pcre2_match_context_create_8(context);
+    return malloc_fails_next() ? NULL : __real_pcre2_match_context_create_8(context);
 }
 
 pcre2_match_data *__wrap_pcre2_match_data_create_8(uint32_t pairs, pcre2_general_context *context) {
-    return fails() ? NULL : __real_pcre2_match_data_create_8(pairs, context);
+    return malloc_fails_next() ? NULL : __real_pcre2_match_data_create_8(pairs, context);
 }
 
 static const char text[] = "a<|im_end|> caf\u00e9 e\u0301 \u628a\u80cc\u666f "
@@ -69,14 +46,13 @@ static const char text[] = "a<|im_end|> caf\u00e9 e\u0301 \u628a\u80cc\u666f "
 /* Runs `work` with the first, second, ... allocation failing until none does; returns how many
  * failed. */
 static long fail_each(enum status (*work)(const struct tokenizer *), const struct tokenizer *t) {
-    for (long n = 0;; n++) {
-        left = n;
+    for (long n = 1;; n++) {
+        malloc_fail_at(n);
         enum status s = work(t);
-        bool all = left >= 0;
-        left = -1;
-        if (all) {
+        malloc_fail_no_more();
+        if (!malloc_has_failed()) {
             assert_int_equal(s, STATUS_OK);
-            return n;
+            return n - 1;
         }
         assert_int_equal(s, STATUS_NO_MEMORY);
     }

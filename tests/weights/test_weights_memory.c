@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 
 #include "model/lora.h"
+#include "support/failing_malloc.h"
 #include "support/files.h"
-#include "weights/failing_malloc.h"
 #include "weights/hub.h"
 #include "weights/weights.h"
 
@@ -19,12 +19,13 @@ typedef enum status (*attempt)(const void *what, struct error *err);
 /* Calls `try` with the first, second, ... allocation failing, until it asks for no more; returns
  * how often. */
 static long count_failures(attempt try, const void *what, bool jansson) {
+    malloc_count_jansson(jansson);
     for (long n = 1; n < 1000000; n++) {
         struct error err = {""};
-        malloc_fail_at(n, jansson);
+        malloc_fail_at(n);
         enum status s = try(what, &err);
         bool failed = malloc_has_failed();
-        malloc_fail_at(0, false);
+        malloc_fail_no_more();
         if (!failed) {
             assert_int_equal(s, STATUS_OK);
             return n - 1;
@@ -129,7 +130,6 @@ static int tear_down(void **state) {
 }
 
 int main(void) {
-    malloc_watch_jansson();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(weights_survive, set_up, tear_down),
         cmocka_unit_test_setup_teardown(hub_survives, set_up, tear_down),
