@@ -8,6 +8,7 @@
 #ifndef COMPUTE_BACKEND_H
 #define COMPUTE_BACKEND_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "compute/operations.h"
@@ -90,8 +91,19 @@ struct alignment {
 
 enum device_state { DEVICE_ALIVE, DEVICE_FAILING, DEVICE_LOST };
 
+/* Where weights that stay are: weight_memory.c. */
+struct weight_memory {
+    pthread_mutex_t mutex;
+    struct piece *pieces; /* the newest first */
+    uint64_t size;        /* of all of them */
+    uint64_t planned;     /* compute_options.weight_bytes */
+};
+void weight_memory_init(struct weight_memory *m, uint64_t planned);
+void weight_memory_destroy(struct weight_memory *m); /* after all weights */
+
 /* A backend's own state begins with this; what is not set at creation is zero. */
 struct compute {
+    struct weight_memory weights;
     const struct backend *backend;
     const char *kernels;
     int threads;
@@ -151,6 +163,11 @@ struct workspace {
  * product of sizes that a backend makes (none is more than some hundred times a tensor's) can
  * overflow. */
 static const size_t WORKSPACE_MAX_BYTES = (size_t)1 << 47;
+
+/* Memory for weights that stay, at a multiple of alignment.piece, counted in weight_bytes; 0 when
+ * there is none, and on a plan-only device, where it is counted all the same. */
+uint64_t weight_memory_take(struct compute *c, size_t bytes);
+void weight_memory_give(struct compute *c, uint64_t address, size_t bytes);
 
 /* Whether an operation is to be run: not in a dry workspace, not after a failure, not on a device
  * that is lost. */

@@ -71,9 +71,7 @@ static enum status pack_linear(struct compute *c, struct workspace *into, struct
 enum status compute_pack_linear(struct compute *c, struct linear **out, const struct matrix *parts,
                                 size_t count, const float *bias, enum precision coarsest,
                                 struct error *err) {
-    enum status s = pack_linear(c, NULL, out, parts, count, bias, coarsest, err);
-    if (s == STATUS_OK) atomic_fetch_add(&c->weight_bytes, (*out)->bytes);
-    return s;
+    return pack_linear(c, NULL, out, parts, count, bias, coarsest, err);
 }
 
 enum status workspace_pack_linear(struct workspace *w, struct linear **out,
@@ -97,10 +95,8 @@ enum status compute_pack_conv(struct compute *c, struct conv **out, const float 
         return fail(err, STATUS_INVALID, "cannot pack a [%lld, %lld, %d, %d] convolution",
                     (long long)out_channels, (long long)in_channels, size, size);
     enum status s = compute_health(c, err);
-    if (s == STATUS_OK)
-        s = c->backend->pack_conv(c, out, weight, bias, out_channels, in_channels, size, err);
-    if (s == STATUS_OK) atomic_fetch_add(&c->weight_bytes, (*out)->bytes);
-    return s;
+    if (s != STATUS_OK) return s;
+    return c->backend->pack_conv(c, out, weight, bias, out_channels, in_channels, size, err);
 }
 
 static enum status pack_vector(struct compute *c, struct workspace *into, struct vector **out,
@@ -110,10 +106,7 @@ static enum status pack_vector(struct compute *c, struct workspace *into, struct
     *out = NULL;
     struct vector *v = malloc(sizeof *v);
     uint64_t address = 0;
-    if (v && into)
-        address = workspace_take(into, bytes);
-    else if (v && numbers)
-        address = c->backend->allocate(c, bytes);
+    if (v) address = into ? workspace_take(into, bytes) : weight_memory_take(c, bytes);
     if (!v || (!address && numbers)) {
         free(v);
         return fail(err, STATUS_NO_MEMORY, "no memory for a weight vector of %lld numbers",
@@ -127,16 +120,14 @@ static enum status pack_vector(struct compute *c, struct workspace *into, struct
         *out = v;
         return s;
     }
-    if (!into && numbers) c->backend->release(c, address, bytes);
+    if (!into) weight_memory_give(c, address, bytes);
     free(v);
     return s;
 }
 
 enum status compute_pack_vector(struct compute *c, struct vector **out, const float *data,
                                 int64_t n, struct error *err) {
-    enum status s = pack_vector(c, NULL, out, data, n, err);
-    if (s == STATUS_OK) atomic_fetch_add(&c->weight_bytes, (uint64_t)n * sizeof(float));
-    return s;
+    return pack_vector(c, NULL, out, data, n, err);
 }
 
 enum status workspace_pack_vector(struct workspace *w, struct vector **out, const float *data,
@@ -147,24 +138,17 @@ enum status workspace_pack_vector(struct workspace *w, struct vector **out, cons
 }
 
 void linear_destroy(struct linear *l) {
-    if (!l) return;
-    if (!l->in_workspace) atomic_fetch_sub(&l->compute->weight_bytes, l->bytes);
-    l->compute->backend->linear_destroy(l);
+    if (l) l->compute->backend->linear_destroy(l);
 }
 
 void conv_destroy(struct conv *v) {
-    if (!v) return;
-    atomic_fetch_sub(&v->compute->weight_bytes, v->bytes);
-    v->compute->backend->conv_destroy(v);
+    if (v) v->compute->backend->conv_destroy(v);
 }
 
 void vector_destroy(struct vector *v) {
     if (!v) return;
-    size_t bytes = (size_t)v->t.cols * sizeof(float);
-    if (!v->in_workspace) {
-        atomic_fetch_sub(&v->compute->weight_bytes, bytes);
-        v->compute->backend->release(v->compute, v->t.address, bytes);
-    }
+    if (!v->in_workspace)
+        weight_memory_give(v->compute, v->t.address, (size_t)v->t.cols * sizeof(float));
     free(v);
 }
 

@@ -53,6 +53,9 @@ struct compute_options {
     const char *kernels;
     bool plan_only;        /* see compute_is_plan_only */
     uint64_t memory_limit; /* bytes of the host's memory for packed weights and workspaces; 0: none */
+    /* What compute_weight_bytes was on a plan-only device that packed the same weights: they get one
+     * piece of memory of that size; 0: unknown. */
+    uint64_t weight_bytes;
     const struct log *log; /* is told what `auto` chose, and why; may be NULL */
 };
 
@@ -124,7 +127,8 @@ void conv_destroy(struct conv *v);
 void vector_destroy(struct vector *v);
 int64_t linear_out_features(const struct linear *l);
 int64_t linear_in_features(const struct linear *l);
-/* Of everything packed into the device's own memory so far and not destroyed. */
+/* Of everything packed into the device's own memory so far and not destroyed, rounded up as the
+ * device does; the same on a plan-only device. */
 uint64_t compute_weight_bytes(const struct compute *c);
 
 #endif

@@ -53,6 +53,7 @@ enum status engine_open_device(struct firered *e, const struct firered_options *
                                       .kernels = o->kernels,
                                       .plan_only = plan_only,
                                       .memory_limit = e->memory.limit,
+                                      .weight_bytes = plan_only ? 0 : e->memory.weights,
                                       .log = plan_only ? NULL : o->log};
     return compute_create(&e->compute, &options, err);
 }

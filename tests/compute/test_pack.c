@@ -1,5 +1,5 @@
 /*
- * Packing: what it reports to have read.
+ * Packing: what it reports to have read, and the memory that weights get.
  */
 #include "support/unit_test.h"
 
@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compute/backend.h"
 #include "compute/plain.h"
 
 enum { OUT = 97, DEPTH = 70, FIRST = 33, ROWS = 3 };
@@ -80,7 +81,119 @@ static void test_reports(void **state) {
     each_kernels_at(PRECISION_INT8, 2, reports);
 }
 
+/* ---- memory ---- */
+
+enum { WEIGHTS = 200 };
+
+static struct {
+    const struct backend *cpu;
+    struct backend table;
+    int given, left; /* pieces: how many the device gives, and how many it will yet give */
+    size_t bytes;
+} device;
+
+static uint64_t allocate(struct compute *c, size_t bytes) {
+    if (device.left-- <= 0) return 0;
+    device.given++;
+    device.bytes += bytes;
+    return device.cpu->allocate(c, bytes);
+}
+
+static void release(struct compute *c, uint64_t memory, size_t bytes) {
+    device.given--;
+    device.bytes -= bytes;
+    device.cpu->release(c, memory, bytes);
+}
+
+static struct compute *counting(uint64_t weight_bytes, bool plan_only, int pieces) {
+    struct compute *c;
+    struct compute_options options = {
+        .threads = 1, .weight_bytes = weight_bytes, .plan_only = plan_only};
+    assert_int_equal(compute_create(&c, &options, NULL), STATUS_OK);
+    device.cpu = c->backend;
+    device.table = *c->backend;
+    device.table.allocate = allocate;
+    device.table.release = release;
+    device.left = pieces;
+    c->backend = &device.table;
+    return c;
+}
+
+struct packed {
+    struct linear *linears[WEIGHTS];
+    struct conv *convs[WEIGHTS];
+    struct vector *vectors[WEIGHTS];
+};
+
+static enum status pack_all(struct compute *c, struct packed *p, const float *x) {
+    memset(p, 0, sizeof *p);
+    enum status s = STATUS_OK;
+    for (int i = 0; i < WEIGHTS && s == STATUS_OK; i++) {
+        struct matrix m = {.dtype = DTYPE_F32, .rows = 1 + i, .cols = 33, .data = x};
+        s = compute_pack_linear(c, &p->linears[i], &m, 1, x, PRECISION_FLOAT32, NULL);
+        if (s == STATUS_OK) s = compute_pack_vector(c, &p->vectors[i], x, 1 + i, NULL);
+        if (s == STATUS_OK) s = compute_pack_conv(c, &p->convs[i], x, x, 1 + i, 3, 3, NULL);
+    }
+    return s;
+}
+
+static void destroy_all(struct packed *p) {
+    for (int i = 0; i < WEIGHTS; i++) {
+        linear_destroy(p->linears[i]);
+        vector_destroy(p->vectors[i]);
+        conv_destroy(p->convs[i]);
+    }
+}
+
+/* One piece of the planned size; without a plan a few; all go back. */
+static void test_pieces(void **state) {
+    (void)state;
+    static struct packed p;
+    float *x = random_floats(WEIGHTS * 33, 1);
+    struct compute *c = counting(0, true, 0);
+    assert_int_equal(pack_all(c, &p, x), STATUS_OK);
+    uint64_t planned = compute_weight_bytes(c);
+    assert_true(planned > WEIGHTS * WEIGHTS / 2 * (33 + 27) * sizeof(float));
+    destroy_all(&p);
+    assert_int_equal(compute_weight_bytes(c), 0);
+    compute_destroy(c);
+
+    for (int known = 0; known < 2; known++) {
+        c = counting(known ? planned : 0, false, 100);
+        for (int again = 0; again < 2; again++) {
+            assert_int_equal(pack_all(c, &p, x), STATUS_OK);
+            assert_int_equal(compute_weight_bytes(c), planned);
+            assert_true(device.given <= (known ? 1 : 5) && device.bytes >= planned);
+            if (known) assert_int_equal(device.bytes, planned);
+            destroy_all(&p);
+            assert_int_equal(compute_weight_bytes(c), 0);
+            assert_int_equal(device.given, 0);
+            assert_int_equal(device.bytes, 0);
+        }
+        compute_destroy(c);
+    }
+    free(x);
+}
+
+/* Memory that ends in the middle: said, and nothing is left behind. */
+static void test_no_more(void **state) {
+    (void)state;
+    static struct packed p;
+    float *x = random_floats(WEIGHTS * 33, 1);
+    for (int pieces = 0; pieces < 3; pieces++) {
+        struct compute *c = counting(0, false, pieces);
+        assert_int_equal(pack_all(c, &p, x), STATUS_NO_MEMORY);
+        destroy_all(&p);
+        assert_int_equal(compute_weight_bytes(c), 0);
+        assert_int_equal(device.given, 0);
+        compute_destroy(c);
+    }
+    free(x);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_reports)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_reports),
+                                       cmocka_unit_test(test_pieces),
+                                       cmocka_unit_test(test_no_more)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,6 +88,7 @@ static void memory(const struct compute *c, struct device_memory *out) {
 static void destroy(struct compute *c) {
     pool_destroy(cpu_of(c)->pool);
     pthread_mutex_destroy(&cpu_of(c)->reserving);
+    weight_memory_destroy(&c->weights);
     free(c);
 }
 
@@ -206,6 +207,7 @@ enum status cpu_create(struct compute **out, int index, const struct compute_opt
         return s;
     }
     pthread_mutex_init(&cpu->reserving, NULL);
+    weight_memory_init(&cpu->base.weights, options->weight_bytes);
     cpu->kernels = kernels;
     cpu->base.backend = &cpu_backend;
     cpu->base.kernels = kernels->name;

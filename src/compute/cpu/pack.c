@@ -23,6 +23,8 @@ static const char *row_of(const struct matrix *parts, size_t count, int64_t r, e
     return NULL;
 }
 
+enum { CACHE_LINE = 64 };
+
 struct packing {
     const struct matrix *parts;
     size_t count;
@@ -172,6 +174,11 @@ static size_t column_bytes(const struct cpu_linear *l, int cols) {
     return (size_t)(l->panels * cols) * (l->kind == PRODUCT_INT8 ? 3 : 1) * sizeof(float);
 }
 
+/* Of both, each at a cache line's start. */
+static size_t linear_bytes(const struct cpu_linear *l, int cols) {
+    return round_up(packed_bytes(l, cols), CACHE_LINE) + column_bytes(l, cols);
+}
+
 enum status cpu_pack_linear(struct compute *c, struct workspace *into, struct linear **out,
                             const struct matrix *parts, size_t count, const float *bias,
                             enum precision coarsest, struct error *err) {
@@ -188,21 +195,18 @@ enum status cpu_pack_linear(struct compute *c, struct workspace *into, struct li
     l->panels = (l->base.out_features + cols - 1) / cols;
     l->depth = (int64_t)round_up((size_t)l->base.in_features, (size_t)group_of(l->kind));
 
-    size_t bytes = packed_bytes(l, cols);
-    l->base.bytes = bytes + column_bytes(l, cols);
-    *out = &l->base;
+    size_t bytes = linear_bytes(l, cols);
+    l->base.bytes = packed_bytes(l, cols) + column_bytes(l, cols);
+    uint64_t address = into ? workspace_take(into, bytes) : weight_memory_take(c, bytes);
     bool dry = c->plan_only || (into && into->dry);
-    if (into || !dry) {
-        l->packed = cpu_pointer(into ? workspace_take(into, bytes) : cpu_allocate(c, bytes));
-        l->bias = cpu_pointer(into ? workspace_take(into, column_bytes(l, cols))
-                                   : cpu_allocate(c, column_bytes(l, cols)));
-    }
-    if (dry) return STATUS_OK;
-    if (!l->packed || !l->bias) {
-        *out = NULL;
-        cpu_linear_destroy(&l->base);
+    if (!dry && !address) {
+        free(l);
         return fail(err, STATUS_NO_MEMORY, "no memory for a layer's %zu bytes of weights", bytes);
     }
+    *out = &l->base;
+    if (dry) return STATUS_OK;
+    l->packed = cpu_pointer(address);
+    l->bias = (float *)(void *)((char *)l->packed + bytes - column_bytes(l, cols));
     memset(l->bias, 0, column_bytes(l, cols));
     if (l->kind == PRODUCT_INT8) {
         l->scales = l->bias + l->panels * cols;
@@ -217,16 +221,20 @@ enum status cpu_pack_linear(struct compute *c, struct workspace *into, struct li
 void cpu_linear_destroy(struct linear *base) {
     struct cpu_linear *l = (struct cpu_linear *)base;
     int cols = cpu_of(base->compute)->kernels->cols;
-    if (!base->in_workspace) {
-        cpu_release(base->compute, (uintptr_t)l->packed, packed_bytes(l, cols));
-        cpu_release(base->compute, (uintptr_t)l->bias, column_bytes(l, cols));
-    }
+    if (!base->in_workspace)
+        weight_memory_give(base->compute, (uintptr_t)l->packed, linear_bytes(l, cols));
     free(l);
 }
 
-static size_t conv_bytes(const struct cpu_conv *v, int cols) {
+static size_t conv_taps_bytes(const struct cpu_conv *v, int cols) {
     return (size_t)v->base.size * (size_t)v->base.size * (size_t)v->panels *
            (size_t)v->base.in_channels * (size_t)cols * sizeof(float);
+}
+
+/* The taps, and the bias behind them. */
+static size_t conv_bytes(const struct cpu_conv *v, int cols) {
+    return round_up(conv_taps_bytes(v, cols), CACHE_LINE) +
+           (size_t)(v->panels * cols) * sizeof(float);
 }
 
 struct conv_packing {
@@ -262,17 +270,18 @@ enum status cpu_pack_conv(struct compute *c, struct conv **out, const float *wei
     v->panels = (out_channels + cols - 1) / cols;
     size_t bytes = conv_bytes(v, (int)cols),
            bias_bytes = (size_t)(v->panels * cols) * sizeof(float);
-    v->base.bytes = bytes + bias_bytes;
-    *out = &v->base;
-    if (c->plan_only) return STATUS_OK;
-    v->packed = cpu_pointer(cpu_allocate(c, bytes));
-    v->bias = calloc(1, bias_bytes);
-    if (!v->packed || !v->bias) {
-        *out = NULL;
-        cpu_conv_destroy(&v->base);
+    v->base.bytes = conv_taps_bytes(v, (int)cols) + bias_bytes;
+    uint64_t address = weight_memory_take(c, bytes);
+    if (!c->plan_only && !address) {
+        free(v);
         return fail(err, STATUS_NO_MEMORY, "no memory for a convolution's %zu bytes of weights",
                     bytes);
     }
+    *out = &v->base;
+    if (c->plan_only) return STATUS_OK;
+    v->packed = cpu_pointer(address);
+    v->bias = v->packed + (bytes - bias_bytes) / sizeof(float);
+    memset(v->bias, 0, bias_bytes);
     if (bias) memcpy(v->bias, bias, (size_t)out_channels * sizeof *bias);
     struct conv_packing p = {v, weight, cols};
     pool_run(cpu_of(c)->pool, (size_t)v->panels, pack_conv_panel, &p);
@@ -281,8 +290,7 @@ enum status cpu_pack_conv(struct compute *c, struct conv **out, const float *wei
 
 void cpu_conv_destroy(struct conv *base) {
     struct cpu_conv *v = (struct cpu_conv *)base;
-    cpu_release(base->compute, (uintptr_t)v->packed,
-                conv_bytes(v, cpu_of(base->compute)->kernels->cols));
-    free(v->bias);
+    weight_memory_give(base->compute, (uintptr_t)v->packed,
+                       conv_bytes(v, cpu_of(base->compute)->kernels->cols));
     free(v);
 }
