@@ -1,9 +1,10 @@
 #include "model/model.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
-enum status model_config_load(struct model_config *out, const char *folder, struct error *err) {
+enum status model_config_load(struct model_config *out, const struct source *from,
+                              struct error *err) {
+    const char *folder = from->paths[SOURCE_CONFIGS];
     enum status s = transformer_config_load(&out->transformer, folder, err);
     if (s == STATUS_OK) s = text_encoder_config_load(&out->language, &out->vision, folder, err);
     if (s == STATUS_OK) s = vae_config_load(&out->vae, folder, err);
@@ -26,22 +27,21 @@ enum status model_config_load(struct model_config *out, const char *folder, stru
 
 static enum status open_component(struct weights **out, const char *folder, const char *component,
                                   const char *stem, struct error *err) {
-    char path[4096];
-    if (snprintf(path, sizeof path, "%s/%s", folder, component) >= (int)sizeof path)
-        return fail(err, STATUS_INVALID, "the model folder's path is too long");
     struct error why; /* names the file, but two components have files of the same name */
-    enum status s = weights_open(out, path, stem, &why);
+    enum status s = weights_open(out, folder, stem, &why);
     return s == STATUS_OK ? s : fail(err, s, "%s: %s", component, why.text);
 }
 
-enum status checkpoint_open(struct checkpoint *out, const char *folder, struct error *err) {
+enum status checkpoint_open(struct checkpoint *out, const struct source *from, struct error *err) {
     *out = (struct checkpoint){0};
-    enum status s =
-        open_component(&out->transformer, folder, "transformer", "diffusion_pytorch_model", err);
+    enum status s = open_component(&out->transformer, from->paths[SOURCE_TRANSFORMER],
+                                   "transformer", "diffusion_pytorch_model", err);
     if (s == STATUS_OK)
-        s = open_component(&out->text_encoder, folder, "text_encoder", "model", err);
+        s = open_component(&out->text_encoder, from->paths[SOURCE_TEXT_ENCODER], "text_encoder",
+                           "model", err);
     if (s == STATUS_OK)
-        s = open_component(&out->vae, folder, "vae", "diffusion_pytorch_model", err);
+        s = open_component(&out->vae, from->paths[SOURCE_VAE], "vae", "diffusion_pytorch_model",
+                           err);
     if (s != STATUS_OK) checkpoint_close(out);
     return s;
 }

@@ -1,5 +1,5 @@
 /*
- * model.h - a model folder as a whole: its configs and its networks, packed for one device.
+ * model.h - a model as a whole: its configs and its networks, packed for one device.
  */
 #ifndef MODEL_MODEL_H
 #define MODEL_MODEL_H
@@ -7,6 +7,7 @@
 #include "firered.h"
 #include "model/config.h"
 #include "model/language.h"
+#include "model/source.h"
 #include "model/transformer.h"
 #include "model/vae.h"
 #include "model/vision.h"
@@ -20,7 +21,8 @@ struct model_config {
 };
 
 /* Reads all config files, and checks that the networks fit each other. */
-enum status model_config_load(struct model_config *out, const char *folder, struct error *err);
+enum status model_config_load(struct model_config *out, const struct source *from,
+                              struct error *err);
 
 /* Stacks of blocks of which some may stream, in the order in which it is worth most to keep their
  * blocks: the first is read in every step, the others once per edit. */
@@ -45,11 +47,11 @@ struct model {
     size_t tensors;
 };
 
-/* The three folders of weights, open but not loaded. */
+/* The weights of the three networks, open but not loaded. */
 struct checkpoint {
     struct weights *transformer, *text_encoder, *vae;
 };
-enum status checkpoint_open(struct checkpoint *out, const char *folder, struct error *err);
+enum status checkpoint_open(struct checkpoint *out, const struct source *from, struct error *err);
 void checkpoint_close(struct checkpoint *c);
 bool checkpoint_is_16_bit(
     const struct checkpoint *c); /* no tensor of the transformer is stored in 32 bits */

@@ -62,21 +62,16 @@ enum status engine_read(struct firered *e, const struct firered_options *o,
                         struct model_config *config, struct error *err) {
     e->name = name_of(o->model);
     if (!e->name) return fail(err, STATUS_NO_MEMORY, "no memory to open a model");
-    enum status s = model_config_load(config, o->model, err);
+    enum status s = source_from_folder(&e->source, o->model, err);
+    if (s == STATUS_OK) s = model_config_load(config, &e->source, err);
     if (s == STATUS_OK && o->dtype == FIRERED_DTYPE_INT8 && !config->edit.int8)
         return fail(err, STATUS_INVALID,
                     "%s loses its edits in 8 bits, as its edit_config.json says; use the dtype "
                     "auto, bfloat16 or float32",
                     e->name);
-    if (s == STATUS_OK) s = scheduler_config_load(&e->scheduler, o->model, err);
-    return s == STATUS_OK ? checkpoint_open(&e->checkpoint, o->model, err) : s;
-}
-
-static enum status open_tokenizer(struct firered *e, const char *folder, struct error *err) {
-    char path[4096];
-    if (snprintf(path, sizeof path, "%s/tokenizer", folder) >= (int)sizeof path)
-        return fail(err, STATUS_INVALID, "the model folder's path is too long");
-    return tokenizer_open(&e->tokenizer, path, err);
+    if (s == STATUS_OK)
+        s = scheduler_config_load(&e->scheduler, e->source.paths[SOURCE_CONFIGS], err);
+    return s == STATUS_OK ? checkpoint_open(&e->checkpoint, &e->source, err) : s;
 }
 
 /* ---- planning memory ---- */
@@ -184,7 +179,7 @@ enum status firered_open(struct firered **out, const struct firered_options *o, 
     struct firered *e = calloc(1, sizeof *e);
     if (!e) return fail(err, STATUS_NO_MEMORY, "no memory to open a model");
     enum status s = engine_read(e, o, &config, err);
-    if (s == STATUS_OK) s = open_tokenizer(e, o->model, err);
+    if (s == STATUS_OK) s = tokenizer_open(&e->tokenizer, e->source.paths[SOURCE_TOKENIZER], err);
     if (s == STATUS_OK) s = load(e, o, &config, err);
     if (s != STATUS_OK) {
         firered_close(e);
@@ -200,6 +195,7 @@ void firered_close(struct firered *e) {
     tokenizer_close(e->tokenizer);
     compute_destroy(e->compute);
     checkpoint_close(&e->checkpoint);
+    source_free(&e->source);
     free(e->name);
     free(e);
 }

@@ -14,6 +14,7 @@
 struct firered {
     char *name; /* the model folder's own name */
     struct compute *compute;
+    struct source source;
     struct checkpoint checkpoint;
     struct model model; /* reads from the checkpoint as long as it lives */
     struct memory_plan memory;

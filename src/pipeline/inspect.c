@@ -60,11 +60,8 @@ static void report_networks(struct buffer *b, const struct model_config *c) {
 
 /* A folder without a tokenizer can be inspected, but says nothing about prompts; a broken tokenizer
  * is an error. */
-static enum status check_tokenizer(struct buffer *b, const char *folder, struct error *err) {
-    char path[4096];
+static enum status check_tokenizer(struct buffer *b, const char *path, struct error *err) {
     struct tokenizer *tokenizer = NULL;
-    if (snprintf(path, sizeof path, "%s/tokenizer", folder) >= (int)sizeof path)
-        return fail(err, STATUS_INVALID, "the model folder's path is too long");
     if (access(path, F_OK) != 0) {
         buffer_printf(
             b, "no tokenizer: the folder tokenizer/ is missing, so this model cannot edit yet\n");
@@ -127,7 +124,7 @@ static enum status inspect(struct buffer *b, struct firered *e, const struct fir
     if (s != STATUS_OK) return s;
     buffer_printf(b, "all %zu tensors found, with the shapes that the configs ask for\n",
                   e->model.tensors);
-    s = check_tokenizer(b, o->model, err);
+    s = check_tokenizer(b, e->source.paths[SOURCE_TOKENIZER], err);
     report_run(b, e);
     return s == STATUS_OK ? report_memory(b, &e->memory) : s;
 }
@@ -140,6 +137,7 @@ enum status firered_inspect(const struct firered_options *options, char **report
     model_unload(&engine.model);
     compute_destroy(engine.compute);
     checkpoint_close(&engine.checkpoint);
+    source_free(&engine.source);
     free(engine.name);
     if (s == STATUS_OK && !b.data) s = fail(err, STATUS_NO_MEMORY, "no memory for the report");
     if (s != STATUS_OK) buffer_free(&b);
