@@ -140,6 +140,7 @@ void blocks_load(struct blocks **out, const struct block_kind *kind, const void 
                                 .coarsest = l->coarsest,
                                 .loras = l->loras,
                                 .lora_count = l->lora_count,
+                                .layout = l->layout,
                                 .prefix = l->prefix};
     *out = b;
 }

@@ -9,6 +9,7 @@ enum status loader_start(struct loader *l, struct error *err) {
     l->err = err;
     l->status = STATUS_OK;
     l->prefix = "";
+    l->layout = key_layout_find(l->component, l->weights);
     l->used = calloc(weights_count(l->weights) + 1, sizeof *l->used);
     if (!l->used)
         return l->status = fail(err, STATUS_NO_MEMORY, "no memory to load the %s", l->component);
@@ -31,12 +32,6 @@ enum status loader_finish(struct loader *l) {
     free(l->used);
     l->used = NULL;
     return l->status;
-}
-
-bool loader_has(const struct loader *l, const char *name) {
-    char full[LOADER_NAME_MAX];
-    int n = snprintf(full, sizeof full, "%s%s", l->prefix, name);
-    return n > 0 && n < LOADER_NAME_MAX && weights_find(l->weights, full) != NULL;
 }
 
 /* ---- looking up ---- */
@@ -78,16 +73,24 @@ static void wrong_shape(struct loader *l, const struct weight *w, const int64_t 
                      l->component, w->name, w->file, there, expected);
 }
 
+enum { STORED_NAME_MAX = 2 * LOADER_NAME_MAX };
+
+static void stored_name(const struct loader *l, char *stored, const char *name) {
+    char full[STORED_NAME_MAX];
+    snprintf(full, sizeof full, "%s%s", l->prefix, name);
+    key_layout_apply(l->layout, stored, STORED_NAME_MAX, full);
+}
+
 /* Marks the tensor as used. */
 static const struct weight *look_up(struct loader *l, const char *name) {
-    char full[LOADER_NAME_MAX * 2];
-    snprintf(full, sizeof full, "%s%s", l->prefix, name);
-    const struct weight *w = weights_find(l->weights, full);
+    char stored[STORED_NAME_MAX];
+    stored_name(l, stored, name);
+    const struct weight *w = weights_find(l->weights, stored);
     if (!w) return NULL;
     size_t low = 0, high = weights_count(l->weights);
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (strcmp(weights_at(l->weights, middle)->name, full) < 0)
+        if (strcmp(weights_at(l->weights, middle)->name, stored) < 0)
             low = middle + 1;
         else
             high = middle;
@@ -106,11 +109,12 @@ static const struct weight *need(struct loader *l, const char *name, const int64
                                  int rank) {
     const struct weight *w = look_up(l, name);
     if (!w) {
-        char expected[128];
+        char expected[128], stored[STORED_NAME_MAX];
         print_shape(expected, sizeof expected, shape, rank);
+        stored_name(l, stored, name);
         l->status =
-            fail(l->err, STATUS_INVALID, "%s: tensor %s%s, expected with shape %s, is missing",
-                 l->component, l->prefix, name, expected);
+            fail(l->err, STATUS_INVALID, "%s: tensor %s, expected with shape %s, is missing",
+                 l->component, stored, expected);
         return NULL;
     }
     if (!same_shape(w, shape, rank)) {

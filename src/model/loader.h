@@ -5,7 +5,7 @@
  *
  *     load_linear(l, &b->to_out, dim, dim, LOAD_BIAS, "transformer_blocks.%d.attn.to_out.0", i);
  *
- * The loader looks the tensor up, checks its shape, merges adapters into it, packs it for the
+ * The loader looks the tensor up under the name that the checkpoint has for it, checks its shape, merges adapters into it, packs it for the
  * device and lets the file's pages go.  After the first failure every further call does nothing, so
  * that the list needs no error handling of its own; loader_finish tells.  On a plan-only device or
  * into a dry workspace (compute.h) names and shapes are checked and no number is read: that is how
@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "compute/operations.h"
 #include "firered/status.h"
+#include "model/key_layout.h"
 #include "model/layer_list.h"
 #include "model/lora.h"
 #include "weights/weights.h"
@@ -49,8 +50,9 @@ struct loader {
     bool ahead;              /* with a dry `into`: ask the system to read the tensors ahead */
 
     /* What the loader keeps for itself; zero at first. */
-    const char *prefix; /* put before every name */
-    bool *used;         /* per weight; NULL when nobody asks */
+    const struct key_layout *layout; /* what the checkpoint calls the tensors */
+    const char *prefix;              /* put before every name that is asked for */
+    bool *used;                      /* per weight; NULL when nobody asks */
     uint64_t parameters;
     size_t tensors;
     enum status status;
@@ -62,7 +64,8 @@ enum load_bias { LOAD_NO_BIAS, LOAD_BIAS };
 /* Takes a loader whose first part is filled in.  err is written by whichever call fails. */
 enum status loader_start(struct loader *l, struct error *err);
 
-/* From now on `prefix` stands before every name; it must live as long as the loader. */
+/* From now on `prefix` stands before every name that is asked for, as key_layout.h knows it; it must
+ * live as long as the loader. */
 void loader_set_prefix(struct loader *l, const char *prefix);
 
 /* From now on linear layers are packed for products no coarser than this. */
@@ -71,9 +74,6 @@ void loader_set_coarsest(struct loader *l, enum precision coarsest);
 /* Tells how the loading went.  On success, tensors that nobody asked for are listed in the log at
  * debug level. */
 enum status loader_finish(struct loader *l);
-
-/* Whether the checkpoint has a tensor of that name, prefix included. */
-bool loader_has(const struct loader *l, const char *name);
 
 /* NAME.weight [out, in] and NAME.bias [out]. */
 __attribute__((format(printf, 6, 7))) void load_linear(struct loader *l, struct linear **to,

@@ -15,36 +15,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/key_layout.h"
 #include "model/lora_config.h"
 #include "weights/weights.h"
 
-enum role { ROLE_DOWN, ROLE_UP, ROLE_ALPHA, ROLE_COUNT };
+static const char *const ROLE_NAMES[ADAPTER_ROLES] = {"down", "up", "alpha"};
 
-static const char *const ROLE_NAMES[ROLE_COUNT] = {"down", "up", "alpha"};
-
-static const struct {
-    const char *text;
-    enum role role;
-} SUFFIXES[] = {
-    {".lora_A.weight", ROLE_DOWN},
-    {".lora_A.default.weight", ROLE_DOWN},
-    {".lora_down.weight", ROLE_DOWN},
-    {".lora_B.weight", ROLE_UP},
-    {".lora_B.default.weight", ROLE_UP},
-    {".lora_up.weight", ROLE_UP},
-    {".alpha", ROLE_ALPHA},
-};
-
-static const char *const PREFIXES[] = {"base_model.model.", "diffusion_model.", "transformer.",
-                                       "lora_unet_"};
-enum { FLAT_PREFIX = 3 };
-
-/* A key, taken apart. */
 struct part {
-    const char *module; /* in the key */
-    size_t length;
-    bool flat; /* it has '_' for every '.' */
-    enum role role;
+    struct adapter_key key;
     const struct weight *stored;
 };
 
@@ -73,28 +51,8 @@ static int compare_names(const char *a, size_t na, const char *b, size_t nb) {
 
 static int by_module(const void *a, const void *b) {
     const struct part *x = a, *y = b;
-    int order = compare_names(x->module, x->length, y->module, y->length);
-    return order ? order : (int)x->role - (int)y->role;
-}
-
-static bool take_apart(struct part *p, const struct weight *w) {
-    size_t n = strlen(w->name);
-    *p = (struct part){.module = w->name, .role = ROLE_COUNT, .stored = w};
-    for (size_t i = 0; i < sizeof SUFFIXES / sizeof SUFFIXES[0]; i++) {
-        size_t tail = strlen(SUFFIXES[i].text);
-        if (n <= tail || strcmp(w->name + n - tail, SUFFIXES[i].text) != 0) continue;
-        p->role = SUFFIXES[i].role;
-        p->length = n - tail;
-    }
-    if (p->role == ROLE_COUNT) return false;
-    for (size_t i = 0; i < sizeof PREFIXES / sizeof PREFIXES[0]; i++) {
-        size_t head = strlen(PREFIXES[i]);
-        if (p->length <= head || strncmp(p->module, PREFIXES[i], head) != 0) continue;
-        p->module += head;
-        p->length -= head;
-        p->flat |= i == FLAT_PREFIX;
-    }
-    return true;
+    int order = compare_names(x->key.module, x->key.length, y->key.module, y->key.length);
+    return order ? order : (int)x->key.role - (int)y->key.role;
 }
 
 static enum status check_pair(const struct lora *l, const struct weight *down,
@@ -116,49 +74,49 @@ static enum status check_pair(const struct lora *l, const struct weight *down,
 /* parts[0..n) are all those of one module, in the order of their roles. */
 static enum status add_module(struct lora *l, const struct part *parts, size_t n, double scale,
                               struct error *err) {
-    const struct weight *has[ROLE_COUNT] = {NULL};
+    const struct weight *has[ADAPTER_ROLES] = {NULL};
     for (size_t i = 0; i < n; i++) {
-        if (has[parts[i].role])
+        if (has[parts[i].key.role])
             return fail(err, STATUS_INVALID,
                         "%s: \"%.160s\" and \"%.160s\" are the same matrix of the same module",
-                        l->file, has[parts[i].role]->name, parts[i].stored->name);
-        has[parts[i].role] = parts[i].stored;
+                        l->file, has[parts[i].key.role]->name, parts[i].stored->name);
+        has[parts[i].key.role] = parts[i].stored;
     }
-    for (int role = ROLE_DOWN; role <= ROLE_UP; role++)
+    for (int role = ADAPTER_DOWN; role <= ADAPTER_UP; role++)
         if (!has[role])
             return fail(err, STATUS_INVALID, "%s: \"%.160s\" has no %s matrix beside it", l->file,
                         parts[0].stored->name, ROLE_NAMES[role]);
-    enum status s = check_pair(l, has[ROLE_DOWN], has[ROLE_UP], err);
+    enum status s = check_pair(l, has[ADAPTER_DOWN], has[ADAPTER_UP], err);
     if (s != STATUS_OK) return s;
-    if (has[ROLE_ALPHA]) {
+    if (has[ADAPTER_ALPHA]) {
         float alpha = 0;
-        if (has[ROLE_ALPHA]->count != 1)
+        if (has[ADAPTER_ALPHA]->count != 1)
             return fail(err, STATUS_INVALID, "%s: \"%.160s\" holds %lld numbers instead of one",
-                        l->file, has[ROLE_ALPHA]->name, (long long)has[ROLE_ALPHA]->count);
-        floats_from(&alpha, has[ROLE_ALPHA]->data, has[ROLE_ALPHA]->dtype, 1);
+                        l->file, has[ADAPTER_ALPHA]->name, (long long)has[ADAPTER_ALPHA]->count);
+        floats_from(&alpha, has[ADAPTER_ALPHA]->data, has[ADAPTER_ALPHA]->dtype, 1);
         if (!isfinite(alpha))
             return fail(err, STATUS_INVALID, "%s: \"%.160s\" is not a finite number", l->file,
-                        has[ROLE_ALPHA]->name);
-        scale *= (double)alpha / (double)has[ROLE_DOWN]->shape[0];
+                        has[ADAPTER_ALPHA]->name);
+        scale *= (double)alpha / (double)has[ADAPTER_DOWN]->shape[0];
     }
     if (l->config) {
         double factor = 1;
-        struct lora_module m = {.name = parts[0].module,
-                                .length = parts[0].length,
-                                .flat = parts[0].flat,
-                                .rank = has[ROLE_DOWN]->shape[0]};
+        struct lora_module m = {.name = parts[0].key.module,
+                                .length = parts[0].key.length,
+                                .flat = parts[0].key.flat,
+                                .rank = has[ADAPTER_DOWN]->shape[0]};
         s = lora_config_factor(l->config, &factor, &m, err);
         if (s != STATUS_OK) return s;
         scale *= factor;
     }
     if (!(fabs(scale) <= (double)FLT_MAX))
         return fail(err, STATUS_INVALID, "%s: the scale of \"%.160s\" is too large", l->file,
-                    has[ROLE_DOWN]->name);
+                    has[ADAPTER_DOWN]->name);
     struct module *m = &l->modules[l->count++];
-    m->name = parts[0].module;
-    m->length = parts[0].length;
-    m->down = has[ROLE_DOWN];
-    m->up = has[ROLE_UP];
+    m->name = parts[0].key.module;
+    m->length = parts[0].key.length;
+    m->down = has[ADAPTER_DOWN];
+    m->up = has[ADAPTER_UP];
     m->scale = (float)scale;
     return STATUS_OK;
 }
@@ -173,18 +131,20 @@ static enum status read_modules(struct lora *l, double scale, struct error *err)
         return fail(err, STATUS_NO_MEMORY, "no memory for the %zu keys of %s", n, l->file);
     }
     enum status s = STATUS_OK;
-    for (size_t i = 0; s == STATUS_OK && i < n; i++)
-        if (!take_apart(&parts[i], weights_at(l->weights, i)))
+    for (size_t i = 0; s == STATUS_OK && i < n; i++) {
+        parts[i].stored = weights_at(l->weights, i);
+        if (!adapter_key_read(&parts[i].key, parts[i].stored->name))
             s = fail(
                 err, STATUS_INVALID,
                 "%s: \"%.160s\" is no key of a LoRA that is known here; expected "
                 "....lora_A.weight, .lora_B.weight, .lora_down.weight, .lora_up.weight or .alpha",
-                l->file, weights_at(l->weights, i)->name);
+                l->file, parts[i].stored->name);
+    }
     if (s == STATUS_OK) qsort(parts, n, sizeof *parts, by_module);
     for (size_t i = 0, next; s == STATUS_OK && i < n; i = next) {
         for (next = i + 1; next < n; next++)
-            if (compare_names(parts[i].module, parts[i].length, parts[next].module,
-                              parts[next].length) != 0)
+            if (compare_names(parts[i].key.module, parts[i].key.length, parts[next].key.module,
+                              parts[next].key.length) != 0)
                 break;
         s = add_module(l, parts + i, next - i, scale, err);
     }

@@ -101,17 +101,16 @@ static void take_counts(struct model *m, const struct loader *l) {
     m->tensors += l->tensors;
 }
 
-/* Vision tower and language model share a folder.  Their names have one of two layouts. */
+/* Vision tower and language model share a folder. */
 static enum status load_text_encoder(struct model *m, struct loading *loading, struct error *err) {
     const struct weights *weights = loading->checkpoint->text_encoder;
     struct loader l = loader_for(loading, "text_encoder", weights);
     l.coarsest = PRECISION_BFLOAT16;
-    bool nested = weights_find(weights, "model.language_model.embed_tokens.weight") != NULL;
     enum status s = loader_start(&l, err);
-    loader_set_prefix(&l, nested ? "model.visual." : "visual.");
+    loader_set_prefix(&l, "visual.");
     if (s == STATUS_OK)
         s = vision_load(&m->vision, &m->config.vision, loading->keep[MODEL_VISION_LAYERS], &l, err);
-    loader_set_prefix(&l, nested ? "model.language_model." : "model.");
+    loader_set_prefix(&l, "language.");
     if (s == STATUS_OK)
         s = language_load(&m->language, &m->config.language, loading->keep[MODEL_LANGUAGE_LAYERS],
                           &l, err);
