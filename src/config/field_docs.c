@@ -32,7 +32,7 @@ static void describe_value(const struct field *f, char out[VALUE_SIZE]) {
         break;
     case FIELD_CHOICE:
     case FIELD_FIXED:
-        for (const struct choice *c = f->choices; c->name && n < VALUE_SIZE; c++)
+        for (const struct choice *c = f->choices; c && c->name && n < VALUE_SIZE; c++)
             n += (size_t)snprintf(out + n, VALUE_SIZE - n, "%s`%s`%s", n ? ", " : "", c->name,
                                   f->otherwise && strcmp(c->name, f->otherwise) == 0 ? " (default)"
                                                                                      : "");
@@ -132,7 +132,7 @@ static json_t *description(const struct field *f) {
 
 static json_t *choice_json(const char *name) {
     bool number = strspn(name, "0123456789") == strlen(name);
-    return number ? json_integer(atoi(name)) : json_string(name);
+    return number ? json_integer(strtol(name, NULL, 10)) : json_string(name);
 }
 
 /* One value is a constant, several are an enumeration. */
