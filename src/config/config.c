@@ -96,19 +96,6 @@ enum status config_read(struct config *out, unsigned command, const struct args 
     return s;
 }
 
-enum status config_load(struct config *out, int argc, char **argv, struct error *err) {
-    struct args args = {0};
-    size_t count;
-    *out = (struct config){0};
-    struct arg_spec *specs = option_specs(OPTION_SERVE, 0, &count);
-    if (!specs) return fail(err, STATUS_NO_MEMORY, "no memory for the settings");
-    enum status s = args_parse(&args, argc, argv, specs, count, err);
-    if (s == STATUS_OK) s = config_read(out, OPTION_SERVE, &args, err);
-    args_free(&args);
-    free(specs);
-    return s;
-}
-
 /* What is logged of a setting whose field is a string: NULL is one that is not set. */
 static const char *logged_string(const struct option *o, const char *value) {
     if (o->kind == OPTION_SECRET) return value ? "set" : "none";

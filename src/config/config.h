@@ -47,16 +47,12 @@ struct config {
     char *hf_home, *hf_token, *hf_endpoint; /* NULL when unset */
 };
 
-/* Reads flags (argv[1..argc-1], after the command's name), the environment and `.env` of the
- * working directory: all that `firered serve` takes.  STATUS_INVALID: one line naming the
- * variable, the value and what is allowed, or the flag that is unknown or incomplete.  STATUS_IO,
+/* Reads those of `args` that are settings, the environment and `.env` of the working directory; of
+ * the table only the settings that `command` uses (enum option_command): the others keep their
+ * defaults, whatever the environment says, so that a bad PORT does not stop `firered edit`.
+ * STATUS_INVALID: one line naming the variable, the value and what is allowed.  STATUS_IO,
  * STATUS_INVALID: `.env` is there but cannot be read.  STATUS_NO_MEMORY.  On success the caller
  * releases *out; when it fails, *out is empty. */
-enum status config_load(struct config *out, int argc, char **argv, struct error *err);
-
-/* The same for a command that parsed its flags itself: takes those of `args` that are options, and
- * of the table only the options that `command` uses (enum option_command); the others keep their
- * defaults, whatever the environment says, so that a bad PORT does not stop `firered edit`. */
 enum status config_read(struct config *out, unsigned command, const struct args *args,
                         struct error *err);
 

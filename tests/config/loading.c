@@ -37,12 +37,26 @@ void write_env(const char *text) {
     write_text(".env", text);
 }
 
+/* As the commands do it: the words are parsed, and the rest is the settings'. */
+static enum status read_words(struct config *out, int argc, char **argv, struct error *err) {
+    struct args args = {0};
+    size_t count;
+    *out = (struct config){0};
+    struct arg_spec *specs = option_specs(OPTION_SERVE, 0, &count);
+    assert_non_null(specs);
+    enum status s = args_parse(&args, argc, argv, specs, count, err);
+    if (s == STATUS_OK) s = config_read(out, OPTION_SERVE, &args, err);
+    args_free(&args);
+    free(specs);
+    return s;
+}
+
 enum status load(struct config *c, struct error *err, const char *const *words) {
     char *argv[MAX_WORDS + 2] = {(char *)"serve"};
     int argc = 1;
     for (; words && *words; words++) argv[argc++] = (char *)*words;
     err->text[0] = '\0';
-    return config_load(c, argc, argv, err);
+    return read_words(c, argc, argv, err);
 }
 
 void load_good(struct config *c) {

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "config/config.h"
+#include "config/options.h"
 #include "http/routes.h"
 #include "http/server.h"
 
@@ -96,8 +96,9 @@ static void set_limit(int *limit, const char *name) {
     if (value) *limit = atoi(value);
 }
 
-int main(int argc, char **argv) {
+int main(void) {
     struct config config;
+    struct args no_flags = {0};
     struct error err;
     struct limits limits = limits_default();
     set_limit(&limits.connections, "LIMIT_CONNECTIONS");
@@ -108,7 +109,7 @@ int main(int argc, char **argv) {
     set_limit(&limits.heartbeat_seconds, "LIMIT_HEARTBEAT_SECONDS");
     set_limit(&limits.linger_seconds, "LIMIT_LINGER_SECONDS");
     set_limit(&limits.flush_seconds, "LIMIT_FLUSH_SECONDS");
-    if (config_load(&config, argc, argv, &err) != STATUS_OK)
+    if (config_read(&config, OPTION_SERVE, &no_flags, &err) != STATUS_OK)
         return fprintf(stderr, "%s\n", err.text), 2;
     struct log log = {.least = config.log_level,
                       .json = config.log_format == LOG_FORMAT_JSON,
