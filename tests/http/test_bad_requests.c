@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include "config/fields.h"
 #include "http/harness.h"
 
 #define TYPE       "Content-Type: multipart/form-data; boundary=" BOUNDARY "\r\n"
@@ -257,6 +258,41 @@ static void test_huge_fields(void **state) {
     free(huge);
 }
 
+static void add_bad(struct form *f, const struct field *field) {
+    form_field(f, field->name, field->kind == FIELD_TEXT ? "\xff" : "bad");
+}
+
+/* Of two wrong fields the one that is told is the table's first, whichever was sent first. */
+static void test_order_of_checks(void **state) {
+    (void)state;
+    const struct field *rows[MAX_FIELDS];
+    size_t n = 0;
+    for (size_t i = 0; i < field_count; i++) {
+        const struct field *f = &field_table[i];
+        bool alone = f->kind != FIELD_PICTURES && f->kind != FIELD_SIZE &&
+                     strcmp(f->name, "width") != 0 && strcmp(f->name, "height") != 0;
+        if ((f->places & FIELD_OF_EDIT) && alone) rows[n++] = f;
+    }
+    assert_true(n >= 6);
+    for (size_t first = 0; first < n; first++)
+        for (size_t second = first + 1; second < n; second++) {
+            struct form f = {0};
+            struct answer a;
+            add_bad(&f, rows[second]);
+            add_bad(&f, rows[first]);
+            if (strcmp(rows[first]->name, "prompt") != 0) form_field(&f, "prompt", "night");
+            form_bytes(&f, "image", png.data, png.size);
+            form_end(&f);
+            http_post_form(&server, &f, &a);
+            assert_error(&a, 400, "invalid_request");
+            const char *detail = answer_string(&a, "detail");
+            size_t length = strlen(rows[first]->name);
+            if (strncmp(detail, rows[first]->name, length) != 0 || detail[length] != ' ')
+                fail_msg("%s and %s: %s", rows[first]->name, rows[second]->name, detail);
+            answer_free(&a);
+        }
+}
+
 /* The decoder's bad files: a header that gives itself away is refused before the queue, the rest by
  * the worker. */
 static void test_bad_pictures(void **state) {
@@ -362,10 +398,15 @@ static int stop(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),          cmocka_unit_test(test_nul_bytes),
-        cmocka_unit_test(test_huge_fields),    cmocka_unit_test(test_bad_pictures),
-        cmocka_unit_test(test_picture_limits), cmocka_unit_test(test_cut_at_every_byte),
-        cmocka_unit_test(test_still_edits),    cmocka_unit_test(test_bombs_stay_small),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_order_of_checks),
+        cmocka_unit_test(test_nul_bytes),
+        cmocka_unit_test(test_huge_fields),
+        cmocka_unit_test(test_bad_pictures),
+        cmocka_unit_test(test_picture_limits),
+        cmocka_unit_test(test_cut_at_every_byte),
+        cmocka_unit_test(test_still_edits),
+        cmocka_unit_test(test_bombs_stay_small),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
