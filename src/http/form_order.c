@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "base/utf8.h"
-#include "http/request_id.h"
 #include "image/decode.h"
+#include "service/request_id.h"
 
 struct reading {
     enum field_place place;

@@ -17,7 +17,7 @@
 #include "http/clients.h"
 #include "http/limits.h"
 #include "http/reply.h"
-#include "http/request_id.h"
+#include "service/request_id.h"
 #include "service/service.h"
 
 struct server {

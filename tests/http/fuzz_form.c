@@ -9,8 +9,8 @@
 #include "firered.h"
 #include "http/auth.h"
 #include "http/params.h"
-#include "http/request_id.h"
 #include "http/routes.h"
+#include "service/request_id.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,7 +6,7 @@
 
 #include "http/auth.h"
 #include "http/params.h"
-#include "http/request_id.h"
+#include "service/request_id.h"
 
 static void test_params(void **state) {
     (void)state;

@@ -1,7 +1,7 @@
 /*
  * Random ids come from the kernel, so that they cannot be guessed or meet again.
  */
-#include "http/request_id.h"
+#include "service/request_id.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /*
  * request_id.h - the name under which a request is found again in the log.
  */
-#ifndef HTTP_REQUEST_ID_H
-#define HTTP_REQUEST_ID_H
+#ifndef SERVICE_REQUEST_ID_H
+#define SERVICE_REQUEST_ID_H
 
 #include <stdbool.h>
 #include <stdint.h>
