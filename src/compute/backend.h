@@ -46,10 +46,10 @@ struct backend {
     /* into: a workspace for the numbers, or NULL for memory of the linear's own. */
     enum status (*pack_linear)(struct compute *c, struct workspace *into, struct linear **out,
                                const struct matrix *parts, size_t count, const float *bias,
-                               enum precision coarsest, struct error *err);
+                               unsigned bears, struct error *err);
     enum status (*pack_conv)(struct compute *c, struct conv **out, const float *weight,
                              const float *bias, int64_t out_channels, int64_t in_channels, int size,
-                             struct error *err);
+                             unsigned bears, struct error *err);
     void (*linear_destroy)(struct linear *l);
     void (*conv_destroy)(struct conv *v);
 
@@ -107,8 +107,9 @@ struct compute {
     const struct backend *backend;
     const char *kernels;
     int threads;
-    enum precision precision;
+    unsigned precisions;
     struct alignment alignment;
+    int64_t conv_tile;     /* rows: op_conv_tile */
     bool plan_only;        /* what is packed has sizes, but no numbers */
     uint64_t memory_limit; /* of the two below together, as far as the host's memory is meant;
                               UINT64_MAX for none */

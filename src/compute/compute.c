@@ -55,7 +55,7 @@ uint64_t compute_weight_bytes(const struct compute *c) {
 
 static enum status pack_linear(struct compute *c, struct workspace *into, struct linear **out,
                                const struct matrix *parts, size_t count, const float *bias,
-                               enum precision coarsest, struct error *err) {
+                               unsigned bears, struct error *err) {
     *out = NULL;
     for (size_t i = 0; i < count; i++)
         if (parts[i].rows < 1 || parts[i].cols < 1 || parts[i].cols != parts[0].cols)
@@ -65,21 +65,21 @@ static enum status pack_linear(struct compute *c, struct workspace *into, struct
     if (count == 0) return fail(err, STATUS_INVALID, "a layer without weights");
     enum status s = compute_health(c, err);
     if (s != STATUS_OK) return s;
-    return c->backend->pack_linear(c, into, out, parts, count, bias, coarsest, err);
+    return c->backend->pack_linear(c, into, out, parts, count, bias, bears, err);
 }
 
 enum status compute_pack_linear(struct compute *c, struct linear **out, const struct matrix *parts,
-                                size_t count, const float *bias, enum precision coarsest,
+                                size_t count, const float *bias, unsigned bears,
                                 struct error *err) {
-    return pack_linear(c, NULL, out, parts, count, bias, coarsest, err);
+    return pack_linear(c, NULL, out, parts, count, bias, bears, err);
 }
 
 enum status workspace_pack_linear(struct workspace *w, struct linear **out,
                                   const struct matrix *parts, size_t count, const float *bias,
-                                  enum precision coarsest, struct error *err) {
+                                  unsigned bears, struct error *err) {
     *out = NULL;
     enum status s = workspace_check(w, err);
-    if (s == STATUS_OK) s = pack_linear(w->compute, w, out, parts, count, bias, coarsest, err);
+    if (s == STATUS_OK) s = pack_linear(w->compute, w, out, parts, count, bias, bears, err);
     if (s == STATUS_OK) s = workspace_check(w, err);
     if (s == STATUS_OK) return s;
     linear_destroy(*out);
@@ -89,14 +89,14 @@ enum status workspace_pack_linear(struct workspace *w, struct linear **out,
 
 enum status compute_pack_conv(struct compute *c, struct conv **out, const float *weight,
                               const float *bias, int64_t out_channels, int64_t in_channels,
-                              int size, struct error *err) {
+                              int size, unsigned bears, struct error *err) {
     *out = NULL;
     if (out_channels < 1 || in_channels < 1 || (size != 1 && size != 3))
         return fail(err, STATUS_INVALID, "cannot pack a [%lld, %lld, %d, %d] convolution",
                     (long long)out_channels, (long long)in_channels, size, size);
     enum status s = compute_health(c, err);
     if (s != STATUS_OK) return s;
-    return c->backend->pack_conv(c, out, weight, bias, out_channels, in_channels, size, err);
+    return c->backend->pack_conv(c, out, weight, bias, out_channels, in_channels, size, bears, err);
 }
 
 static enum status pack_vector(struct compute *c, struct workspace *into, struct vector **out,

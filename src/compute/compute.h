@@ -37,17 +37,19 @@ struct workspace;
 
 /* ---- devices ---- */
 
-/* What products are made of, from the finest to the coarsest.  Sums are float32, or exact. */
+/* What products may be made of.  They have no order, so who allows or bears several says a set of
+ * them, or'ed; float32 is in every set.  Sums are float32, or exact. */
 enum precision {
-    PRECISION_FLOAT32,
-    PRECISION_BFLOAT16, /* both sides rounded to bfloat16 where the device multiplies that */
-    PRECISION_INT8, /* both sides 8 bits, with a scale for each row; docs/decisions/009-int8.md */
+    PRECISION_FLOAT32 = 1 << 0,
+    PRECISION_BFLOAT16 =
+        1 << 1,              /* both sides rounded to bfloat16, where the device multiplies that */
+    PRECISION_INT8 = 1 << 2, /* both sides 8 bits, with a scale for each row: docs/decisions/009 */
 };
 
 struct compute_options {
-    const char *device;       /* "auto", "cpu", "cuda", "cuda:1"; NULL: auto */
-    int threads;              /* 0: all cores */
-    enum precision precision; /* the coarsest products of any layer */
+    const char *device;  /* "auto", "cpu", "cuda", "cuda:1"; NULL: auto */
+    int threads;         /* 0: all cores */
+    unsigned precisions; /* of any layer's products */
     /* For tests and benchmarks: one of the device's sets of kernels, by the name that
      * compute_kernels gives; NULL: the best one here. */
     const char *kernels;
@@ -109,17 +111,16 @@ struct matrix {
 
 /* A plan-only device takes NULL for all numbers. Packs `count` matrices of equal cols, one below
  * the other (q, k and v become one product), with a bias for all rows or NULL.  16-bit weights
- * stay 16 bit, or become 8.  `coarsest`: what this layer bears; its products are the finer of that
- * and the device's precision.  The caller owns *out.  STATUS_INVALID: nothing to pack, or unequal
+ * stay 16 bit, or become 8.  `bears`: a set of precisions; the products are of one that is among
+ * these, was allowed when the device was made, and suits the device.  The caller owns *out.  STATUS_INVALID: nothing to pack, or unequal
  * cols.  STATUS_NO_MEMORY. */
 enum status compute_pack_linear(struct compute *c, struct linear **out, const struct matrix *parts,
-                                size_t count, const float *bias, enum precision coarsest,
-                                struct error *err);
+                                size_t count, const float *bias, unsigned bears, struct error *err);
 /* weight: [out, in, size, size] float32; size is 1 or 3, anything else STATUS_INVALID.
- * STATUS_NO_MEMORY. */
+ * STATUS_NO_MEMORY.  `bears` as above. */
 enum status compute_pack_conv(struct compute *c, struct conv **out, const float *weight,
                               const float *bias, int64_t out_channels, int64_t in_channels,
-                              int size, struct error *err);
+                              int size, unsigned bears, struct error *err);
 enum status compute_pack_vector(struct compute *c, struct vector **out, const float *data,
                                 int64_t n, struct error *err);
 void linear_destroy(struct linear *l); /* NULL is fine, for all three */

@@ -162,6 +162,10 @@ void op_attention(struct workspace *w, struct tensor out, struct tensor q, struc
     workspace_release(w, mark);
 }
 
+int64_t op_conv_tile(const struct workspace *w) {
+    return w->compute->conv_tile;
+}
+
 static bool conv_fits(struct feature_map out, struct feature_map in, const struct conv *v,
                       const struct conv_options *o) {
     return in.t.cols == v->in_channels && out.t.cols == v->out_channels &&

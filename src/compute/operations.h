@@ -61,9 +61,9 @@ struct attention {
      * itself. Not together with causal. */
     const int32_t *segments;
     size_t segment_count;
-    /* With PRECISION_INT8, scores come from q and k in 8 bits, each row of a head by a scale of its
-     * own. */
-    bool int8;
+    /* A set of precisions (compute.h).  With int8, scores come from q and k in 8 bits, each row of a
+     * head by a scale of its own, and the rest from what else is in the set. */
+    unsigned bears;
 };
 
 /* out[i] = softmax(q[i] k^T * scale) v, per head.  q, out: [queries, heads * head_dim]; k, v:
@@ -82,10 +82,10 @@ struct conv_options {
     const struct tensor *residual; /* added to the result, or NULL; may be out itself */
 };
 
-/* out's height and width say how much is computed.  A 3x3 kernel with stride 1 works in tiles of
- * CONV_TILE x CONV_TILE pixels, counted from out's corner, and a sum's last bits depend on its
- * place in the tile: who computes a map in bands starts each at a multiple of CONV_TILE rows. */
-enum { CONV_TILE = 4 };
+/* out's height and width say how much is computed.  A device may compute in tiles, counted from
+ * out's corner, and a sum's last bits may depend on its place in the tile: who computes a map in
+ * bands starts each at a multiple of op_conv_tile rows. */
+int64_t op_conv_tile(const struct workspace *w);
 void op_conv(struct workspace *w, struct feature_map out, struct feature_map in,
              const struct conv *v, const struct conv_options *o);
 

@@ -93,7 +93,7 @@ void workspace_host_release(struct workspace *w, size_t mark);
  * workspace_check says. */
 enum status workspace_pack_linear(struct workspace *w, struct linear **out,
                                   const struct matrix *parts, size_t count, const float *bias,
-                                  enum precision coarsest, struct error *err);
+                                  unsigned bears, struct error *err);
 enum status workspace_pack_vector(struct workspace *w, struct vector **out, const float *data,
                                   int64_t n, struct error *err);
 

@@ -137,7 +137,7 @@ void blocks_load(struct blocks **out, const struct block_kind *kind, const void 
     b->loader = (struct loader){.component = l->component,
                                 .weights = l->weights,
                                 .compute = l->compute,
-                                .coarsest = l->coarsest,
+                                .bears = l->bears,
                                 .loras = l->loras,
                                 .lora_count = l->lora_count,
                                 .layout = l->layout,

@@ -118,7 +118,8 @@ static void attend(const struct language *m, const struct layer *l, int64_t i, s
                                         .kv_heads = c->kv_heads,
                                         .head_dim = c->head_dim,
                                         .scale = 1.0f / sqrtf((float)c->head_dim),
-                                        .causal = true};
+                                        .causal = true,
+                                        .bears = PRECISION_FLOAT32 | PRECISION_BFLOAT16};
     int64_t n = c->heads * c->head_dim, kv = c->kv_heads * c->head_dim;
     size_t mark = workspace_mark(w);
     struct tensor qkv = tensor_take(w, x.rows, n + 2 * kv);

@@ -20,8 +20,8 @@ void loader_set_prefix(struct loader *l, const char *prefix) {
     l->prefix = prefix;
 }
 
-void loader_set_coarsest(struct loader *l, enum precision coarsest) {
-    l->coarsest = coarsest;
+void loader_set_bears(struct loader *l, unsigned bears) {
+    l->bears = bears;
 }
 
 enum status loader_finish(struct loader *l) {
@@ -185,9 +185,8 @@ static float *floats_of(struct loader *l, const struct weight *w) {
 static void pack_linear(struct loader *l, struct linear **to, const struct matrix *parts,
                         size_t count, const float *bias) {
     if (failed(l)) return;
-    l->status = l->into
-                    ? workspace_pack_linear(l->into, to, parts, count, bias, l->coarsest, l->err)
-                    : compute_pack_linear(l->compute, to, parts, count, bias, l->coarsest, l->err);
+    l->status = l->into ? workspace_pack_linear(l->into, to, parts, count, bias, l->bears, l->err)
+                        : compute_pack_linear(l->compute, to, parts, count, bias, l->bears, l->err);
 }
 
 static void pack_vector(struct loader *l, struct vector **to, const float *data, int64_t n) {
@@ -342,7 +341,8 @@ void load_conv(struct loader *l, struct conv **to, int64_t out, int64_t in, int 
     FORMAT_NAME(name, format);
     float *bias, *weight = conv_weight(l, name, out, in, size, rank, time, &bias);
     if (!failed(l))
-        l->status = compute_pack_conv(l->compute, to, weight, bias, out, in, size, l->err);
+        l->status =
+            compute_pack_conv(l->compute, to, weight, bias, out, in, size, l->bears, l->err);
     free(weight);
     free(bias);
 }

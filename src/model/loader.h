@@ -33,7 +33,7 @@ struct loader {
     const char *component; /* "transformer", for messages */
     const struct weights *weights;
     struct compute *compute;
-    enum precision coarsest;   /* of the linear layers' products; see loader_set_coarsest */
+    unsigned bears;            /* the layers' precisions; see loader_set_bears */
     struct lora *const *loras; /* merged into linear layers by name; may be NULL */
     size_t lora_count;
     struct layer_list *layers; /* the linear layers are added to it, by load_linear and
@@ -68,8 +68,8 @@ enum status loader_start(struct loader *l, struct error *err);
  * live as long as the loader. */
 void loader_set_prefix(struct loader *l, const char *prefix);
 
-/* From now on linear layers are packed for products no coarser than this. */
-void loader_set_coarsest(struct loader *l, enum precision coarsest);
+/* From now on layers bear this set of precisions (compute.h). */
+void loader_set_bears(struct loader *l, unsigned bears);
 
 /* Tells how the loading went.  On success, tensors that nobody asked for are listed in the log at
  * debug level. */

@@ -105,7 +105,7 @@ static void take_counts(struct model *m, const struct loader *l) {
 static enum status load_text_encoder(struct model *m, struct loading *loading, struct error *err) {
     const struct weights *weights = loading->checkpoint->text_encoder;
     struct loader l = loader_for(loading, "text_encoder", weights);
-    l.coarsest = PRECISION_BFLOAT16;
+    l.bears = PRECISION_FLOAT32 | PRECISION_BFLOAT16;
     enum status s = loader_start(&l, err);
     loader_set_prefix(&l, "visual.");
     if (s == STATUS_OK)
@@ -128,7 +128,7 @@ static enum status load_transformer(struct model *m, struct loading *loading, st
     const int64_t keep[] = {[TRANSFORMER_BLOCKS] = loading->keep[MODEL_TRANSFORMER_BLOCKS],
                             [TRANSFORMER_MODULATION] = loading->keep[MODEL_TRANSFORMER_MODULATION]};
     struct loader l = loader_for(loading, "transformer", loading->checkpoint->transformer);
-    l.coarsest = PRECISION_BFLOAT16;
+    l.bears = PRECISION_FLOAT32 | PRECISION_BFLOAT16;
     l.loras = m->loras;
     l.lora_count = m->lora_count;
     l.layers = &m->transformer_layers;
@@ -142,6 +142,7 @@ static enum status load_transformer(struct model *m, struct loading *loading, st
 /* The VAE is small and its arithmetic visible in the picture: always in float32. */
 static enum status load_vae(struct model *m, struct loading *loading, struct error *err) {
     struct loader l = loader_for(loading, "vae", loading->checkpoint->vae);
+    l.bears = PRECISION_FLOAT32;
     enum status s = vae_load(&m->vae, &m->config.vae, &l, err);
     take_counts(m, &l);
     return s;

@@ -65,7 +65,7 @@ static void load_block(struct loader *l, void *block, const void *config, int i)
                           "transformer_blocks.%d.attn.add_v_proj"};
     int64_t n = c->width, thirds[] = {n, n, n}, d = c->head_dim;
 
-    loader_set_coarsest(l, PRECISION_INT8);
+    loader_set_bears(l, PRECISION_FLOAT32 | PRECISION_BFLOAT16 | PRECISION_INT8);
     load_linear_stack(l, &b->image.qkv, image, thirds, 3, n, LOAD_BIAS, i);
     load_vector(l, &b->image.norm_q, d, "transformer_blocks.%d.attn.norm_q.weight", i);
     load_vector(l, &b->image.norm_k, d, "transformer_blocks.%d.attn.norm_k.weight", i);
@@ -83,7 +83,7 @@ static void load_block(struct loader *l, void *block, const void *config, int i)
                 "transformer_blocks.%d.txt_mlp.net.0.proj", i);
     load_linear(l, &b->text.down, n, WIDENING * n, LOAD_BIAS, "transformer_blocks.%d.txt_mlp.net.2",
                 i);
-    loader_set_coarsest(l, PRECISION_BFLOAT16);
+    loader_set_bears(l, PRECISION_FLOAT32 | PRECISION_BFLOAT16);
 }
 
 static void destroy_stream(struct stream *s) {
@@ -335,7 +335,8 @@ static void run_block(const struct pass *p, const struct part *only) {
                                         .kv_heads = c->heads,
                                         .head_dim = c->head_dim,
                                         .scale = 1.0f / sqrtf((float)c->head_dim),
-                                        .int8 = true};
+                                        .bears = PRECISION_FLOAT32 | PRECISION_BFLOAT16 |
+                                                 PRECISION_INT8};
     for (int i = 0; i < p->part_count; i++) queries_keys_values(p, &p->parts[i]);
 
     int64_t from = only ? only->from : 0, rows = only ? only->rows : p->hidden.rows;

@@ -184,8 +184,12 @@ static void run_attention(struct workspace *w, struct feature_map x, struct feat
     int64_t n = x.t.cols;
     size_t mark = workspace_mark(w);
     struct tensor qkv = tensor_take(w, x.t.rows, 3 * n);
-    const struct attention attention = {
-        .heads = 1, .kv_heads = 1, .head_dim = n, .scale = 1.0f / sqrtf((float)n)};
+    /* Alone in here this bears bfloat16: docs/decisions/006. */
+    const struct attention attention = {.heads = 1,
+                                        .kv_heads = 1,
+                                        .head_dim = n,
+                                        .scale = 1.0f / sqrtf((float)n),
+                                        .bears = PRECISION_FLOAT32 | PRECISION_BFLOAT16};
     op_channel_norm(w, normed.t, x.t, a->norm, false);
     op_linear(w, qkv, normed.t, a->qkv, NULL);
     op_attention(w, normed.t, tensor_cols(qkv, 0, n), tensor_cols(qkv, n, n),
@@ -211,8 +215,8 @@ static enum status run_middle(struct workspace *w, struct feature_map x, const s
 }
 
 /* Rows of the picture in a band: such that a band of the smallest map is whole tiles too. */
-static int64_t band_rows(const struct vae *v, int64_t width) {
-    int64_t whole = (int64_t)CONV_TILE * vae_scale(&v->c), rows = BAND_PIXELS / width;
+static int64_t band_rows(const struct vae *v, const struct workspace *w, int64_t width) {
+    int64_t whole = op_conv_tile(w) * vae_scale(&v->c), rows = BAND_PIXELS / width;
     return v->band_rows ? v->band_rows : rows < whole ? whole : rows / whole * whole;
 }
 
@@ -272,7 +276,7 @@ enum status vae_encode(const struct vae *v, struct workspace *w, float *mean, co
     struct chain *layers;
     enum status s = encoder_layers(&layers, v, height, width, err);
     if (s == STATUS_OK)
-        s = chain_run(layers, w, band_rows(v, width), false,
+        s = chain_run(layers, w, band_rows(v, w, width), false,
                       &(struct chain_ends){read_picture, write_middle, &ends}, err);
     if (s == STATUS_OK) s = run_middle(w, x, h, err);
     if (s == STATUS_OK) {
@@ -334,7 +338,7 @@ enum status vae_decode(const struct vae *v, struct workspace *w, float *picture,
     enum status s = decoder_layers(&layers, v, height, width, err);
     if (s == STATUS_OK) s = decode_middle(v, w, x, latents, err);
     if (s == STATUS_OK)
-        s = chain_run(layers, w, band_rows(v, width * scale), true,
+        s = chain_run(layers, w, band_rows(v, w, width * scale), true,
                       &(struct chain_ends){read_middle, write_picture, &ends}, err);
     if (s == STATUS_OK && !workspace_is_dry(w))
         clamp(picture, height * width * scale * scale * v->c.picture_channels);

@@ -32,6 +32,7 @@ struct chain {
     bool no_memory;
     struct layer next; /* its input is what the last one yields */
     int64_t headroom, largest;
+    int64_t tile; /* rows: op_conv_tile */
 };
 
 /* ---- building ---- */
@@ -107,8 +108,8 @@ static int64_t most(int64_t a, int64_t b) {
     return a > b ? a : b;
 }
 
-static int64_t whole_tiles_from(int64_t rows) {
-    return rows / CONV_TILE * CONV_TILE;
+static int64_t whole_tiles_from(const struct chain *c, int64_t rows) {
+    return rows / c->tile * c->tile;
 }
 
 /* The first row of input that output from row `out` on reads. */
@@ -127,19 +128,19 @@ static int64_t rows_needed(const struct layer *l, int64_t out) {
 }
 
 /* Rows of output that can be made of so many rows of input. */
-static int64_t rows_ready(const struct layer *l, int64_t in) {
+static int64_t rows_ready(const struct chain *c, const struct layer *l, int64_t in) {
     if (in >= l->in_height) return l->out_height;
     if (in < 1) return 0;
     if (l->o.stride == 2) return (in - 1) / 2;
-    return whole_tiles_from(l->o.upsample ? in * 2 - 2 : in - 1);
+    return whole_tiles_from(c, l->o.upsample ? in * 2 - 2 : in - 1);
 }
 
 static void pull(struct chain *c, int64_t out) {
     for (size_t i = c->count; i-- > 0;) {
         struct layer *l = &c->layers[i];
-        l->next_out = least(whole_tiles_from(out + CONV_TILE - 1), l->out_height);
+        l->next_out = least(whole_tiles_from(c, out + c->tile - 1), l->out_height);
         l->next_in = out = rows_needed(l, l->next_out);
-        if (i > 0) l->next_in = least(whole_tiles_from(out + CONV_TILE - 1), l->in_height);
+        if (i > 0) l->next_in = least(whole_tiles_from(c, out + c->tile - 1), l->in_height);
     }
 }
 
@@ -147,7 +148,7 @@ static void push(struct chain *c, int64_t in) {
     for (size_t i = 0; i < c->count; i++) {
         struct layer *l = &c->layers[i];
         l->next_in = in;
-        l->next_out = in = rows_ready(l, in);
+        l->next_out = in = rows_ready(c, l, in);
     }
 }
 
@@ -303,6 +304,7 @@ static enum status run_band(struct run *r, struct chain *c, const struct chain_e
 enum status chain_run(struct chain *c, struct workspace *w, int64_t rows, bool pulled,
                       const struct chain_ends *ends, struct error *err) {
     if (c->no_memory) return fail(err, STATUS_NO_MEMORY, "no memory to run the VAE");
+    c->tile = op_conv_tile(w);
     count_rows(c, w, rows, pulled);
     size_t mark = workspace_mark(w);
     struct run r = {.chain = c};

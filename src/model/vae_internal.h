@@ -68,7 +68,7 @@ struct feature_map pass_map(const struct pass *p, int buffer, int64_t skip, int6
  * bands of rows.  A layer computes those rows of its output for which its input is there, and keeps
  * the last rows of its input for the next band; so nothing is computed twice, and no map is ever
  * there as a whole.  Results are the same bytes for any bands: a layer's rows come in multiples of
- * CONV_TILE (compute.h).
+ * op_conv_tile.
  */
 struct chain;
 

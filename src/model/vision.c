@@ -230,7 +230,8 @@ static void run_layer(const struct vision *v, const struct layer *l, int64_t i, 
                                         .head_dim = c->head_dim,
                                         .scale = 1.0f / sqrtf((float)c->head_dim),
                                         .segments = full ? a->pictures : a->windows,
-                                        .segment_count = full ? a->picture_count : a->window_count};
+                                        .segment_count = full ? a->picture_count : a->window_count,
+                                        .bears = PRECISION_FLOAT32 | PRECISION_BFLOAT16};
     int64_t n = c->hidden;
     size_t mark = workspace_mark(w);
     struct tensor normed = tensor_take(w, x.rows, n);

@@ -33,10 +33,11 @@ static const char *device_name(enum firered_device d) {
     return names[d];
 }
 
-static enum precision precision_of(enum firered_dtype t) {
-    return t == FIRERED_DTYPE_INT8       ? PRECISION_INT8
-           : t == FIRERED_DTYPE_BFLOAT16 ? PRECISION_BFLOAT16
-                                         : PRECISION_FLOAT32;
+static unsigned precisions_of(enum firered_dtype t) {
+    unsigned all = PRECISION_FLOAT32;
+    if (t != FIRERED_DTYPE_FLOAT32) all |= PRECISION_BFLOAT16;
+    if (t == FIRERED_DTYPE_INT8) all |= PRECISION_INT8;
+    return all;
 }
 
 enum status engine_open_device(struct firered *e, const struct firered_options *o,
@@ -49,7 +50,7 @@ enum status engine_open_device(struct firered *e, const struct firered_options *
     e->generator = o->generator;
     struct compute_options options = {.device = device_name(o->device),
                                       .threads = o->threads,
-                                      .precision = precision_of(e->dtype),
+                                      .precisions = precisions_of(e->dtype),
                                       .kernels = o->kernels,
                                       .plan_only = plan_only,
                                       .memory_limit = e->memory.limit,

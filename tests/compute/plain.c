@@ -298,7 +298,7 @@ void each_kernels_at(enum precision precision, int threads, void (*test)(struct 
         enum status s =
             compute_create(&c,
                            &(struct compute_options){
-                               .threads = threads, .precision = precision, .kernels = names[i]},
+                               .threads = threads, .precisions = precision, .kernels = names[i]},
                            &err);
         if (s == STATUS_INVALID) {
             print_message("skipped: %s\n", err.text);

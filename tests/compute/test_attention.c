@@ -10,6 +10,9 @@
 
 #include "compute/plain.h"
 
+/* What most attention bears. */
+enum { BOTH = PRECISION_FLOAT32 | PRECISION_BFLOAT16 };
+
 struct attention_case {
     struct attention a;
     int64_t queries, keys;
@@ -43,17 +46,19 @@ static void check_case(struct compute *c, struct attention_case *t, float size_o
     t->v = v;
     t->out = random_floats(wide * (size_t)t->queries, 1);
     run_planned(c, work, t);
-    if (t->a.int8) {
+    if (t->a.bears & PRECISION_INT8) {
         plain_round_rows(q, t->queries * t->a.heads, t->a.head_dim, 127);
         plain_round_rows(k, t->keys * t->a.kv_heads, t->a.head_dim, int8_most(c));
     }
     double *want = plain_attention(q, k, v, t->queries, t->keys, &t->a);
     double off = distance(t->out, want, wide * (size_t)t->queries);
-    if (!(off < (multiplies_bf16(c) ? NEAR_BFLOAT16 : NEAR_FLOAT32)))
+    bool rounded = multiplies_bf16(c) && t->a.bears & PRECISION_BFLOAT16;
+    if (!(off < (rounded ? NEAR_BFLOAT16 : NEAR_FLOAT32)))
         fail_msg(
             "%s: heads %d/%d dim %d queries %d keys %d causal %d segments %d int8 %d: off by %g",
             compute_kernels(c), (int)t->a.heads, (int)t->a.kv_heads, (int)t->a.head_dim,
-            (int)t->queries, (int)t->keys, t->a.causal, (int)t->a.segment_count, t->a.int8, off);
+            (int)t->queries, (int)t->keys, t->a.causal, (int)t->a.segment_count,
+            (t->a.bears & PRECISION_INT8) != 0, off);
     free(want);
     free(q);
     free(k);
@@ -61,7 +66,7 @@ static void check_case(struct compute *c, struct attention_case *t, float size_o
     free(t->out);
 }
 
-static void shapes_with(struct compute *c, bool int8) {
+static void shapes_with(struct compute *c, unsigned bears) {
     static const int64_t dims[] = {16, 20, 64, 80, 128, 7},
                          heads[][2] = {{1, 1}, {4, 2}, {6, 1}, {3, 3}};
     static const int64_t keys[] = {1, 2, 15, 16, 33, 47, 48, 49, 255, 256, 257, 511, 700};
@@ -70,7 +75,7 @@ static void shapes_with(struct compute *c, bool int8) {
         for (int k = 0; k < 13; k++, n++) {
             const int64_t *h = heads[n % 4];
             float scale = 1.0f / sqrtf((float)dims[d]);
-            struct attention_case t = {.a = {h[0], h[1], dims[d], scale, false, NULL, 0, int8},
+            struct attention_case t = {.a = {h[0], h[1], dims[d], scale, false, NULL, 0, bears},
                                        .keys = keys[k]};
             t.queries = keys[(n * 5 + 3) % 9];
             check_case(c, &t, 2);
@@ -81,12 +86,17 @@ static void shapes_with(struct compute *c, bool int8) {
 }
 
 static void shapes(struct compute *c) {
-    shapes_with(c, false);
+    shapes_with(c, BOTH);
 }
 
 /* Against the formula with rounded queries and keys. */
 static void int8_shapes(struct compute *c) {
-    shapes_with(c, true);
+    shapes_with(c, BOTH | PRECISION_INT8);
+}
+
+/* What does not bear bfloat16 is float32 on every table. */
+static void float32_shapes(struct compute *c) {
+    shapes_with(c, PRECISION_FLOAT32);
 }
 
 static void test_int8_shapes(void **state) {
@@ -102,7 +112,7 @@ static void segments(struct compute *c) {
         size_t count;
     } cuts[] = {{uneven, 8}, {single, 1}, {equal, 3}, {empty, 5}};
     for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
-        struct attention_case t = {.a = {4, 2, 20, 0.2f, false, cuts[i].at, cuts[i].count}};
+        struct attention_case t = {.a = {4, 2, 20, 0.2f, false, cuts[i].at, cuts[i].count, BOTH}};
         t.queries = t.keys = cuts[i].at[cuts[i].count];
         check_case(c, &t, 2);
     }
@@ -112,7 +122,8 @@ static void segments(struct compute *c) {
  * rounding of q and k to bfloat16 moves such a score by whole units, so only float32 products
  * are compared; the others must be finite. */
 static void large_scores(struct compute *c) {
-    struct attention_case t = {.a = {2, 1, 32, 1.0f, false, NULL, 0}, .queries = 50, .keys = 300};
+    struct attention_case t = {
+        .a = {2, 1, 32, 1.0f, false, NULL, 0, BOTH}, .queries = 50, .keys = 300};
     if (!multiplies_bf16(c)) check_case(c, &t, 20);
     float *q = random_floats(50 * 64, 1e4f), *k = random_floats(300 * 32, 1e4f),
           *v = random_floats(300 * 32, 1);
@@ -137,7 +148,7 @@ static void rows_alone(struct compute *c) {
           *all = random_floats((size_t)ROWS * WIDE, 1);
     for (int causal = 0; causal < 2; causal++) {
         struct attention_case t = {
-            {4, 2, 20, 0.3f, causal, NULL, 0, false}, ROWS, KEYS, q, k, v, all};
+            {4, 2, 20, 0.3f, causal, NULL, 0, BOTH}, ROWS, KEYS, q, k, v, all};
         run_planned(c, work, &t);
         for (int64_t r = 0; r < ROWS; r += 7) {
             float one[WIDE];
@@ -163,7 +174,7 @@ static void not_finite(struct compute *c) {
         for (int i = 0; i < 3; i++) x[i] = random_floats((size_t)N * D, 1);
         x[n / 2][33 * D + 5] = n % 2 ? NAN : INFINITY;
         struct attention_case t = {
-            {1, 1, D, 0.25f, false, NULL, 0, false}, N, N, x[0], x[1], x[2], out};
+            {1, 1, D, 0.25f, false, NULL, 0, BOTH}, N, N, x[0], x[1], x[2], out};
         run_planned(c, work, &t);
         bool seen = false;
         for (int i = 0; i < N; i++) {
@@ -183,6 +194,7 @@ static void not_finite(struct compute *c) {
         each_kernels(THREADS, NAME);                                                               \
     }
 OVER_KERNELS(shapes, 2)
+OVER_KERNELS(float32_shapes, 2)
 OVER_KERNELS(segments, 2)
 OVER_KERNELS(large_scores, 1)
 OVER_KERNELS(rows_alone, 2)
@@ -190,9 +202,10 @@ OVER_KERNELS(not_finite, 1)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes),     cmocka_unit_test(test_int8_shapes),
-        cmocka_unit_test(test_segments),   cmocka_unit_test(test_large_scores),
-        cmocka_unit_test(test_rows_alone), cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_shapes),       cmocka_unit_test(test_float32_shapes),
+        cmocka_unit_test(test_int8_shapes),  cmocka_unit_test(test_segments),
+        cmocka_unit_test(test_large_scores), cmocka_unit_test(test_rows_alone),
+        cmocka_unit_test(test_not_finite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,7 +41,7 @@ static void check_case(struct compute *c, struct conv_case *t) {
     size_t outs = (size_t)(t->height * t->width * t->out_channels);
     float *weight = random_floats(weights, 1), *bias = random_floats((size_t)t->out_channels, 2);
     enum status s = compute_pack_conv(c, &t->v, weight, t->bias ? bias : NULL, t->out_channels,
-                                      t->in_channels, t->size, NULL);
+                                      t->in_channels, t->size, PRECISION_FLOAT32, NULL);
     assert_int_equal(s, STATUS_OK);
     assert_true(compute_weight_bytes(c) >= weights * 4);
     t->x = random_floats((size_t)(t->in_height * t->in_width * t->in_channels), 1);
@@ -120,7 +120,8 @@ static void not_finite(struct compute *c) {
                               3,       .o = {.stride = 1, .pad_top = 1, .pad_left = 1},
                               .x = x,  .residuals = x,
                               .got = y};
-        assert_int_equal(compute_pack_conv(c, &t.v, weight, NULL, C, C, 3, NULL), STATUS_OK);
+        assert_int_equal(compute_pack_conv(c, &t.v, weight, NULL, C, C, 3, PRECISION_FLOAT32, NULL),
+                         STATUS_OK);
         x[(6 * W + 7) * C + 1] =
             n ? NAN : INFINITY; /* read by the tiles of rows 4-7, columns 4-11 */
         run_planned(c, work, &t);

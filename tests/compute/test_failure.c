@@ -101,8 +101,8 @@ static void test_a_lost_device_fails_everybody(void **state) {
                  STATUS_DEVICE, &err, why);
     assert_fails(workspace_pack_linear(dry, &packed, &m, 1, NULL, PRECISION_FLOAT32, &err),
                  STATUS_DEVICE, &err, why);
-    assert_fails(compute_pack_conv(c, &conv, weight, NULL, N, N, 1, &err), STATUS_DEVICE, &err,
-                 why);
+    assert_fails(compute_pack_conv(c, &conv, weight, NULL, N, N, 1, PRECISION_FLOAT32, &err),
+                 STATUS_DEVICE, &err, why);
     assert_fails(compute_pack_vector(c, &vector, weight, N, &err), STATUS_DEVICE, &err, why);
     assert_null(packed);
     assert_null(conv);

@@ -73,7 +73,7 @@ enum { ROWS = 211, DEPTH = 777, OUT = 433 };
 static void compute_with(const char *kernels, int threads, struct int8_case *t) {
     struct compute *c;
     struct compute_options options = {
-        .threads = threads, .precision = PRECISION_INT8, .kernels = kernels};
+        .threads = threads, .precisions = PRECISION_INT8, .kernels = kernels};
     assert_int_equal(compute_create(&c, &options, NULL), STATUS_OK);
     memset(t->y, 0xff, (size_t)(t->rows * t->out) * sizeof *t->y);
     run(c, t);
@@ -200,11 +200,11 @@ static void test_zeros(void **state) {
 
 /* ---- which layers, and their memory ---- */
 
-static uint64_t bytes_of(struct compute *c, int64_t depth, int64_t out, enum precision coarsest) {
+static uint64_t bytes_of(struct compute *c, int64_t depth, int64_t out, unsigned bears) {
     float *weight = random_floats((size_t)(out * depth), 1);
     struct matrix m = {.dtype = DTYPE_F32, .rows = out, .cols = depth, .data = weight};
     struct linear *l;
-    assert_int_equal(compute_pack_linear(c, &l, &m, 1, NULL, coarsest, NULL), STATUS_OK);
+    assert_int_equal(compute_pack_linear(c, &l, &m, 1, NULL, bears, NULL), STATUS_OK);
     uint64_t bytes = compute_weight_bytes(c);
     linear_destroy(l);
     free(weight);

@@ -39,7 +39,7 @@ static void multiply(struct workspace *w, void *arg) {
 }
 
 /* Two matrices, one below the other, packed with and without somebody who is told. */
-static void check_reports(struct compute *c, enum dtype dtype, enum precision coarsest) {
+static void check_reports(struct compute *c, enum dtype dtype, unsigned bears) {
     static struct reported r;
     static struct product quiet, loud;
     float *weight = random_bf16_floats(OUT * DEPTH), *x = random_floats(ROWS * DEPTH, 1);
@@ -51,12 +51,12 @@ static void check_reports(struct compute *c, enum dtype dtype, enum precision co
     memset(&r, 0, sizeof r);
     r.from = stored;
     quiet.x = loud.x = x;
-    assert_int_equal(compute_pack_linear(c, &quiet.l, parts, 2, NULL, coarsest, NULL), STATUS_OK);
+    assert_int_equal(compute_pack_linear(c, &quiet.l, parts, 2, NULL, bears, NULL), STATUS_OK);
     for (int i = 0; i < 2; i++) {
         parts[i].packed = report;
         parts[i].packed_arg = &r;
     }
-    assert_int_equal(compute_pack_linear(c, &loud.l, parts, 2, NULL, coarsest, NULL), STATUS_OK);
+    assert_int_equal(compute_pack_linear(c, &loud.l, parts, 2, NULL, bears, NULL), STATUS_OK);
     for (size_t i = 0; i < OUT * row; i++) assert_int_equal(r.times[i], 1);
     run_planned(c, multiply, &quiet);
     run_planned(c, multiply, &loud);
@@ -132,7 +132,8 @@ static enum status pack_all(struct compute *c, struct packed *p, const float *x)
         struct matrix m = {.dtype = DTYPE_F32, .rows = 1 + i, .cols = 33, .data = x};
         s = compute_pack_linear(c, &p->linears[i], &m, 1, x, PRECISION_FLOAT32, NULL);
         if (s == STATUS_OK) s = compute_pack_vector(c, &p->vectors[i], x, 1 + i, NULL);
-        if (s == STATUS_OK) s = compute_pack_conv(c, &p->convs[i], x, x, 1 + i, 3, 3, NULL);
+        if (s == STATUS_OK)
+            s = compute_pack_conv(c, &p->convs[i], x, x, 1 + i, 3, 3, PRECISION_FLOAT32, NULL);
     }
     return s;
 }

@@ -105,8 +105,9 @@ static void pack(struct compute *c, struct run *r) {
                      STATUS_OK);
     assert_int_equal(compute_pack_linear(c, &r->qkv, &three, 1, NULL, PRECISION_FLOAT32, NULL),
                      STATUS_OK);
-    assert_int_equal(compute_pack_conv(c, &r->conv, m->kernel, NULL, CHANNELS, 7, 3, NULL),
-                     STATUS_OK);
+    assert_int_equal(
+        compute_pack_conv(c, &r->conv, m->kernel, NULL, CHANNELS, 7, 3, PRECISION_FLOAT32, NULL),
+        STATUS_OK);
     assert_int_equal(compute_pack_vector(c, &r->norm, m->norm, WIDE, NULL), STATUS_OK);
     r->c = c;
     free(bf16);

@@ -371,7 +371,7 @@ static void test_weight_bytes(void **state) {
     assert_true(one >= 33 * 65 * 4);
     struct conv *v;
     struct vector *n;
-    assert_int_equal(compute_pack_conv(c, &v, x, x, 64, 64, 3, NULL), STATUS_OK);
+    assert_int_equal(compute_pack_conv(c, &v, x, x, 64, 64, 3, PRECISION_FLOAT32, NULL), STATUS_OK);
     uint64_t two = compute_weight_bytes(c);
     assert_true(two >= one + 64 * 64 * 9 * 4);
     assert_int_equal(compute_pack_vector(c, &n, x, 100, NULL), STATUS_OK);
@@ -406,9 +406,11 @@ static void test_refused_weights(void **state) {
                      STATUS_INVALID);
     assert_int_equal(compute_pack_linear(c, &l, NULL, 0, NULL, PRECISION_BFLOAT16, &err),
                      STATUS_INVALID);
-    assert_int_equal(compute_pack_conv(c, &v, x, NULL, 1, 1, 2, &err), STATUS_INVALID);
+    assert_int_equal(compute_pack_conv(c, &v, x, NULL, 1, 1, 2, PRECISION_FLOAT32, &err),
+                     STATUS_INVALID);
     assert_null(v);
-    assert_int_equal(compute_pack_conv(c, &v, x, NULL, 0, 1, 1, &err), STATUS_INVALID);
+    assert_int_equal(compute_pack_conv(c, &v, x, NULL, 0, 1, 1, PRECISION_FLOAT32, &err),
+                     STATUS_INVALID);
     assert_int_equal(compute_weight_bytes(c), 0);
     compute_destroy(c);
 }
@@ -437,11 +439,11 @@ static void test_shapes(void **state) {
     struct linear *l = linear_of(c, 8, 6), *six = linear_of(c, 6, 8);
     struct conv *v;
     struct vector *n;
-    assert_int_equal(compute_pack_conv(c, &v, x, x, 4, 4, 3, NULL), STATUS_OK);
+    assert_int_equal(compute_pack_conv(c, &v, x, x, 4, 4, 3, PRECISION_FLOAT32, NULL), STATUS_OK);
     assert_int_equal(compute_pack_vector(c, &n, x, 8, NULL), STATUS_OK);
     static const int32_t backwards[] = {0, 5, 3, 10}, short_of[] = {0, 5}, whole[] = {0, 4, 10},
                          late[] = {1, 10};
-    const struct attention good = {2, 1, 4, 1, false, whole, 2, false};
+    const struct attention good = {2, 1, 4, 1, false, whole, 2, PRECISION_FLOAT32};
     const struct conv_options plain = {.stride = 1, .pad_top = 1, .pad_left = 1};
     for (int n_case = 0; n_case < 28; n_case++) {
         struct workspace *w = dry(c);

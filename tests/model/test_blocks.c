@@ -112,9 +112,9 @@ static void wait_for(struct workspace *w, uint64_t number) {
 
 static enum status pack_linear(struct compute *c, struct workspace *into, struct linear **out,
                                const struct matrix *parts, size_t count, const float *bias,
-                               enum precision coarsest, struct error *err) {
+                               unsigned bears, struct error *err) {
     uint64_t from = into ? into->device_memory + into->device.used : 0;
-    enum status s = device.cpu->pack_linear(c, into, out, parts, count, bias, coarsest, err);
+    enum status s = device.cpu->pack_linear(c, into, out, parts, count, bias, bears, err);
     if (!into || into->dry) return s;
     uint64_t to = into->device_memory + into->device.used;
     begin(into);

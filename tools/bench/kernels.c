@@ -80,7 +80,11 @@ static void linear_work(struct workspace *w, struct bench *b) {
 }
 
 static void attention_work(struct workspace *w, struct bench *b) {
-    struct attention a = {.heads = 4, .kv_heads = 4, .head_dim = b->out, .scale = 0.1f};
+    struct attention a = {.heads = 4,
+                          .kv_heads = 4,
+                          .head_dim = b->out,
+                          .scale = 0.1f,
+                          .bears = PRECISION_FLOAT32 | PRECISION_BFLOAT16};
     struct tensor q = tensor_take(w, b->rows, 4 * b->out), k = tensor_take(w, b->depth, 4 * b->out),
                   v = tensor_take(w, b->depth, 4 * b->out),
                   out = tensor_take(w, b->rows, 4 * b->out);
@@ -160,7 +164,7 @@ static void bench_conv(struct compute *c, int64_t side, int64_t in, int64_t out,
     float *weight = numbers((size_t)(in * out * 9));
     struct conv *v;
     struct error err;
-    must_be_ok(compute_pack_conv(c, &v, weight, NULL, out, in, 3, &err), &err);
+    must_be_ok(compute_pack_conv(c, &v, weight, NULL, out, in, 3, PRECISION_FLOAT32, &err), &err);
     struct bench b = {.what = zoom == 2 ? "upsample, conv 3x3" : "conv 3x3, a square",
                       .zoom = zoom,
                       .rows = side,
@@ -236,8 +240,9 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         struct compute *c;
         struct error err;
-        struct compute_options options = {
-            .threads = threads, .precision = PRECISION_INT8, .kernels = tables[i]};
+        struct compute_options options = {.threads = threads,
+                                          .precisions = PRECISION_BFLOAT16 | PRECISION_INT8,
+                                          .kernels = tables[i]};
         if (strcmp(only, "all") != 0 && strcmp(only, tables[i]) != 0) continue;
         if (compute_create(&c, &options, &err) != STATUS_OK) {
             printf("# skipped: %s\n", err.text);

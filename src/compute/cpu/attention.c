@@ -6,7 +6,7 @@
  *
  * Keys and values are packed into panels first, once per key-value head, as right-hand sides of
  * ordinary products: scores = Q (K^T), out += P V.  With bfloat16 products Q and P are rounded,
- * sums and the softmax stay float32.  Scores may come from 8-bit products instead (a->int8), for
+ * sums and the softmax stay float32.  Scores may come from 8-bit products instead (a->bears), for
  * which queries and keys are rounded as linear.c rounds its input: docs/decisions/009-int8.md.
  */
 #include <math.h>
@@ -59,8 +59,8 @@ static struct layout layout_of(const struct kernels *k, int64_t head_dim) {
 
 static void sizes_of(struct job *j, struct compute *c) {
     const struct kernels *k = cpu_of(c)->kernels;
-    j->bf16 = k->product_bf16 != NULL;
-    j->int8 = j->a->int8 && c->precision == PRECISION_INT8 && j->a->head_dim <= INT8_MAX_DEPTH;
+    j->bf16 = j->a->bears & PRECISION_BFLOAT16 && k->product_bf16;
+    j->int8 = j->a->bears & c->precisions & PRECISION_INT8 && j->a->head_dim <= INT8_MAX_DEPTH;
     j->value_item = j->bf16 ? 2 : 4;
     int64_t per_item = j->int8 ? 4 : j->bf16 ? 2 : 1;
     j->key_items = (j->a->head_dim + per_item - 1) / per_item;

@@ -7,6 +7,8 @@
 
 #include "compute/cpu/cpu.h"
 
+enum { CONV_TILE = 4 }; /* a side of what conv_winograd.c computes at a time */
+
 struct conv_job {
     const struct cpu *cpu;
     const struct cpu_conv *v;

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "compute/cpu/conv.h"
 #include "compute/device.h"
 
 /* Large blocks come straight from the kernel and go straight back, so that a finished edit's memory
@@ -188,7 +189,7 @@ static const struct kernels *find_kernels(const struct compute_options *options,
                                           struct error *err) {
     const char *name = options->kernels ? options->kernels : getenv("FIRERED_KERNELS");
     if (name && !*name) name = NULL;
-    const struct kernels *kernels = kernels_choose(name, options->precision);
+    const struct kernels *kernels = kernels_choose(name, options->precisions);
     if (!kernels) fail(err, STATUS_INVALID, "this CPU has no \"%s\" kernels", name);
     return kernels;
 }
@@ -212,7 +213,8 @@ enum status cpu_create(struct compute **out, int index, const struct compute_opt
     cpu->base.backend = &cpu_backend;
     cpu->base.kernels = kernels->name;
     cpu->base.threads = pool_threads(cpu->pool);
-    cpu->base.precision = options->precision;
+    cpu->base.precisions = options->precisions | PRECISION_FLOAT32;
+    cpu->base.conv_tile = CONV_TILE;
     cpu->base.plan_only = options->plan_only;
     cpu->base.alignment = (struct alignment){.piece = 64, .row = sizeof(float)};
     cpu->base.memory_limit = options->memory_limit ? options->memory_limit : UINT64_MAX;

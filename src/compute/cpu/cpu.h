@@ -81,10 +81,10 @@ void cpu_release(struct compute *c, uint64_t memory, size_t bytes);
 
 enum status cpu_pack_linear(struct compute *c, struct workspace *into, struct linear **out,
                             const struct matrix *parts, size_t count, const float *bias,
-                            enum precision coarsest, struct error *err);
+                            unsigned bears, struct error *err);
 enum status cpu_pack_conv(struct compute *c, struct conv **out, const float *weight,
                           const float *bias, int64_t out_channels, int64_t in_channels, int size,
-                          struct error *err);
+                          unsigned bears, struct error *err);
 void cpu_linear_destroy(struct linear *l);
 void cpu_conv_destroy(struct conv *v);
 

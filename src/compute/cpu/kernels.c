@@ -10,10 +10,10 @@ extern const struct kernels kernels_avx2, kernels_avx512, kernels_avx512_vnni, k
 struct choice {
     const struct kernels *table;
     bool here;                /* this CPU can run it */
-    enum precision precision; /* from which on it multiplies otherwise than the tables below it */
+    enum precision precision; /* that it multiplies otherwise than the tables below it */
 };
 
-const struct kernels *kernels_choose(const char *name, enum precision precision) {
+const struct kernels *kernels_choose(const char *name, unsigned precisions) {
 #ifdef FIRERED_X86
     bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -28,10 +28,11 @@ const struct kernels *kernels_choose(const char *name, enum precision precision)
 #else
     const struct choice choices[] = {{&kernels_generic, true, PRECISION_FLOAT32}};
 #endif
+    precisions |= PRECISION_FLOAT32;
     for (size_t i = 0; i < sizeof choices / sizeof *choices; i++) {
         const struct choice *c = &choices[i];
         if (!c->here) continue;
-        if (name ? strcmp(name, c->table->name) == 0 : precision >= c->precision) return c->table;
+        if (name ? strcmp(name, c->table->name) == 0 : precisions & c->precision) return c->table;
     }
     return NULL;
 }

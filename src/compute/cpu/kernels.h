@@ -85,9 +85,9 @@ struct kernels {
                             const float *const *residual, bool doubled, int64_t n);
 };
 
-/* The best table for that precision that this CPU can run, or the one of that name; NULL when the
+/* The best table for that set of precisions that this CPU can run, or the one of that name; NULL when the
  * name is unknown or the CPU lacks it.  Only what is asked for beyond float32 chooses a table that
  * multiplies so. */
-const struct kernels *kernels_choose(const char *name, enum precision precision);
+const struct kernels *kernels_choose(const char *name, unsigned precisions);
 
 #endif

@@ -153,14 +153,12 @@ static void pack_panel(void *arg, size_t panel, int worker) {
 }
 
 static enum product_kind kind_for(const struct compute *c, const struct kernels *k,
-                                  const struct matrix *parts, size_t count,
-                                  enum precision coarsest) {
+                                  const struct matrix *parts, size_t count, unsigned bears) {
     bool all_bf16 = true;
     for (size_t i = 0; i < count; i++) all_bf16 = all_bf16 && parts[i].dtype == DTYPE_BF16;
-    if (coarsest == PRECISION_INT8 && c->precision == PRECISION_INT8 &&
-        parts[0].cols <= INT8_MAX_DEPTH)
+    if (bears & c->precisions & PRECISION_INT8 && parts[0].cols <= INT8_MAX_DEPTH)
         return PRODUCT_INT8;
-    if (coarsest >= PRECISION_BFLOAT16 && k->product_bf16) return PRODUCT_BF16;
+    if (bears & PRECISION_BFLOAT16 && k->product_bf16) return PRODUCT_BF16;
     return all_bf16 ? PRODUCT_BF16_WEIGHTS : PRODUCT_F32;
 }
 
@@ -181,7 +179,7 @@ static size_t linear_bytes(const struct cpu_linear *l, int cols) {
 
 enum status cpu_pack_linear(struct compute *c, struct workspace *into, struct linear **out,
                             const struct matrix *parts, size_t count, const float *bias,
-                            enum precision coarsest, struct error *err) {
+                            unsigned bears, struct error *err) {
     *out = NULL;
     struct cpu *cpu = cpu_of(c);
     int cols = cpu->kernels->cols;
@@ -191,7 +189,7 @@ enum status cpu_pack_linear(struct compute *c, struct workspace *into, struct li
     l->base.in_features = parts[0].cols;
     l->base.in_workspace = into != NULL;
     for (size_t i = 0; i < count; i++) l->base.out_features += parts[i].rows;
-    l->kind = kind_for(c, cpu->kernels, parts, count, coarsest);
+    l->kind = kind_for(c, cpu->kernels, parts, count, bears);
     l->panels = (l->base.out_features + cols - 1) / cols;
     l->depth = (int64_t)round_up((size_t)l->base.in_features, (size_t)group_of(l->kind));
 
@@ -261,7 +259,8 @@ static void pack_conv_panel(void *arg, size_t panel, int worker) {
 
 enum status cpu_pack_conv(struct compute *c, struct conv **out, const float *weight,
                           const float *bias, int64_t out_channels, int64_t in_channels, int size,
-                          struct error *err) {
+                          unsigned bears, struct error *err) {
+    (void)bears; /* its products are float32 always */
     *out = NULL;
     int64_t cols = cpu_of(c)->kernels->cols;
     struct cpu_conv *v = calloc(1, sizeof *v);
