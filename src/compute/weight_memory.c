@@ -35,7 +35,7 @@ static size_t rounded(const struct compute *c, size_t bytes) {
     return (bytes + piece - 1) / piece * piece;
 }
 
-/* A piece with room for `bytes`, before all others; NULL when there is no memory. */
+/* A new piece for at least `bytes`, before all others; NULL when there is no memory. */
 static struct piece *add_piece(struct compute *c, size_t bytes) {
     struct weight_memory *m = &c->weights;
     size_t size = !m->pieces ? (size_t)m->planned : m->size;

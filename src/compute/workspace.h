@@ -89,7 +89,7 @@ void workspace_host_release(struct workspace *w, size_t mark);
 
 /* As compute_pack_linear and compute_pack_vector, but into the workspace's memory: for weights that
  * are packed whenever their turn comes.  Destroyed before that memory is released.  In a dry
- * workspace they have a size and no numbers, as on a plan-only device.  Errors as there, or what
+ * workspace they have a size and no elements, as on a plan-only device.  Errors as there, or what
  * workspace_check says. */
 enum status workspace_pack_linear(struct workspace *w, struct linear **out,
                                   const struct matrix *parts, size_t count, const float *bias,

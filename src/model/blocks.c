@@ -8,7 +8,7 @@
  * packed so far, and how many the network is through with.  Block k of the streamed ones goes to
  * slot k % SLOTS.
  *
- * The counters tell what each of the two has asked the device for; fences tell the device what waits
+ * The counters say what each of the two has asked the device for; fences tell the device what waits
  * for what.  A block is packed when the network is through with the slot's last one, and computed
  * with when it is there.  The memory of the slots goes from the edit's workspace to theirs, and back
  * at the end, in the same way.

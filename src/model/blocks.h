@@ -31,7 +31,7 @@ struct block_kind {
     size_t size;      /* of the network's own struct for one block; all zeros is an empty one */
     /* Fills a zeroed block in by load_linear and the like. */
     void (*load)(struct loader *l, void *block, const void *config, int index);
-    void (*destroy)(void *block); /* what load has put there; half-loaded and empty ones too */
+    void (*destroy)(void *block); /* what load has put there; partly loaded and empty ones too */
 };
 
 struct blocks;
@@ -62,10 +62,10 @@ enum status block_walk_start(struct block_walk **out, const struct blocks *b, st
                              struct error *err);
 
 /* The next block, from the first to the last, for reading until the next call.  In a dry workspace
- * a streamed block has sizes and no numbers.  Errors as the loader's. */
+ * a streamed block has sizes and no elements.  Errors as the loader's. */
 enum status block_walk_next(struct block_walk *walk, const void **block, struct error *err);
 
-/* At any time; what was being packed is left half done.  Gives the slots back.  NULL is fine. */
+/* At any time; what was being packed is left unfinished.  Gives the slots back.  NULL is fine. */
 void block_walk_end(struct block_walk *walk);
 
 #endif
