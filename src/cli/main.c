@@ -12,7 +12,8 @@
 #include "config/values.h"
 
 static const struct command *const commands[] = {&command_serve,  &command_edit, &command_info,
-                                                 &command_health, &command_eval, &command_bench};
+                                                 &command_health, &command_eval, &command_bench,
+                                                 &command_pull};
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
 static void write_usage(FILE *to) {

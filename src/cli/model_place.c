@@ -4,15 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "weights/hub.h"
+#include "cli/hub_settings.h"
+#include "hub/find.h"
 
 #define DEFAULT_MODEL "FireRedTeam/FireRed-Image-Edit-1.0"
 
 const char model_place_stand_in[] =
     "running the small demo model, which knows simple changes of colour and light: MODEL_ID is not "
     "set "
-    "and " DEFAULT_MODEL
-    " is not in the local cache; fetch it there, or set MODEL_ID to its folder";
+    "and " DEFAULT_MODEL " is not in the local cache; `firered pull " DEFAULT_MODEL
+    "` fetches it, or set MODEL_ID to its folder";
 
 /* An id is shown as it is; of a folder only its last part: where it lies is nobody's business. */
 static char *shown_name(const char *model_id) {
@@ -32,19 +33,19 @@ static char *shown_name(const char *model_id) {
 enum status model_place_find(struct model_place *out, const struct config *config,
                              struct error *err) {
     *out = (struct model_place){0};
-    const struct hub_options hub = {.hf_hub_cache = getenv("HF_HUB_CACHE"),
-                                    .hf_home = config->hf_home,
-                                    .xdg_cache_home = getenv("XDG_CACHE_HOME"),
-                                    .home = getenv("HOME")};
+    struct hub_environment environment;
+    struct hub_options hub;
+    enum status s = hub_settings_read(&environment, &hub, config, err);
     const char *id = config->model_id ? config->model_id : DEFAULT_MODEL;
-    enum status s = hub_resolve(&out->folder, id, &hub, err);
+    if (s == STATUS_OK) s = hub_find_model(&out->folder, id, &hub, err);
     if (s == STATUS_INVALID && !config->model_id) {
         id = "demo";
         out->stands_in = true;
-        s = hub_resolve(&out->folder, id, &hub, err);
+        s = hub_find_model(&out->folder, id, &hub, err);
     }
     if (s == STATUS_OK && !(out->name = shown_name(id)))
         s = fail(err, STATUS_NO_MEMORY, "no memory for the model's name");
+    hub_environment_free(&environment);
     if (s != STATUS_OK) model_place_free(out);
     return s;
 }

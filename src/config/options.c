@@ -89,11 +89,12 @@ const struct option option_table[] = {
      .takes = "FILE[:SCALE],...", .help = "adapters merged into the model at load"},
     {"NEGATIVE_PROMPT", NULL, OPTION_TEXT, OPTION_RUN, FIELD(negative_prompt), " ",
      .shown = "one space", .help = "what guidance leads away from, when the request has none"},
-    {"HF_HOME", NULL, OPTION_PATH, OPTION_MODEL, FIELD(hf_home), .shown = "~/.cache/huggingface",
-     .takes = "FOLDER", .help = "where the hub's cache is (models are in its folder hub/)"},
-    {"HF_TOKEN", NULL, OPTION_SECRET, OPTION_MODEL, FIELD(hf_token), .shown = "none",
+    {"HF_HOME", NULL, OPTION_PATH, OPTION_MODEL | OPTION_HUB, FIELD(hf_home),
+     .shown = "~/.cache/huggingface", .takes = "FOLDER",
+     .help = "where the hub's cache is (models are in its folder hub/)"},
+    {"HF_TOKEN", NULL, OPTION_SECRET, OPTION_MODEL | OPTION_HUB, FIELD(hf_token), .shown = "none",
      .takes = "TOKEN", .help = "access to models that need it"},
-    {"HF_ENDPOINT", NULL, OPTION_URL, OPTION_MODEL, FIELD(hf_endpoint),
+    {"HF_ENDPOINT", NULL, OPTION_URL, OPTION_MODEL | OPTION_HUB, FIELD(hf_endpoint),
      .shown = "https://huggingface.co", .takes = "URL", .help = "a mirror of the hub"},
 };
 const size_t option_count = sizeof option_table / sizeof option_table[0];

@@ -8,10 +8,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "hub/find.h"
 #include "model/lora.h"
 #include "support/failing_malloc.h"
 #include "support/files.h"
-#include "weights/hub.h"
 #include "weights/weights.h"
 
 typedef enum status (*attempt)(const void *what, struct error *err);
@@ -61,11 +61,13 @@ static enum status try_file(const void *path, struct error *err) {
     return s;
 }
 
+#define COMMIT "c0ffee0000000000000000000000000000000000"
+
 static struct hub_options hub;
 
 static enum status try_hub(const void *id, struct error *err) {
     char *folder;
-    enum status s = hub_resolve(&folder, id, &hub, err);
+    enum status s = hub_find_model(&folder, id, &hub, err);
     assert_true((s == STATUS_OK) == (folder != NULL));
     free(folder);
     return s;
@@ -101,12 +103,12 @@ static void weights_survive(void **state) {
 }
 
 static void hub_survives(void **state) {
-    hub.hf_hub_cache = *state;
+    hub.cache = *state;
     assert_int_equal(mkdir(in_folder(*state, "models--o--n"), 0700), 0);
     assert_int_equal(mkdir(in_folder(*state, "models--o--n/refs"), 0700), 0);
     assert_int_equal(mkdir(in_folder(*state, "models--o--n/snapshots"), 0700), 0);
-    assert_int_equal(mkdir(in_folder(*state, "models--o--n/snapshots/c"), 0700), 0);
-    write_text(in_folder(*state, "models--o--n/refs/main"), "c");
+    assert_int_equal(mkdir(in_folder(*state, "models--o--n/snapshots/" COMMIT), 0700), 0);
+    write_text(in_folder(*state, "models--o--n/refs/main"), COMMIT);
     fail_each_allocation(try_hub, "o/n", 3);
     fail_each_allocation(try_hub, *state, 1);
 }

@@ -1,0 +1,66 @@
+/*
+ * The rules are the hub's for names and git's for revisions, narrowed where a character could mean
+ * something to a path or a URL.
+ */
+#include "hub/id.h"
+
+#include <string.h>
+
+static bool is_letter_or_digit(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/* Letters, digits, '-', '_' and '.', at most 96, no '-' or '.' at either end, no "--", no "..". */
+static bool copy_name(char out[97], const char *from, size_t n) {
+    if (n == 0 || n > 96) return false;
+    for (size_t i = 0; i < n; i++) {
+        bool inner = from[i] == '-' || from[i] == '.';
+        if (!is_letter_or_digit(from[i]) && from[i] != '_' && !inner) return false;
+        if (inner && (i == 0 || i == n - 1 || from[i - 1] == from[i])) return false;
+    }
+    memcpy(out, from, n);
+    out[n] = '\0';
+    return true;
+}
+
+bool hub_path_is_safe(const char *path, size_t size) {
+    if (size == 0 || size > 1000) return false;
+    size_t start = 0;
+    for (size_t i = 0; i <= size; i++) {
+        unsigned char c = i < size ? (unsigned char)path[i] : '/';
+        if (c < 0x20 || c == 0x7f || c == '\\') return false;
+        if (c != '/') continue;
+        size_t n = i - start;
+        if (n == 0 || n > 255 || (n == 1 && path[start] == '.') ||
+            (n == 2 && path[start] == '.' && path[start + 1] == '.'))
+            return false;
+        start = i + 1;
+    }
+    return true;
+}
+
+/* What git allows in a ref, of visible ASCII; parts between slashes do not begin with a dot. */
+static bool copy_revision(char out[256], const char *from) {
+    size_t n = strlen(from);
+    if (n > 255 || !hub_path_is_safe(from, n) || strstr(from, "..") || strstr(from, "/."))
+        return false;
+    if (from[0] == '.' || from[0] == '-') return false;
+    for (size_t i = 0; i < n; i++)
+        if (from[i] <= 0x20 || from[i] >= 0x7f || strchr("~^:?*[\\\"'<>|", from[i])) return false;
+    memcpy(out, from, n + 1);
+    return true;
+}
+
+bool hub_id_parse(struct hub_id *out, const char *text) {
+    const char *slash = strchr(text, '/'), *at = strchr(text, '@');
+    *out = (struct hub_id){.revision = "main", .revision_said = at != NULL};
+    if (!slash || (at && at < slash)) return false;
+    const char *end = at ? at : text + strlen(text);
+    return copy_name(out->org, text, (size_t)(slash - text)) &&
+           copy_name(out->name, slash + 1, (size_t)(end - slash - 1)) &&
+           (!at || copy_revision(out->revision, at + 1));
+}
+
+bool hub_is_commit(const char *text) {
+    return strspn(text, "0123456789abcdef") == 40 && text[40] == '\0';
+}
