@@ -1,5 +1,5 @@
 /*
- * What every queue does with a job of its own accord: counting it, and telling its owner.
+ * What every queue does with a job of its own accord: counting it, and reporting its end to its owner.
  */
 #include "service/edit_job.h"
 

@@ -42,7 +42,7 @@ struct edit_job {
 
 void edit_job_free(struct edit_job *job); /* what it holds, not the struct */
 
-/* For queues: makes a job ready that is submitted, and tells its owner that it has ended.  `stopped`
+/* For queues: makes a job ready that is submitted, and reports its end to its owner.  `stopped`
  * is EDIT_DONE of a job that ran to its own end, with whatever outcome; else why it did not. */
 void edit_job_begin(struct edit_job *job);
 void edit_job_end(struct edit_job *job, enum edit_end stopped, struct metrics *metrics);

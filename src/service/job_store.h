@@ -54,7 +54,7 @@ enum queue_answer job_store_submit(struct job_store *store, struct edit_order *o
 struct kept_job *job_store_find(struct job_store *store, const char *id);
 void job_release(struct kept_job *job);
 
-/* Forgets a job that has ended; tells one that waits or runs to stop, which then ends as cancelled
+/* Forgets a job that has ended; asks one that waits or runs to stop, which then ends as cancelled
  * and is kept like the others. */
 void job_drop(struct kept_job *job);
 

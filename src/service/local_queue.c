@@ -1,7 +1,7 @@
 /*
  * A list under one mutex; workers take from its head.  A thread sleeps until the earliest deadline
  * among the waiting jobs, so that a job times out in the queue even while every worker is busy.  A
- * job's end is always told after the lock is released: it wakes a connection, which takes locks of
+ * job's end is always reported after the lock is released: it wakes a connection, which takes locks of
  * its own.
  */
 #include "service/local_queue.h"

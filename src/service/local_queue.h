@@ -40,7 +40,7 @@ struct edit_job *local_queue_take(struct local_queue *q);
 /* Whether a running job was cancelled or its deadline has passed. */
 bool local_queue_stopping(struct edit_job *job);
 
-/* A running job is over, and its outcome filled in; one that was told to stop ends as such. */
+/* A running job is over, and its outcome filled in; one that was asked to stop ends as such. */
 void local_queue_finish(struct local_queue *q, struct edit_job *job);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * A handful of tables under one mutex: a request adds a few numbers once, so nobody ever waits for
+ * A handful of tables under one mutex: a request adds to a few counters once, so nobody ever waits for
  * it noticeably, and a page that is written sees sums and counts that belong together.
  */
 #include "service/metrics.h"
@@ -12,12 +12,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_BUCKETS = 20, MOST_REQUEST_KINDS = 128, MOST_OUTCOMES = 24 };
+enum { MAX_BUCKETS = 20, MAX_REQUEST_KINDS = 128, MAX_OUTCOMES = 24 };
 
 struct histogram {
     const double *bounds;
     int bound_count;
-    uint64_t counts[MOST_BUCKETS + 1]; /* the last one: beyond every bound */
+    uint64_t counts[MAX_BUCKETS + 1]; /* the last one: beyond every bound */
     double sum;
 };
 
@@ -27,12 +27,12 @@ struct metrics {
         const char *route;
         int status;
         uint64_t count;
-    } requests[MOST_REQUEST_KINDS];
+    } requests[MAX_REQUEST_KINDS];
     int request_kinds;
     struct {
         const char *outcome;
         uint64_t count;
-    } edits[MOST_OUTCOMES];
+    } edits[MAX_OUTCOMES];
     int outcomes;
     struct histogram request_seconds, edit_request_seconds, queue_wait, step, stage[METRICS_STAGES];
     double started; /* wall clock, seconds */
@@ -94,7 +94,7 @@ void metrics_request(struct metrics *m, const char *route, int status, double se
     while (i < m->request_kinds &&
            (m->requests[i].status != status || strcmp(m->requests[i].route, route) != 0))
         i++;
-    if (i < MOST_REQUEST_KINDS) {
+    if (i < MAX_REQUEST_KINDS) {
         if (i == m->request_kinds) m->request_kinds++;
         m->requests[i].route = route;
         m->requests[i].status = status;
@@ -109,7 +109,7 @@ void metrics_edit(struct metrics *m, const char *outcome) {
     pthread_mutex_lock(&m->lock);
     int i = 0;
     while (i < m->outcomes && strcmp(m->edits[i].outcome, outcome) != 0) i++;
-    if (i < MOST_OUTCOMES) {
+    if (i < MAX_OUTCOMES) {
         if (i == m->outcomes) m->outcomes++;
         m->edits[i].outcome = outcome;
         m->edits[i].count++;

@@ -39,7 +39,7 @@ bool edit_order_hold(struct edit_order *order, uint64_t bytes);
  * budget; *out is to be freed all the same. */
 bool edit_order_copy(struct edit_order *out, const struct edit_order *order);
 
-void edit_order_free_files(struct edit_order *order); /* file_count stays: it is told in the log */
+void edit_order_free_files(struct edit_order *order); /* file_count stays, for the log */
 void edit_order_free(struct edit_order *order);       /* leaves it empty */
 
 enum edit_end {

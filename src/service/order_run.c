@@ -197,8 +197,8 @@ void order_run(const struct editor *editor, struct edit_order *order, const char
     struct running_edit e = {editor, order, request_id, hooks, outcome, 0, 0};
     struct picture pictures[FIRERED_MAX_PICTURES] = {0}, edited = {0};
     *outcome = (struct edit_outcome){0};
-    /* Should the engine report a cancellation that nobody asked for, this is what the client is
-     * told. */
+    /* Should the engine report a cancellation that nobody asked for, this is what the client
+     * hears. */
     edit_outcome_set(outcome, EDIT_FAILED, "the edit was stopped inside the server");
     on_progress(&e, &(struct firered_progress){FIRERED_STAGE_ENCODE, 0, order->steps});
     enum status s = read_pictures(&e, pictures);

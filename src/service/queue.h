@@ -4,7 +4,7 @@
  * local_queue.h is the queue of this process.  Another kind, whose jobs are worked off elsewhere, is
  * one more struct queue_kind; who submits does not notice.
  *
- *     job->deadline = clock_now() + 5 * NANOSECONDS, job->done = tell, ...;
+ *     job->deadline = clock_now() + 5 * NANOSECONDS, job->done = on_done, ...;
  *     if (queue_submit(queue, job) != QUEUE_ACCEPTED) ...
  *
  * A job is memory of its owner that the queue borrows until it calls the job's `done`, which it does
@@ -62,7 +62,7 @@ static inline enum queue_answer queue_would_accept(struct queue *queue) {
     return queue->kind->would_accept(queue);
 }
 
-/* A waiting job ends before this returns; a running one is told to stop.  Harmless on a submitted
+/* A waiting job ends before this returns; a running one is asked to stop.  Harmless on a submitted
  * job that has ended, as long as its memory is still there. */
 static inline void queue_cancel(struct edit_job *job) {
     job->queue->kind->cancel(job->queue, job);

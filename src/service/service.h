@@ -29,7 +29,7 @@ struct service;
 
 enum service_state { SERVICE_LOADING, SERVICE_READY, SERVICE_STOPPING };
 
-/* `model` is a folder, `model_name` what clients are told.  config, both names and log stay the
+/* `model` is a folder, `model_name` what clients see.  config, both names and log stay the
  * caller's and must live as long as the service.  STATUS_NO_MEMORY, STATUS_IO. */
 enum status service_create(struct service **out, const struct config *config, const char *model,
                            const char *model_name, const struct log *log, struct error *err);

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "service/local_queue.h"
 
-/* A job that runs until it is let go or told to stop. */
+/* A job that runs until it is let go or asked to stop. */
 struct task {
     struct edit_job job;
     void (*run)(struct task *t);
@@ -165,7 +165,7 @@ static void test_limit(void **state) {
     assert_int_equal(queue_submit(crew.queue, &tasks[4].job), QUEUE_ACCEPTED);
     for (int i = 0; i < 5; i++) atomic_store(&tasks[i].go, true);
     for (int i = 0; i < 5; i++) wait_end(&tasks[i], EDIT_DONE);
-    assert_int_equal(atomic_load(&tasks[5].ended), 0); /* never taken, never told */
+    assert_int_equal(atomic_load(&tasks[5].ended), 0); /* never taken, never ended */
     destroy(&crew);
 }
 

@@ -87,7 +87,7 @@ static void test_page(void **state) {
     metrics_destroy(m);
 }
 
-/* More kinds than there is room for are dropped, not written past the end; nobody can bring that
+/* More kinds than there are slots for are dropped, not written past the end; nobody can bring that
  * about from outside. */
 static void test_room(void **state) {
     (void)state;
