@@ -4,6 +4,9 @@
  * Every operation gets a workspace that is not dry.  Scratch that an operation takes is taken, and
  * given back, inside the operation by backend_scratch in both modes, through its `*_scratch` twin,
  * so that dry and real runs agree.  It reaches the operation as a tensor of one row.
+ *
+ * Addresses of tensors that an operation or a copy gets have been entered (compute_enter); what the
+ * backend allocates or takes itself has not.
  */
 #ifndef COMPUTE_BACKEND_H
 #define COMPUTE_BACKEND_H
@@ -23,6 +26,8 @@ struct backend {
      * which must not fail later. */
     uint64_t (*reserve)(struct compute *c, size_t bytes);
     void (*release)(struct compute *c, uint64_t memory, size_t bytes);
+    /* For a guarded device: makes all of it NaN. */
+    void (*spoil)(struct compute *c, uint64_t address, size_t bytes);
     /* The same for a workspace's host memory, which the device copies from and to: pinned where that
      * makes a difference, begins at a multiple of 64 bytes. */
     void *(*reserve_host)(struct compute *c, size_t bytes);
@@ -110,6 +115,8 @@ struct compute {
     unsigned precisions;
     struct alignment alignment;
     int64_t conv_tile;     /* rows: op_conv_tile */
+    bool guarded;          /* fresh memory is NaN, see cpu/guard.h */
+    uint64_t entry;        /* what an address grows by on its way into the backend */
     bool plan_only;        /* what is packed has sizes, but no numbers */
     uint64_t memory_limit; /* of the two below together, as far as the host's memory is meant;
                               UINT64_MAX for none */
@@ -174,6 +181,12 @@ void weight_memory_give(struct compute *c, uint64_t address, size_t bytes);
  * that is lost. */
 static inline bool workspace_is_live(const struct workspace *w) {
     return !w->dry && w->failed == STATUS_OK && atomic_load(&w->compute->state) == DEVICE_ALIVE;
+}
+
+/* The tensor as the backend sees it. */
+static inline struct tensor compute_enter(const struct compute *c, struct tensor t) {
+    t.address += c->entry;
+    return t;
 }
 
 /* How a backend's function says that it failed, and nothing more is computed in this workspace; the

@@ -53,6 +53,7 @@ struct compute_options {
     /* For tests and benchmarks: one of the device's sets of kernels, by the name that
      * compute_kernels gives; NULL: the best one here. */
     const char *kernels;
+    bool guard;            /* as FIRERED_GUARD=1 does; see cpu/guard.h */
     bool plan_only;        /* see compute_is_plan_only */
     uint64_t memory_limit; /* bytes of the host's memory for packed weights and workspaces; 0: none */
     /* What compute_weight_bytes was on a plan-only device that packed the same weights: they get one

@@ -31,6 +31,23 @@ static double bytes_of(struct tensor t) {
     return (double)t.rows * (double)t.cols * sizeof(float);
 }
 
+static struct tensor enter(const struct workspace *w, struct tensor t) {
+    return compute_enter(w->compute, t);
+}
+
+/* *entered is what it points to when there is a tensor. */
+static const struct tensor *enter_any(const struct workspace *w, struct tensor *entered,
+                                      const struct tensor *t) {
+    if (!t) return NULL;
+    *entered = enter(w, *t);
+    return entered;
+}
+
+static struct feature_map enter_map(const struct workspace *w, struct feature_map m) {
+    m.t = enter(w, m.t);
+    return m;
+}
+
 /* Counts an operation, and does `work` unless the workspace is dry. */
 #define RUN(w, operation, more_flops, more_bytes, work)                                            \
     do {                                                                                           \
@@ -53,12 +70,16 @@ void op_linear(struct workspace *w, struct tensor out, struct tensor in, const s
                       (!e->gate || is_factor(*e->gate, out.cols)) &&
                       (!e->residual || same_shape(*e->residual, out))))
         return;
+    struct tensor gate, residual;
+    struct epilogue entered = {.activation = e->activation,
+                               .gate = enter_any(w, &gate, e->gate),
+                               .residual = enter_any(w, &residual, e->residual)};
     size_t mark = workspace_mark(w);
     struct tensor scratch = take_scratch(w, b->linear_scratch(w->compute, out, in, l));
     RUN(w, OPERATION_LINEAR,
         2.0 * (double)in.rows * (double)l->in_features * (double)l->out_features,
         bytes_of(in) + (e->residual ? 2 : 1) * bytes_of(out) + (double)l->bytes,
-        b->linear(w, scratch, out, in, l, e));
+        b->linear(w, enter(w, scratch), enter(w, out), enter(w, in), l, &entered));
     workspace_release(w, mark);
 }
 
@@ -66,26 +87,30 @@ void op_rms_norm(struct workspace *w, struct tensor out, struct tensor in,
                  const struct vector *weight, float eps) {
     if (sound(w, same_shape(out, in) && is_factor(weight->t, in.cols)))
         RUN(w, OPERATION_NORM, 0, 2 * bytes_of(in),
-            w->compute->backend->rms_norm(w, out, in, weight->t, eps));
+            w->compute->backend->rms_norm(w, enter(w, out), enter(w, in), enter(w, weight->t),
+                                          eps));
 }
 
 void op_layer_norm_modulate(struct workspace *w, struct tensor out, struct tensor in,
                             struct tensor scale, struct tensor shift, float eps) {
     if (sound(w, same_shape(out, in) && is_factor(scale, in.cols) && is_factor(shift, in.cols)))
         RUN(w, OPERATION_NORM, 0, 2 * bytes_of(in),
-            w->compute->backend->layer_norm_modulate(w, out, in, scale, shift, eps));
+            w->compute->backend->layer_norm_modulate(w, enter(w, out), enter(w, in),
+                                                     enter(w, scale), enter(w, shift), eps));
 }
 
 void op_channel_norm(struct workspace *w, struct tensor out, struct tensor in,
                      const struct vector *gamma, bool silu) {
     if (sound(w, same_shape(out, in) && is_factor(gamma->t, in.cols)))
         RUN(w, OPERATION_NORM, 0, 2 * bytes_of(in),
-            w->compute->backend->channel_norm(w, out, in, gamma->t, silu));
+            w->compute->backend->channel_norm(w, enter(w, out), enter(w, in), enter(w, gamma->t),
+                                              silu));
 }
 
 void op_copy(struct workspace *w, struct tensor out, struct tensor in) {
     if (sound(w, same_shape(out, in)))
-        RUN(w, OPERATION_ELEMENTWISE, 0, 2 * bytes_of(in), w->compute->backend->copy(w, out, in));
+        RUN(w, OPERATION_ELEMENTWISE, 0, 2 * bytes_of(in),
+            w->compute->backend->copy(w, enter(w, out), enter(w, in)));
 }
 
 void op_rows(struct workspace *w, struct tensor out, struct tensor in, const int32_t *rows) {
@@ -95,31 +120,35 @@ void op_rows(struct workspace *w, struct tensor out, struct tensor in, const int
     if (!sound(w, fit)) return;
     size_t mark = workspace_mark(w);
     struct tensor scratch = take_scratch(w, b->rows_scratch(w->compute, out));
-    RUN(w, OPERATION_ELEMENTWISE, 0, 2 * bytes_of(out), b->rows(w, scratch, out, in, rows));
+    RUN(w, OPERATION_ELEMENTWISE, 0, 2 * bytes_of(out),
+        b->rows(w, enter(w, scratch), enter(w, out), enter(w, in), rows));
     workspace_release(w, mark);
 }
 
 void op_silu(struct workspace *w, struct tensor out, struct tensor in) {
     if (sound(w, same_shape(out, in)))
-        RUN(w, OPERATION_ELEMENTWISE, 0, 2 * bytes_of(in), w->compute->backend->silu(w, out, in));
+        RUN(w, OPERATION_ELEMENTWISE, 0, 2 * bytes_of(in),
+            w->compute->backend->silu(w, enter(w, out), enter(w, in)));
 }
 
 void op_silu_mul(struct workspace *w, struct tensor out, struct tensor gate, struct tensor up) {
     if (sound(w, same_shape(out, gate) && same_shape(out, up)))
         RUN(w, OPERATION_ELEMENTWISE, 0, 3 * bytes_of(out),
-            w->compute->backend->silu_mul(w, out, gate, up));
+            w->compute->backend->silu_mul(w, enter(w, out), enter(w, gate), enter(w, up)));
 }
 
 void op_norm_rotary(struct workspace *w, struct tensor x, int64_t head_dim,
                     const struct vector *norm, float eps, struct tensor angles,
                     enum rotary_pairs pairs) {
+    struct tensor entered;
     bool fit = head_dim > 0 && head_dim % 2 == 0 && x.cols % head_dim == 0 &&
                (!norm || is_factor(norm->t, head_dim)) && angles.rows >= x.rows &&
                angles.cols >= head_dim;
     if (sound(w, fit))
         RUN(w, OPERATION_ROTARY, 0, 2 * bytes_of(x),
-            w->compute->backend->norm_rotary(w, x, head_dim, norm ? &norm->t : NULL, eps, angles,
-                                             pairs));
+            w->compute->backend->norm_rotary(w, enter(w, x), head_dim,
+                                             enter_any(w, &entered, norm ? &norm->t : NULL), eps,
+                                             enter(w, angles), pairs));
 }
 
 /* Every query must see at least one key: the softmax of nothing is not a number. */
@@ -158,7 +187,9 @@ void op_attention(struct workspace *w, struct tensor out, struct tensor q, struc
     size_t mark = workspace_mark(w);
     struct tensor scratch = take_scratch(w, b->attention_scratch(w->compute, q, k, a));
     RUN(w, OPERATION_ATTENTION, attention_flops(q.rows, k.rows, a),
-        2 * bytes_of(q) + bytes_of(k) + bytes_of(v), b->attention(w, scratch, out, q, k, v, a));
+        2 * bytes_of(q) + bytes_of(k) + bytes_of(v),
+        b->attention(w, enter(w, scratch), enter(w, out), enter(w, q), enter(w, k), enter(w, v),
+                     a));
     workspace_release(w, mark);
 }
 
@@ -180,11 +211,14 @@ void op_conv(struct workspace *w, struct feature_map out, struct feature_map in,
              const struct conv *v, const struct conv_options *o) {
     const struct backend *b = w->compute->backend;
     if (!sound(w, conv_fits(out, in, v, o))) return;
+    struct tensor residual;
+    struct conv_options entered = *o;
+    entered.residual = enter_any(w, &residual, o->residual);
     size_t mark = workspace_mark(w);
     struct tensor scratch = take_scratch(w, b->conv_scratch(w->compute, out, in, v, o));
     double taps = (double)v->size * (double)v->size * (double)v->in_channels;
     RUN(w, OPERATION_CONV, 2.0 * (double)out.t.rows * taps * (double)v->out_channels,
         bytes_of(in.t) + (o->residual ? 2 : 1) * bytes_of(out.t) + (double)v->bytes,
-        b->conv(w, scratch, out, in, v, o));
+        b->conv(w, enter(w, scratch), enter_map(w, out), enter_map(w, in), v, &entered));
     workspace_release(w, mark);
 }

@@ -206,7 +206,10 @@ uint64_t workspace_take(struct workspace *w, size_t bytes) {
     size_t from;
     if (!take(w, &w->device, w->compute->alignment.piece, bytes, &from)) return 0;
     if (w->device.used > w->recent) w->recent = w->device.used;
-    return w->device_memory + from;
+    uint64_t address = w->device_memory + from;
+    if (w->compute->guarded && workspace_is_live(w))
+        w->compute->backend->spoil(w->compute, address, bytes);
+    return address;
 }
 
 void *workspace_host(struct workspace *w, size_t bytes) {

@@ -5,89 +5,14 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "base/memory.h"
 #include "compute/cpu/conv.h"
 #include "compute/device.h"
 
-/* Large blocks come straight from the kernel and go straight back, so that a finished edit's memory
- * is free at once. */
-enum { MAP_FROM = 1 << 20 };
-
-uint64_t cpu_allocate(struct compute *c, size_t bytes) {
-    (void)c;
-    if (bytes < MAP_FROM) {
-        void *memory = NULL;
-        return posix_memalign(&memory, 64, bytes ? bytes : 64) == 0 ? (uintptr_t)memory : 0;
-    }
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) return 0;
-    madvise(memory, bytes, MADV_HUGEPAGE);
-    return (uintptr_t)memory;
-}
-
-/* What is left for everything else when a workspace takes all that it may. */
-static const uint64_t SPARE_BYTES = 64 << 20;
-enum { PAGE = 4096, TOUCH = 8 << 20 };
-
-struct touching {
-    char *memory;
-    size_t bytes;
-};
-
-static void touch(void *arg, size_t i, int worker) {
-    (void)worker;
-    const struct touching *t = arg;
-    size_t end = (i + 1) * TOUCH < t->bytes ? (i + 1) * TOUCH : t->bytes;
-    for (size_t at = i * TOUCH; at < end; at += PAGE) t->memory[at] = 0;
-}
-
-/* The kernel grants memory that it does not have and kills who then touches it.  So: ask what
- * there is, take it, and touch it at once, before another edit asks.  The pages would be touched
- * anyway, only later. */
-static uint64_t reserve(struct compute *c, size_t bytes) {
-    struct cpu *cpu = cpu_of(c);
-    if (bytes < MAP_FROM) return cpu_allocate(c, bytes);
-    pthread_mutex_lock(&cpu->reserving);
-    uint64_t available = memory_available();
-    bool fits = available > SPARE_BYTES && bytes < available - SPARE_BYTES;
-    uint64_t address = fits ? cpu_allocate(c, bytes) : 0;
-    struct touching t = {cpu_pointer(address), bytes};
-    if (address) pool_run(cpu->pool, (bytes + TOUCH - 1) / TOUCH, touch, &t);
-    pthread_mutex_unlock(&cpu->reserving);
-    return address;
-}
-
-void cpu_release(struct compute *c, uint64_t memory, size_t bytes) {
-    (void)c;
-    if (!memory) return;
-    if (bytes < MAP_FROM)
-        free(cpu_pointer(memory));
-    else
-        munmap(cpu_pointer(memory), bytes);
-}
-
-static void *reserve_host(struct compute *c, size_t bytes) {
-    return cpu_pointer(reserve(c, bytes));
-}
-
-static void release_host(struct compute *c, void *memory, size_t bytes) {
-    cpu_release(c, (uintptr_t)memory, bytes);
-}
-
-static void memory(const struct compute *c, struct device_memory *out) {
-    (void)c;
-    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGE_SIZE);
-    out->free = memory_available();
-    out->total = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : UINT64_MAX;
-    out->spare = SPARE_BYTES;
-}
-
 static void destroy(struct compute *c) {
     pool_destroy(cpu_of(c)->pool);
+    guard_destroy(cpu_of(c)->guard);
     pthread_mutex_destroy(&cpu_of(c)->reserving);
     weight_memory_destroy(&c->weights);
     free(c);
@@ -141,13 +66,14 @@ static void wait_for_nothing(struct workspace *w) {
 static const struct backend cpu_backend = {
     .device = "cpu",
     .memory_is_host = true,
-    .memory = memory,
+    .memory = cpu_device_memory,
     .destroy = destroy,
     .allocate = cpu_allocate,
-    .reserve = reserve,
+    .reserve = cpu_reserve,
     .release = cpu_release,
-    .reserve_host = reserve_host,
-    .release_host = release_host,
+    .spoil = cpu_spoil,
+    .reserve_host = cpu_reserve_host,
+    .release_host = cpu_release_host,
     .fence = fence,
     .after = after,
     .upload = upload,
@@ -194,6 +120,11 @@ static const struct kernels *find_kernels(const struct compute_options *options,
     return kernels;
 }
 
+static bool is_guarded(const struct compute_options *options) {
+    const char *guard = getenv("FIRERED_GUARD");
+    return options->guard || (guard && strcmp(guard, "1") == 0);
+}
+
 enum status cpu_create(struct compute **out, int index, const struct compute_options *options,
                        struct error *err) {
     (void)index;
@@ -203,7 +134,9 @@ enum status cpu_create(struct compute **out, int index, const struct compute_opt
     struct cpu *cpu = calloc(1, sizeof *cpu);
     if (!cpu) return fail(err, STATUS_NO_MEMORY, "no memory to start");
     enum status s = pool_create(&cpu->pool, options->threads, err);
+    if (s == STATUS_OK && is_guarded(options)) s = guard_create(&cpu->guard, err);
     if (s != STATUS_OK) {
+        pool_destroy(cpu->pool);
         free(cpu);
         return s;
     }
@@ -217,6 +150,11 @@ enum status cpu_create(struct compute **out, int index, const struct compute_opt
     cpu->base.conv_tile = CONV_TILE;
     cpu->base.plan_only = options->plan_only;
     cpu->base.alignment = (struct alignment){.piece = 64, .row = sizeof(float)};
+    if (cpu->guard) { /* as on a GPU */
+        cpu->base.guarded = true;
+        cpu->base.entry = guard_entry(cpu->guard);
+        cpu->base.alignment = (struct alignment){.piece = 256, .row = 16};
+    }
     cpu->base.memory_limit = options->memory_limit ? options->memory_limit : UINT64_MAX;
     *out = &cpu->base;
     return STATUS_OK;

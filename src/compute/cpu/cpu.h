@@ -8,6 +8,7 @@
 
 #include "base/pool.h"
 #include "compute/backend.h"
+#include "compute/cpu/guard.h"
 #include "compute/cpu/kernels.h"
 
 struct cpu {
@@ -15,6 +16,7 @@ struct cpu {
     pthread_mutex_t
         reserving; /* one workspace at a time looks how much memory is left, and takes it */
     struct pool *pool;
+    struct guard *guard; /* NULL without */
     const struct kernels *kernels;
 };
 
@@ -50,7 +52,7 @@ static inline struct cpu *cpu_of(struct compute *c) {
     return (struct cpu *)c;
 }
 
-/* Where a device address leads, on the CPU. */
+/* Where an address leads that has entered the backend. */
 static inline void *cpu_pointer(uint64_t address) {
     return (void *)(uintptr_t)address; /* NOLINT(performance-no-int-to-ptr) */
 }
@@ -75,9 +77,17 @@ static inline int64_t least(int64_t a, int64_t b) {
 float cpu_round_row(const struct kernels *k, uint8_t *out, int64_t room, const float *x, int64_t n,
                     int most);
 
-/* Memory on a cache line's boundary; 0 when there is none. */
+/* The backend's own way to memory that it has allocated or taken, and back; NULL is 0. */
+void *cpu_memory(const struct compute *c, uint64_t address);
+uint64_t cpu_address(const struct compute *c, const void *memory);
+
 uint64_t cpu_allocate(struct compute *c, size_t bytes);
-void cpu_release(struct compute *c, uint64_t memory, size_t bytes);
+void cpu_device_memory(const struct compute *c, struct device_memory *out);
+uint64_t cpu_reserve(struct compute *c, size_t bytes);
+void cpu_release(struct compute *c, uint64_t address, size_t bytes);
+void *cpu_reserve_host(struct compute *c, size_t bytes);
+void cpu_release_host(struct compute *c, void *memory, size_t bytes);
+void cpu_spoil(struct compute *c, uint64_t address, size_t bytes);
 
 enum status cpu_pack_linear(struct compute *c, struct workspace *into, struct linear **out,
                             const struct matrix *parts, size_t count, const float *bias,

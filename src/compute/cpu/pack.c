@@ -203,7 +203,7 @@ enum status cpu_pack_linear(struct compute *c, struct workspace *into, struct li
     }
     *out = &l->base;
     if (dry) return STATUS_OK;
-    l->packed = cpu_pointer(address);
+    l->packed = cpu_memory(c, address);
     l->bias = (float *)(void *)((char *)l->packed + bytes - column_bytes(l, cols));
     memset(l->bias, 0, column_bytes(l, cols));
     if (l->kind == PRODUCT_INT8) {
@@ -220,7 +220,8 @@ void cpu_linear_destroy(struct linear *base) {
     struct cpu_linear *l = (struct cpu_linear *)base;
     int cols = cpu_of(base->compute)->kernels->cols;
     if (!base->in_workspace)
-        weight_memory_give(base->compute, (uintptr_t)l->packed, linear_bytes(l, cols));
+        weight_memory_give(base->compute, cpu_address(base->compute, l->packed),
+                           linear_bytes(l, cols));
     free(l);
 }
 
@@ -278,7 +279,7 @@ enum status cpu_pack_conv(struct compute *c, struct conv **out, const float *wei
     }
     *out = &v->base;
     if (c->plan_only) return STATUS_OK;
-    v->packed = cpu_pointer(address);
+    v->packed = cpu_memory(c, address);
     v->bias = v->packed + (bytes - bias_bytes) / sizeof(float);
     memset(v->bias, 0, bias_bytes);
     if (bias) memcpy(v->bias, bias, (size_t)out_channels * sizeof *bias);
@@ -289,7 +290,7 @@ enum status cpu_pack_conv(struct compute *c, struct conv **out, const float *wei
 
 void cpu_conv_destroy(struct conv *base) {
     struct cpu_conv *v = (struct cpu_conv *)base;
-    weight_memory_give(base->compute, (uintptr_t)v->packed,
+    weight_memory_give(base->compute, cpu_address(base->compute, v->packed),
                        conv_bytes(v, cpu_of(base->compute)->kernels->cols));
     free(v);
 }
