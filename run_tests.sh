@@ -3,7 +3,7 @@
 #
 #   ./run_tests.sh [--no-install] [--preset release|debug|asan|tsan|fuzz] [flags of ctest]
 #
-# With the preset `fuzz` it runs the fuzzers instead, FUZZ_SECONDS (60) each.
+# With the preset `fuzz` it runs the fuzzers instead, FUZZ_SECONDS (10) each.
 set -euo pipefail
 
 preset=release
@@ -32,7 +32,7 @@ configure=(-DFIRERED_TESTS=ON)
 targets=()
 if [[ $preset == fuzz ]]; then
     packages=fuzz
-    configure+=("-DFIRERED_FUZZ_SECONDS=${FUZZ_SECONDS:-60}")
+    configure+=("-DFIRERED_FUZZ_SECONDS=${FUZZ_SECONDS:-10}")
     targets=(--target fuzzers)
     flags=(-R '^fuzz_' "${flags[@]}")
 fi

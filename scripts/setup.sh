@@ -4,6 +4,7 @@
 #   scripts/setup.sh            what building needs
 #   scripts/setup.sh tests      and what the tests need
 #   scripts/setup.sh fuzz       and what the fuzzers need
+#   scripts/setup.sh lint       what the tests and .ci/lint need
 #
 # Goes through sudo where it is not root.  With nothing missing it does nothing, and needs neither root nor a network.
 set -euo pipefail
@@ -17,14 +18,16 @@ tests=(libcmocka-dev valgrind curl
     chromium                    # drives the page
     python3-venv)               # for tests that bring a Python package of others
 fuzz=(clang libclang-rt-14-dev)
+lint=(clang-format clang-tidy)
 
 wanted=("${build[@]}")
 case "${1-}" in
 '') ;;
 tests) wanted+=("${tests[@]}") ;;
 fuzz) wanted+=("${tests[@]}" "${fuzz[@]}") ;;
+lint) wanted+=("${tests[@]}" "${lint[@]}") ;;
 *)
-    echo "usage: scripts/setup.sh [tests|fuzz]" >&2
+    echo "usage: scripts/setup.sh [tests|fuzz|lint]" >&2
     exit 2
     ;;
 esac

@@ -4,7 +4,6 @@
  */
 #include "base/cgroup.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -30,7 +29,12 @@ static bool read_line(char line[128], const char *folder, const char *file) {
 /* A file that holds a number; false where it holds "max". */
 static bool read_number(const char *folder, const char *file, uint64_t *out) {
     char line[128];
-    return read_line(line, folder, file) && sscanf(line, "%" SCNu64, out) == 1;
+    char *end = line;
+    if (!read_line(line, folder, file)) return false;
+    uint64_t number = strtoull(line, &end, 10);
+    if (end == line) return false;
+    *out = number;
+    return true;
 }
 
 /* The sum of two lines of a group's memory.stat. */
@@ -67,17 +71,15 @@ static void look_at_memory(struct left *left, const char *folder, bool v2) {
     left->memory = least(left->memory, limit > held ? limit - held : 0);
 }
 
-/* A quota that is not set reads "max" or -1. */
+/* A quota that is not set reads "max", which is no number and 0 here, or -1.  Version 2 has quota and
+ * period in one line. */
 static void look_at_processors(struct left *left, const char *folder, bool v2) {
     char line[128];
-    double quota = 0, period = 0;
-    if (v2) {
-        if (!read_line(line, folder, "cpu.max") || sscanf(line, "%lf %lf", &quota, &period) != 2)
-            return;
-    } else if (!read_line(line, folder, "cpu.cfs_quota_us") || sscanf(line, "%lf", &quota) != 1 ||
-               !read_line(line, folder, "cpu.cfs_period_us") || sscanf(line, "%lf", &period) != 1) {
-        return;
-    }
+    char *rest = line;
+    if (!read_line(line, folder, v2 ? "cpu.max" : "cpu.cfs_quota_us")) return;
+    double quota = strtod(line, &rest);
+    if (!v2 && !read_line(line, folder, "cpu.cfs_period_us")) return;
+    double period = strtod(v2 ? rest : line, NULL);
     if (quota > 0 && period > 0) left->processors = fmin(left->processors, quota / period);
 }
 

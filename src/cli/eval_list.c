@@ -107,10 +107,13 @@ enum status eval_list_read(struct eval_list *out, const char *path, struct error
         buffer_free(&file);
         return fail(err, STATUS_INVALID, "%.400s is empty or no text", path);
     }
+    out->items = calloc(count_lines(file.data), sizeof *out->items);
+    if (!out->items) {
+        buffer_free(&file);
+        return fail(err, STATUS_NO_MEMORY, "no memory for the list");
+    }
     out->text = file.data;
-    out->items = calloc(count_lines(out->text), sizeof *out->items);
-    s = out->items ? read_lines(out, path, err)
-                   : fail(err, STATUS_NO_MEMORY, "no memory for the list");
+    s = read_lines(out, path, err);
     if (s != STATUS_OK) eval_list_free(out);
     return s;
 }

@@ -50,7 +50,7 @@ static const struct device_kind *find(const struct device_kind *table, size_t co
         const char *digits = name + n + 1;
         size_t length = strspn(digits, "0123456789");
         if (length < 1 || length > 3 || digits[length] != '\0') return NULL;
-        *index = atoi(digits);
+        *index = (int)strtol(digits, NULL, 10);
     }
     for (size_t i = 0; i < count; i++)
         if (strlen(table[i].name) == n && strncmp(table[i].name, name, n) == 0) return &table[i];

@@ -47,8 +47,8 @@ void upload_begin(struct request *r, enum field_place place) {
     struct problem problem;
     struct service *s = r->server->service;
     enum queue_answer a = queue_would_accept(service_queue(s));
-    if (a == QUEUE_NOT_READY || a == QUEUE_CLOSED)
-        upload_refuse(r, a);
+    if (a == QUEUE_NOT_READY || a == QUEUE_CLOSED) /* a full queue comes last: it may empty */
+        upload_refuse(r, a);                       /* NOLINT(bugprone-branch-clone) */
     else if (request_header(r, "Content-Length") &&
              (!request_length(r, &size) || size > max_body(r)))
         refuse_size(r);

@@ -46,9 +46,8 @@ static bool take_apart(struct chunk_text *t, const uint8_t *chunk, size_t chunk_
         t->deflated = at[0] == 1;
         at += 2;
         n -= 2;
-        if (!cut(&unused, &unused_size, &at, &n) || /* language, and the key in it */
-            !cut(&unused, &unused_size, &at, &n))
-            return false;
+        for (int field = 0; field < 2; field++) /* language, and the key in it */
+            if (!cut(&unused, &unused_size, &at, &n)) return false;
     }
     t->value = at;
     t->value_size = n;
@@ -137,8 +136,9 @@ enum status png_texts_read(struct png_texts *out, const void *bytes, size_t size
     if (size < PNG_SIGNATURE_SIZE || memcmp(bytes, "\x89PNG\r\n\x1a\n", PNG_SIGNATURE_SIZE) != 0)
         return fail(err, STATUS_UNSUPPORTED, "the file is no PNG picture");
     out->items = calloc(PNG_TEXTS_MAX, sizeof *out->items);
-    enum status s = out->items ? STATUS_OK : STATUS_NO_MEMORY;
-    size_t room = PNG_TEXTS_MAX_BYTES;
+    if (!out->items) return fail(err, STATUS_NO_MEMORY, "no memory to read a PNG picture's texts");
+    enum status s = STATUS_OK;
+    size_t left = PNG_TEXTS_MAX_BYTES;
     for (size_t at = PNG_SIGNATURE_SIZE, n; s == STATUS_OK; at += n) {
         const uint8_t *chunk = (const uint8_t *)bytes + at;
         n = png_chunk_size(bytes, size, at);
@@ -150,10 +150,10 @@ enum status png_texts_read(struct png_texts *out, const void *bytes, size_t size
         if (png_chunk_is(chunk, "IEND")) return STATUS_OK;
         if (png_chunk_is(chunk, "tEXt") || png_chunk_is(chunk, "zTXt") ||
             png_chunk_is(chunk, "iTXt"))
-            s = add(out, &room, chunk, n);
+            s = add(out, &left, chunk, n);
     }
     png_texts_free(out);
-    return fail(err, s, "no memory to read the texts of a PNG picture");
+    return fail(err, s, "no memory to read a PNG picture's texts");
 }
 
 void png_texts_free(struct png_texts *t) {

@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 double picture_psnr(const struct picture *a, const struct picture *b) {
     if (a->width != b->width || a->height != b->height) return -INFINITY;
@@ -23,9 +24,10 @@ enum { SUMS = 5 };
 
 static void make_window(double window[SSIM_WINDOW]) {
     const double sigma = 1.5;
+    const int middle = SSIM_WINDOW / 2;
     double sum = 0;
     for (int i = 0; i < SSIM_WINDOW; i++) {
-        double d = i - SSIM_WINDOW / 2;
+        double d = i - middle;
         window[i] = exp(-d * d / (2 * sigma * sigma));
         sum += window[i];
     }
@@ -40,7 +42,7 @@ static double luma(const uint8_t *pixel) {
 static void sum_down(double *sums, const struct picture *a, const struct picture *b, int y,
                      const double *window) {
     size_t width = (size_t)a->width;
-    for (size_t i = 0; i < width * SUMS; i++) sums[i] = 0;
+    memset(sums, 0, width * SUMS * sizeof *sums);
     for (int row = 0; row < SSIM_WINDOW; row++) {
         const uint8_t *pa = a->rgb + (size_t)(y + row) * width * 3;
         const uint8_t *pb = b->rgb + (size_t)(y + row) * width * 3;

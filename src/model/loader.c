@@ -252,7 +252,8 @@ static void load_stack(struct loader *l, struct linear **to, char names[][LOADER
     int64_t at = 0;
     for (size_t i = 0; i < count && !failed(l); i++) {
         parts[i] = weight_of(l, names[i], weights[i], &merges[i]);
-        if (bias) floats_from(bias + at, biases[i]->data, biases[i]->dtype, (size_t)out[i]);
+        if (bias && biases[i])
+            floats_from(bias + at, biases[i]->data, biases[i]->dtype, (size_t)out[i]);
         at += out[i];
     }
     pack_linear(l, to, parts, count, bias);

@@ -19,7 +19,7 @@ enum status model_config_load(struct model_config *out, const struct source *fro
     if (out->transformer.in_channels != 4 * out->vae.z)
         return fail(err, STATUS_INVALID,
                     "the transformer's in_channels is %lld, but 4 times the VAE's z_dim is %lld",
-                    (long long)out->transformer.in_channels, (long long)(4 * out->vae.z));
+                    (long long)out->transformer.in_channels, 4LL * out->vae.z);
     return STATUS_OK;
 }
 

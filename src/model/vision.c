@@ -178,9 +178,9 @@ static enum status arrange(struct arrangement *a, const struct vision_config *c,
                            const struct patch_grid *grids, int64_t count, struct error *err) {
     int64_t unit = c->merge * c->merge, side = c->window / c->merge / c->patch;
     *a = (struct arrangement){.tokens = vision_tokens(c, grids, count)};
-    a->order = calloc((size_t)a->tokens, sizeof *a->order);
-    a->places = calloc((size_t)a->tokens, sizeof *a->places);
-    a->positions = calloc((size_t)(2 * a->tokens * unit), sizeof *a->positions);
+    a->order = calloc((size_t)a->tokens + 1, sizeof *a->order);
+    a->places = calloc((size_t)a->tokens + 1, sizeof *a->places);
+    a->positions = calloc((size_t)(2 * a->tokens * unit) + 1, sizeof *a->positions);
     a->windows =
         calloc((size_t)a->tokens + 1, sizeof *a->windows); /* a window has at least one token */
     a->pictures = calloc((size_t)count + 1, sizeof *a->pictures);
