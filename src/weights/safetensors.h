@@ -14,7 +14,7 @@
  * writer guarantees.
  *
  * This module takes every number format that the header may name; which of them can be weights is
- * decided by weights.h.
+ * decided by safetensors_kind.c.
  *
  * A mapped file must not be shortened while it is open: touching a page that is gone raises SIGBUS.
  * The size is checked at open, and replacing a file by rename is safe.

@@ -13,12 +13,15 @@
 
 #include "base/buffer.h"
 #include "weights/index.h"
-#include "weights/safetensors.h"
+#include "weights/tensor_file.h"
 
-_Static_assert((int)TENSOR_MAX_RANK == (int)SAFETENSORS_MAX_RANK, "a stored shape fits");
+struct open_file {
+    const struct tensor_file_kind *kind;
+    void *file;
+};
 
 struct weights {
-    struct safetensors *files;
+    struct open_file *files;
     size_t file_count;
     struct weight *tensors; /* ascending by name */
     size_t count;
@@ -28,40 +31,28 @@ static int by_name(const void *a, const void *b) {
     return strcmp(((const struct weight *)a)->name, ((const struct weight *)b)->name);
 }
 
-static enum status weight_from(struct weight *w, const struct safetensor *t,
-                               const struct safetensors *f, struct error *err) {
-    static const struct {
-        const char *name;
-        enum dtype dtype;
-    } KNOWN[] = {{"F32", DTYPE_F32}, {"BF16", DTYPE_BF16}, {"F16", DTYPE_F16}};
-    for (size_t i = 0; i < sizeof KNOWN / sizeof KNOWN[0]; i++) {
-        if (strcmp(t->dtype, KNOWN[i].name) != 0) continue;
-        *w = (struct weight){.name = t->name,
-                             .file = f->file,
-                             .dtype = KNOWN[i].dtype,
-                             .rank = t->rank,
-                             .count = t->count,
-                             .data = f->data + t->begin};
-        memcpy(w->shape, t->shape, sizeof w->shape);
-        return STATUS_OK;
-    }
-    return fail(err, STATUS_INVALID,
-                "%s: tensor \"%.160s\" is stored as %s; weights must be F32, BF16 or F16", f->file,
-                t->name, t->dtype);
+/* The next of the files.  This is the one place that chooses a file's kind. */
+static enum status open_file(struct weights *w, const char *path, struct error *err) {
+    struct open_file *f = &w->files[w->file_count];
+    f->kind = &safetensors_kind;
+    enum status s = f->kind->open(&f->file, path, err);
+    if (s == STATUS_OK) w->file_count++;
+    return s;
 }
 
 /* Fills w->tensors from the opened files. */
-static enum status gather(struct weights *w, struct error *err) {
+static enum status collect(struct weights *w, struct error *err) {
     size_t total = 0;
-    for (size_t f = 0; f < w->file_count; f++) total += w->files[f].count;
+    for (size_t i = 0; i < w->file_count; i++) total += w->files[i].kind->count(w->files[i].file);
     w->tensors = calloc(total ? total : 1, sizeof *w->tensors);
     if (!w->tensors) return fail(err, STATUS_NO_MEMORY, "no memory for %zu tensors", total);
-    for (size_t f = 0; f < w->file_count; f++)
-        for (size_t i = 0; i < w->files[f].count; i++) {
-            enum status s =
-                weight_from(&w->tensors[w->count++], &w->files[f].tensors[i], &w->files[f], err);
+    for (size_t i = 0; i < w->file_count; i++) {
+        const struct open_file *f = &w->files[i];
+        for (size_t t = 0; t < f->kind->count(f->file); t++) {
+            enum status s = f->kind->tensor(f->file, t, &w->tensors[w->count++], err);
             if (s != STATUS_OK) return s;
         }
+    }
     qsort(w->tensors, w->count, sizeof *w->tensors, by_name);
     for (size_t i = 1; i < w->count; i++)
         if (strcmp(w->tensors[i].name, w->tensors[i - 1].name) == 0)
@@ -83,9 +74,8 @@ enum status weights_open_file(struct weights **out, const char *path, struct err
     *out = NULL;
     struct weights *w = create(1, err);
     if (!w) return STATUS_NO_MEMORY;
-    enum status s = safetensors_open(&w->files[0], path, err);
-    if (s == STATUS_OK) w->file_count = 1;
-    if (s == STATUS_OK) s = gather(w, err);
+    enum status s = open_file(w, path, err);
+    if (s == STATUS_OK) s = collect(w, err);
     if (s == STATUS_OK)
         *out = w;
     else
@@ -122,8 +112,7 @@ static enum status open_shard(struct weights *w, const char *folder, const char 
         s = fail(err, STATUS_INVALID, "%s names %s, which is missing in %s; fetch the model again",
                  index_file, shard, folder);
     else
-        s = safetensors_open(&w->files[w->file_count], path.data, err);
-    if (s == STATUS_OK) w->file_count++;
+        s = open_file(w, path.data, err);
     buffer_free(&path);
     return s;
 }
@@ -138,7 +127,7 @@ static enum status open_shards(struct weights **out, const char *folder, const c
     if (!w) s = STATUS_NO_MEMORY;
     for (size_t i = 0; s == STATUS_OK && i < index.count; i++)
         s = open_shard(w, folder, index.shards[i], file, err);
-    if (s == STATUS_OK) s = gather(w, err);
+    if (s == STATUS_OK) s = collect(w, err);
     if (s == STATUS_OK) s = check_index(w, &index, file, err);
     index_close(&index);
     if (s == STATUS_OK)
@@ -172,7 +161,7 @@ enum status weights_open(struct weights **out, const char *folder, const char *s
 
 void weights_close(struct weights *w) {
     if (!w) return;
-    for (size_t i = 0; i < w->file_count; i++) safetensors_close(&w->files[i]);
+    for (size_t i = 0; i < w->file_count; i++) w->files[i].kind->close(w->files[i].file);
     free(w->files);
     free(w->tensors);
     free(w);
@@ -194,7 +183,7 @@ const struct weight *weights_find(const struct weights *w, const char *name) {
 const char *weights_metadata(const struct weights *w, const char *key) {
     const char *found = NULL;
     for (size_t i = 0; i < w->file_count && !found; i++)
-        found = safetensors_metadata(&w->files[i], key);
+        found = w->files[i].kind->metadata(w->files[i].file, key);
     return found;
 }
 
