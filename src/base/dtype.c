@@ -65,3 +65,19 @@ size_t dtype_bytes(enum dtype t, size_t n) {
 void floats_from(float *out, const void *in, enum dtype t, size_t n) {
     TYPES[t].widen(out, in, n);
 }
+
+void floats_scale(float *x, const struct scales *s, size_t columns, size_t from, size_t n) {
+    if (!s->data) return;
+    size_t tiles = (columns + s->tile_columns - 1) / s->tile_columns; /* side by side */
+    while (n > 0) {
+        size_t row = from / columns, column = from % columns, tile = column / s->tile_columns;
+        size_t end = (tile + 1) * s->tile_columns;
+        size_t here = (end < columns ? end : columns) - column;
+        float scale = s->data[row / s->tile_rows * tiles + tile];
+        if (here > n) here = n;
+        for (size_t i = 0; i < here; i++) x[i] *= scale;
+        x += here;
+        from += here;
+        n -= here;
+    }
+}

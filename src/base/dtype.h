@@ -60,4 +60,14 @@ float float_from_f16(uint16_t h);
 /* The type's own widen. */
 void floats_from(float *out, const void *in, enum dtype t, size_t n);
 
+/* What the elements of a matrix are multiplied by, where they lie scaled and the scales beside them:
+ * one for the whole matrix, for each row, or for each tile of rows and columns. */
+struct scales {
+    const float *data; /* of the tiles, row-major; NULL: the elements are as they are */
+    size_t tile_rows, tile_columns; /* elements of a tile; the last ones may reach over the edge */
+};
+
+/* Multiplies x, the elements [from, from + n) of a row-major matrix of so many columns. */
+void floats_scale(float *x, const struct scales *s, size_t columns, size_t from, size_t n);
+
 #endif

@@ -103,6 +103,7 @@ struct matrix {
     enum dtype dtype;
     int64_t rows, cols;
     const void *data;
+    struct scales scales;
     /* Called, by any thread, with those of the elements that have been read and are not read again,
      * so that a mapped file's pages can go.  A backend that copies without waiting calls it when the
      * copy is done, and has called it for every element when it returns.  May be NULL. */

@@ -78,7 +78,8 @@ enum status language_embed(const struct language *m, struct workspace *w, struct
     const struct matrix table = {.dtype = m->embeddings->dtype,
                                  .rows = m->c.vocabulary,
                                  .cols = m->c.hidden,
-                                 .data = m->embeddings->data};
+                                 .data = m->embeddings->data,
+                                 .scales = m->embeddings->scales};
     for (int64_t i = 0; i < out.rows && !workspace_is_dry(w); i++)
         if (ids[i] < 0 || ids[i] >= table.rows)
             return fail(err, STATUS_INVALID,

@@ -173,9 +173,9 @@ static float *floats_of(struct loader *l, const struct weight *w) {
     size_t count = (size_t)w->count;
     for (size_t from = 0; f && from < count; from += CHUNK) {
         size_t n = count - from < CHUNK ? count - from : CHUNK;
-        const char *data = (const char *)w->data + dtype_bytes(w->dtype, from);
-        floats_from(f + from, data, w->dtype, n);
-        weights_release_bytes(data, dtype_bytes(w->dtype, n));
+        weight_floats(f + from, w, from, n);
+        weights_release_bytes((const char *)w->data + dtype_bytes(w->dtype, from),
+                              dtype_bytes(w->dtype, n));
     }
     return f;
 }
@@ -204,8 +204,12 @@ static void let_pages_go(void *arg, const void *data, size_t bytes) {
 
 /* The stored tensor as rows of `cols` elements; its file's pages go as they are packed. */
 static struct matrix stored_matrix(const struct weight *w, int64_t rows, int64_t cols) {
-    return (struct matrix){
-        .dtype = w->dtype, .rows = rows, .cols = cols, .data = w->data, .packed = let_pages_go};
+    return (struct matrix){.dtype = w->dtype,
+                           .rows = rows,
+                           .cols = cols,
+                           .data = w->data,
+                           .scales = w->scales,
+                           .packed = let_pages_go};
 }
 
 /* The layer's weight as it is packed: as stored or, if an adapter has something for it, with that
@@ -252,8 +256,7 @@ static void load_stack(struct loader *l, struct linear **to, char names[][LOADER
     int64_t at = 0;
     for (size_t i = 0; i < count && !failed(l); i++) {
         parts[i] = weight_of(l, names[i], weights[i], &merges[i]);
-        if (bias && biases[i])
-            floats_from(bias + at, biases[i]->data, biases[i]->dtype, (size_t)out[i]);
+        if (bias && biases[i]) weight_floats(bias + at, biases[i], 0, (size_t)out[i]);
         at += out[i];
     }
     pack_linear(l, to, parts, count, bias);
@@ -326,9 +329,7 @@ static float *conv_weight(struct loader *l, const char *layer, int64_t out, int6
     float *weight = take(l, (size_t)(out * in) * area);
     *bias = failed(l) ? NULL : floats_of(l, b);
     for (size_t i = 0; !failed(l) && i < (size_t)(out * in); i++)
-        floats_from(weight + i * area,
-                    (const char *)w->data + dtype_bytes(w->dtype, (i * slices + slices - 1) * area),
-                    w->dtype, area);
+        weight_floats(weight + i * area, w, (i * slices + slices - 1) * area, area);
     done_with(l, w);
     done_with(l, b);
     return weight;

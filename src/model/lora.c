@@ -93,7 +93,7 @@ static enum status add_module(struct lora *l, const struct part *parts, size_t n
         if (has[ADAPTER_ALPHA]->count != 1)
             return fail(err, STATUS_INVALID, "%s: \"%.160s\" holds %lld numbers instead of one",
                         l->file, has[ADAPTER_ALPHA]->name, (long long)has[ADAPTER_ALPHA]->count);
-        floats_from(&alpha, has[ADAPTER_ALPHA]->data, has[ADAPTER_ALPHA]->dtype, 1);
+        weight_floats(&alpha, has[ADAPTER_ALPHA], 0, 1);
         if (!isfinite(alpha))
             return fail(err, STATUS_INVALID, "%s: \"%.160s\" is not a finite number", l->file,
                         has[ADAPTER_ALPHA]->name);
@@ -237,7 +237,7 @@ static float *load(const struct weights *weights, const struct weight *w) {
                         ? malloc((size_t)w->count * sizeof(float))
                         : NULL;
     if (!floats) return NULL;
-    floats_from(floats, w->data, w->dtype, (size_t)w->count);
+    weight_floats(floats, w, 0, (size_t)w->count);
     weights_release(weights, w);
     return floats;
 }

@@ -180,6 +180,12 @@ const struct weight *weights_find(const struct weights *w, const char *name) {
     return bsearch(&key, w->tensors, w->count, sizeof *w->tensors, by_name);
 }
 
+void weight_floats(float *out, const struct weight *t, size_t from, size_t n) {
+    floats_from(out, (const char *)t->data + dtype_bytes(t->dtype, from), t->dtype, n);
+    size_t rows = t->shape[0] > 0 ? (size_t)t->shape[0] : 1; /* a scalar has none */
+    floats_scale(out, &t->scales, (size_t)t->count / rows, from, n);
+}
+
 const char *weights_metadata(const struct weights *w, const char *key) {
     const char *found = NULL;
     for (size_t i = 0; i < w->file_count && !found; i++)

@@ -39,7 +39,8 @@ struct weight {
     int rank;                       /* 0 is a scalar */
     int64_t shape[TENSOR_MAX_RANK]; /* zeros after `rank` */
     int64_t count;                  /* elements, may be 0; their bytes fit int64_t */
-    const void *data; /* in the mapped file: row-major, read only, aligned to a block's bytes */
+    const void *data;     /* in the mapped file: row-major, read only, aligned to a block's bytes */
+    struct scales scales; /* of the elements as a matrix of shape[0] rows */
 };
 
 /* Opens FOLDER/STEM.safetensors or, where there is none, the shards that
@@ -65,6 +66,9 @@ size_t weights_count(const struct weights *w);
 
 /* i < weights_count; ascending by name (strcmp). */
 const struct weight *weights_at(const struct weights *w, size_t i);
+
+/* Elements [from, from + n) of a tensor as float32, scaled; both multiples of its type's blocks. */
+void weight_floats(float *out, const struct weight *t, size_t from, size_t n);
 
 /* NULL when there is no such tensor. */
 const struct weight *weights_find(const struct weights *w, const char *name);

@@ -106,9 +106,35 @@ static void every_type_has_a_whole_row(void **state) {
     assert_string_equal(dtype_name(DTYPE_F16), "float16");
 }
 
+/* A matrix [3, 5] of ones, scaled in pieces that begin and end anywhere. */
+static void scales_are_a_grid(void **state) {
+    (void)state;
+    enum { ROWS = 3, COLUMNS = 5, ALL = ROWS * COLUMNS };
+    static const float data[6] = {2, 3, 5, 7, 11, 13};
+    static const struct {
+        struct scales scales;
+        float expected[ALL];
+    } cases[] = {
+        {{NULL, 0, 0}, {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}},
+        {{data, ROWS, COLUMNS}, {2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2}},
+        {{data, 1, COLUMNS}, {2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 5, 5, 5, 5, 5}},
+        {{data, 2, 2}, {2, 2, 3, 3, 5, 2, 2, 3, 3, 5, 7, 7, 11, 11, 13}},
+        {{data, 1, 4}, {2, 2, 2, 2, 3, 5, 5, 5, 5, 7, 11, 11, 11, 11, 13}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (size_t from = 0; from <= ALL; from++)
+            for (size_t n = 0; n <= ALL - from; n++) {
+                float x[ALL];
+                for (size_t k = 0; k < n; k++) x[k] = 1;
+                floats_scale(x, &cases[i].scales, COLUMNS, from, n);
+                for (size_t k = 0; k < n; k++) assert_true(x[k] == cases[i].expected[from + k]);
+            }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_numbers), cmocka_unit_test(test_rounding),
-        cmocka_unit_test(test_unaligned), cmocka_unit_test(every_type_has_a_whole_row)};
+        cmocka_unit_test(test_unaligned), cmocka_unit_test(every_type_has_a_whole_row),
+        cmocka_unit_test(scales_are_a_grid)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

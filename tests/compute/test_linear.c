@@ -263,6 +263,42 @@ static void not_finite(struct compute *c) {
     free(weight);
 }
 
+/* Scales beside the weights count as if the weights had been multiplied before. */
+static void scaled(struct compute *c) {
+    enum { TILE_ROWS = 6, TILE_COLUMNS = 16, TILES = 3 * 7 };
+    size_t n = (size_t)B_OUT * B_DEPTH;
+    float *weight = random_bf16_floats(n), *product = random_floats(n, 1);
+    float *x = random_floats((size_t)B_ROWS * B_DEPTH, 1), *scales = random_floats(TILES, 1);
+    void *bf16 = stored_as(DTYPE_BF16, weight, n);
+    for (size_t i = 0; i < n; i++)
+        product[i] = weight[i] * scales[i / B_DEPTH / TILE_ROWS * 3 + i % B_DEPTH / TILE_COLUMNS];
+    const struct matrix beside = {.dtype = DTYPE_BF16,
+                                  .rows = B_OUT,
+                                  .cols = B_DEPTH,
+                                  .data = bf16,
+                                  .scales = {scales, TILE_ROWS, TILE_COLUMNS}},
+                        inside = {
+                            .dtype = DTYPE_F32, .rows = B_OUT, .cols = B_DEPTH, .data = product};
+    for (unsigned bears = PRECISION_FLOAT32; bears <= PRECISION_BFLOAT16; bears <<= 1) {
+        float got[B_ROWS * B_OUT], want[B_ROWS * B_OUT];
+        struct broken_case t = {.x = x};
+        for (int k = 0; k < 2; k++) {
+            assert_int_equal(
+                compute_pack_linear(c, &t.l, k ? &inside : &beside, 1, NULL, bears, NULL),
+                STATUS_OK);
+            t.y = k ? want : got;
+            run_planned(c, broken_work, &t);
+            linear_destroy(t.l);
+        }
+        assert_memory_equal(got, want, sizeof got);
+    }
+    free(weight);
+    free(product);
+    free(x);
+    free(scales);
+    free(bf16);
+}
+
 static void test_sizes(void **state) {
     (void)state;
     each_kernels(2, sizes);
@@ -288,11 +324,16 @@ static void test_not_finite(void **state) {
     each_kernels(1, not_finite);
 }
 
+static void test_scaled(void **state) {
+    (void)state;
+    each_kernels(1, scaled);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sizes),      cmocka_unit_test(test_options),
         cmocka_unit_test(test_blocks),     cmocka_unit_test(test_rows_alone),
-        cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_not_finite), cmocka_unit_test(test_scaled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

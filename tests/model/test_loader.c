@@ -68,6 +68,7 @@ static uint64_t load(float *out, const char *folder, const char *dtype, const vo
     struct loader loader = {.component = "test",
                             .weights = weights,
                             .compute = c,
+                            .bears = PRECISION_FLOAT32,
                             .loras = &lora,
                             .lora_count = lora != NULL};
     struct linear *l;
@@ -126,8 +127,11 @@ static void layers_are_numbered_as_they_are_loaded(void **state) {
     struct layer_list layers = {0};
     struct compute *c = plain_device();
     struct weights *weights = file_of(in_folder(*state, "weights"), tensors, 3);
-    struct loader loader = {
-        .component = "test", .weights = weights, .compute = c, .layers = &layers};
+    struct loader loader = {.component = "test",
+                            .weights = weights,
+                            .compute = c,
+                            .bears = PRECISION_FLOAT32,
+                            .layers = &layers};
     struct linear *stacked, *single;
     assert_int_equal(loader_start(&loader, NULL), STATUS_OK);
     load_linear_stack(&loader, &stacked, names, (const int64_t[]){OUT, 1}, 2, IN, LOAD_NO_BIAS, 7);

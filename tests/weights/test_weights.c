@@ -294,6 +294,25 @@ static int tear_down(void **state) {
     return 0;
 }
 
+static void elements_are_read_scaled(void **state) {
+    (void)state;
+    static const uint16_t halves[] = {0x3c00, 0x4000, 0x4200, 0x4400, 0x4500, 0x4600}; /* 1 to 6 */
+    static const float scales[] = {10, -1};
+    const struct weight matrix = {.dtype = DTYPE_F16,
+                                  .rank = 2,
+                                  .shape = {2, 3},
+                                  .count = 6,
+                                  .data = halves,
+                                  .scales = {scales, 1, 3}};
+    const struct weight scalar = {
+        .dtype = DTYPE_F16, .count = 1, .data = halves + 2, .scales = {scales, 1, 1}};
+    float out[4] = {0};
+    weight_floats(out, &matrix, 1, 4);
+    assert_true(out[0] == 20 && out[1] == 30 && out[2] == -4 && out[3] == -5);
+    weight_floats(out, &scalar, 0, 1);
+    assert_true(out[0] == 30);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(single_files_of_the_reference_model_open),
@@ -303,6 +322,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(the_folder_decides_what_is_opened, set_up, tear_down),
         cmocka_unit_test_setup_teardown(released_pages_leave_and_come_back, set_up, tear_down),
         cmocka_unit_test(several_threads_may_read),
+        cmocka_unit_test(elements_are_read_scaled),
         cmocka_unit_test_setup_teardown(the_full_size_layout_opens, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

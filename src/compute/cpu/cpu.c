@@ -37,10 +37,8 @@ static void upload(struct workspace *w, struct tensor out, const float *in) {
 static void upload_rows(struct workspace *w, struct tensor out, const struct matrix *table,
                         const int32_t *rows) {
     (void)w;
-    size_t bytes = dtype_bytes(table->dtype, (size_t)table->cols);
     for (int64_t r = 0; r < out.rows; r++)
-        floats_from(cpu_row(out, r), (const char *)table->data + (size_t)rows[r] * bytes,
-                    table->dtype, (size_t)out.cols);
+        cpu_read_matrix(cpu_row(out, r), table, rows[r], 0, out.cols);
 }
 
 static void download(struct workspace *w, float *out, struct tensor in) {

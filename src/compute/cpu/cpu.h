@@ -89,6 +89,9 @@ void *cpu_reserve_host(struct compute *c, size_t bytes);
 void cpu_release_host(struct compute *c, void *memory, size_t bytes);
 void cpu_spoil(struct compute *c, uint64_t address, size_t bytes);
 
+/* Elements [column, column + n) of a row of a stored matrix, as float32. */
+void cpu_read_matrix(float *out, const struct matrix *m, int64_t row, int64_t column, int64_t n);
+
 enum status cpu_pack_linear(struct compute *c, struct workspace *into, struct linear **out,
                             const struct matrix *parts, size_t count, const float *bias,
                             unsigned bears, struct error *err);

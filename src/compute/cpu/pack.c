@@ -12,15 +12,26 @@
 
 #include "compute/cpu/cpu.h"
 
-/* Where row `r` of the stacked matrices is; NULL beyond the last one. */
-static const char *row_of(const struct matrix *parts, size_t count, int64_t r, enum dtype *dtype) {
-    for (size_t i = 0; i < count; r -= parts[i++].rows) {
-        if (r >= parts[i].rows) continue;
-        *dtype = parts[i].dtype;
-        return (const char *)parts[i].data +
-               dtype_bytes(parts[i].dtype, (size_t)r * (size_t)parts[i].cols);
-    }
+/* The one of the stacked matrices that has their row *r, which becomes its own; NULL beyond the last
+ * one. */
+static const struct matrix *part_of(const struct matrix *parts, size_t count, int64_t *r) {
+    for (size_t i = 0; i < count; *r -= parts[i++].rows)
+        if (*r < parts[i].rows) return &parts[i];
     return NULL;
+}
+
+static const char *place_of(const struct matrix *m, int64_t row, int64_t column) {
+    return (const char *)m->data + dtype_bytes(m->dtype, (size_t)(row * m->cols + column));
+}
+
+void cpu_read_matrix(float *out, const struct matrix *m, int64_t row, int64_t column, int64_t n) {
+    floats_from(out, place_of(m, row, column), m->dtype, (size_t)n);
+    floats_scale(out, &m->scales, (size_t)m->cols, (size_t)(row * m->cols + column), (size_t)n);
+}
+
+/* Whether the elements are bfloat16 as they lie there. */
+static bool is_bf16(const struct matrix *m) {
+    return m->dtype == DTYPE_BF16 && !m->scales.data;
 }
 
 enum { CACHE_LINE = 64 };
@@ -55,14 +66,14 @@ static void scale_panel(const struct packing *p, int64_t first) {
     const struct cpu_linear *l = p->linear;
     float numbers[SQUARE];
     for (int64_t j = first; j < first + p->cols; j++) {
-        enum dtype dtype;
-        const char *row = row_of(p->parts, p->count, j, &dtype);
+        int64_t row = j;
+        const struct matrix *m = part_of(p->parts, p->count, &row);
         float most = 0;
-        for (int64_t from = 0; row && from < l->base.in_features; from += SQUARE) {
+        for (int64_t from = 0; m && from < l->base.in_features; from += SQUARE) {
             int64_t n = least(SQUARE, l->base.in_features - from);
-            floats_from(numbers, row + dtype_bytes(dtype, (size_t)from), dtype, (size_t)n);
-            float m = p->kernels->largest(numbers, n);
-            if (!(m <= most)) most = m; /* NaN is kept: nothing is larger */
+            cpu_read_matrix(numbers, m, row, from, n);
+            float largest = p->kernels->largest(numbers, n);
+            if (!(largest <= most)) most = largest; /* NaN is kept: nothing is larger */
             if (!isfinite(most)) break;
         }
         l->scales[j] = isfinite(most) ? most / (float)p->kernels->int8_most : NAN;
@@ -84,21 +95,20 @@ static void read_square(union square *to, const struct packing *p, int64_t first
     int64_t there = least(n, l->base.in_features - from);
     memset(to, 0, sizeof *to);
     for (int64_t j = 0; j < p->cols; j++) {
-        enum dtype dtype;
-        const char *row = row_of(p->parts, p->count, first + j, &dtype);
-        if (!row) continue;
-        row += dtype_bytes(dtype, (size_t)from);
+        int64_t row = first + j;
+        const struct matrix *m = part_of(p->parts, p->count, &row);
+        if (!m) continue;
         if (l->kind == PRODUCT_F32) {
-            floats_from(to->f32[j], row, dtype, (size_t)there);
+            cpu_read_matrix(to->f32[j], m, row, from, there);
         } else if (l->kind == PRODUCT_INT8) {
             float numbers[SQUARE];
-            floats_from(numbers, row, dtype, (size_t)there);
+            cpu_read_matrix(numbers, m, row, from, there);
             round_square(to->int8[j], &l->offsets[first + j], numbers, l->scales[first + j], there);
-        } else if (dtype == DTYPE_BF16) {
-            memcpy(to->bf16[j], row, (size_t)there * sizeof **to->bf16);
+        } else if (is_bf16(m)) {
+            memcpy(to->bf16[j], place_of(m, row, from), (size_t)there * sizeof **to->bf16);
         } else {
             float numbers[SQUARE];
-            floats_from(numbers, row, dtype, (size_t)there);
+            cpu_read_matrix(numbers, m, row, from, there);
             for (int64_t k = 0; k < there; k++) to->bf16[j][k] = bf16_from_float(numbers[k]);
         }
     }
@@ -155,7 +165,7 @@ static void pack_panel(void *arg, size_t panel, int worker) {
 static enum product_kind kind_for(const struct compute *c, const struct kernels *k,
                                   const struct matrix *parts, size_t count, unsigned bears) {
     bool all_bf16 = true;
-    for (size_t i = 0; i < count; i++) all_bf16 = all_bf16 && parts[i].dtype == DTYPE_BF16;
+    for (size_t i = 0; i < count; i++) all_bf16 = all_bf16 && is_bf16(&parts[i]);
     if (bears & c->precisions & PRECISION_INT8 && parts[0].cols <= INT8_MAX_DEPTH)
         return PRODUCT_INT8;
     if (bears & PRECISION_BFLOAT16 && k->product_bf16) return PRODUCT_BF16;
