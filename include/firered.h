@@ -156,13 +156,15 @@ enum firered_operation {
     FIRERED_OPERATION_NORM,
     FIRERED_OPERATION_ROTARY,
     FIRERED_OPERATION_ELEMENTWISE,
+    FIRERED_OPERATION_TRANSFER, /* to and from a device with memory of its own */
     FIRERED_OPERATIONS
 };
 
 struct firered_cost {
     double seconds;
     double flops;    /* of products: two for each multiplication that was needed */
-    double bytes;    /* of activations and weights, each read or written once by each operation */
+    double bytes;    /* of activations and weights, each read or written once by each operation; a
+                        phase's leave out what was transferred */
     uint64_t memory; /* of a phase: the most working memory in use at a time, in bytes */
 };
 

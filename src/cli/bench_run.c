@@ -92,8 +92,8 @@ static void print_cost(const char *name, const struct firered_cost *c) {
 /* What an operation's line leaves out: what a phase does between its operations. */
 static void print_operations(const struct firered_cost *phase,
                              const struct firered_cost operations[FIRERED_OPERATIONS]) {
-    static const char *const names[] = {"  linear", "  attention", "  convolution",
-                                        "  norm",   "  rotary",    "  elementwise"};
+    static const char *const names[] = {"  linear", "  attention",   "  convolution", "  norm",
+                                        "  rotary", "  elementwise", "  transfer"};
     double rest = phase->seconds;
     for (int i = 0; i < FIRERED_OPERATIONS; i++) {
         if (operations[i].seconds > 0) print_cost(names[i], &operations[i]);

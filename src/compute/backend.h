@@ -16,6 +16,46 @@
 
 #include "compute/operations.h"
 
+/*
+ * What a backend computes: the name of each operation, the kind that it is timed as, and what it
+ * gets behind its workspace.  The members of the table below are made of this list, and so are a
+ * backend's declarations: one that lacks an operation does not compile.
+ */
+/* clang-format off */
+#define OPERATIONS(X)                                                                  \
+    X(linear, LINEAR, struct tensor scratch, struct tensor out, struct tensor in,                  \
+      const struct linear *l, const struct epilogue *e)                                            \
+    X(attention, ATTENTION, struct tensor scratch, struct tensor out, struct tensor q,             \
+      struct tensor k, struct tensor v, const struct attention *a)                                 \
+    X(conv, CONV, struct tensor scratch, struct feature_map out, struct feature_map in,            \
+      const struct conv *v, const struct conv_options *o)                                          \
+    X(rms_norm, NORM, struct tensor out, struct tensor in, struct tensor weight, float eps)        \
+    X(layer_norm_modulate, NORM, struct tensor out, struct tensor in, struct tensor scale,         \
+      struct tensor shift, float eps)                                                              \
+    X(channel_norm, NORM, struct tensor out, struct tensor in, struct tensor gamma, bool silu)     \
+    X(norm_rotary, ROTARY, struct tensor x, int64_t head_dim, const struct tensor *norm, float eps,\
+      struct tensor angles, enum rotary_pairs pairs)                                               \
+    X(copy, ELEMENTWISE, struct tensor out, struct tensor in)                                      \
+    X(rows, ELEMENTWISE, struct tensor scratch, struct tensor out, struct tensor in,               \
+      const int32_t *rows)                                                                         \
+    X(silu, ELEMENTWISE, struct tensor out, struct tensor in)                                      \
+    X(silu_mul, ELEMENTWISE, struct tensor out, struct tensor gate, struct tensor up)              \
+    X(guide, ELEMENTWISE, struct tensor velocity, struct tensor negative, double scale)            \
+    X(euler_step, ELEMENTWISE, struct tensor latents, struct tensor velocity, float dt)            \
+    X(all_finite, ELEMENTWISE, struct tensor flag, struct tensor in)                               \
+    X(normalise, ELEMENTWISE, struct tensor out, struct tensor in, struct tensor mean,             \
+      struct tensor std)                                                                           \
+    X(denormalise, ELEMENTWISE, struct tensor out, struct tensor in, struct tensor mean,           \
+      struct tensor std)                                                                           \
+    X(pack, ELEMENTWISE, struct tensor tokens, struct feature_map map)                             \
+    X(unpack, ELEMENTWISE, struct feature_map map, struct tensor tokens)                           \
+    X(clamp, ELEMENTWISE, struct tensor out, struct tensor in)                                     \
+    X(to_bytes, ELEMENTWISE, struct tensor out, struct tensor in)                                  \
+    X(upload, TRANSFER, struct tensor out, const float *in)                                        \
+    X(upload_rows, TRANSFER, struct tensor out, const struct matrix *table, const int32_t *rows)   \
+    X(download, TRANSFER, float *out, struct tensor in)
+/* clang-format on */
+
 struct backend {
     const char *device;
     bool memory_is_host; /* see struct device_memory */
@@ -36,10 +76,6 @@ struct backend {
      * destroyed; 0 where all is done already, and not for `after`. */
     uint64_t (*fence)(struct workspace *w);
     void (*after)(struct workspace *w, uint64_t fence);
-    void (*upload)(struct workspace *w, struct tensor out, const float *in);
-    void (*upload_rows)(struct workspace *w, struct tensor out, const struct matrix *table,
-                        const int32_t *rows);
-    void (*download)(struct workspace *w, float *out, struct tensor in);
 
     /* The device's own clock.  What is asked of the device between the two is an operation of that
      * kind, and its seconds are in w->costs when `wait` has returned, if the operation went well. */
@@ -67,26 +103,9 @@ struct backend {
     size_t (*conv_scratch)(struct compute *c, struct feature_map out, struct feature_map in,
                            const struct conv *v, const struct conv_options *o);
 
-    void (*linear)(struct workspace *w, struct tensor scratch, struct tensor out, struct tensor in,
-                   const struct linear *l, const struct epilogue *e);
-    void (*rms_norm)(struct workspace *w, struct tensor out, struct tensor in, struct tensor weight,
-                     float eps);
-    void (*layer_norm_modulate)(struct workspace *w, struct tensor out, struct tensor in,
-                                struct tensor scale, struct tensor shift, float eps);
-    void (*channel_norm)(struct workspace *w, struct tensor out, struct tensor in,
-                         struct tensor gamma, bool silu);
-    void (*copy)(struct workspace *w, struct tensor out, struct tensor in);
-    void (*rows)(struct workspace *w, struct tensor scratch, struct tensor out, struct tensor in,
-                 const int32_t *rows);
-    void (*silu)(struct workspace *w, struct tensor out, struct tensor in);
-    void (*silu_mul)(struct workspace *w, struct tensor out, struct tensor gate, struct tensor up);
-    void (*norm_rotary)(struct workspace *w, struct tensor x, int64_t head_dim,
-                        const struct tensor *norm, float eps, struct tensor angles,
-                        enum rotary_pairs pairs);
-    void (*attention)(struct workspace *w, struct tensor scratch, struct tensor out,
-                      struct tensor q, struct tensor k, struct tensor v, const struct attention *a);
-    void (*conv)(struct workspace *w, struct tensor scratch, struct feature_map out,
-                 struct feature_map in, const struct conv *v, const struct conv_options *o);
+#define OPERATION_MEMBER(NAME, KIND, ...) void (*NAME)(struct workspace * w, __VA_ARGS__);
+    OPERATIONS(OPERATION_MEMBER)
+#undef OPERATION_MEMBER
 };
 
 /* In bytes: where what is taken from a workspace begins, and where a tensor's rows do. */
@@ -158,7 +177,7 @@ struct workspace {
     size_t recent;          /* workspace_recent_peak */
     bool dry;
     bool part; /* of another one, whose memory it is */
-    struct operation_cost costs[OPERATIONS];
+    struct operation_cost costs[OPERATION_KINDS];
     enum operation timed; /* for clock_start and clock_stop: */
     double started;
     bool (*cancelled)(void *arg);

@@ -5,7 +5,7 @@
  */
 #include "compute/operations.h"
 
-#include "compute/backend.h"
+#include "compute/run.h"
 
 /* Whether to go on: not after a failure, nor when the shapes do not `fit`. */
 static bool sound(struct workspace *w, bool fit) {
@@ -27,10 +27,6 @@ static struct tensor take_scratch(struct workspace *w, size_t bytes) {
     return tensor_take(w, 1, n);
 }
 
-static double bytes_of(struct tensor t) {
-    return (double)t.rows * (double)t.cols * sizeof(float);
-}
-
 static struct tensor enter(const struct workspace *w, struct tensor t) {
     return compute_enter(w->compute, t);
 }
@@ -48,19 +44,6 @@ static struct feature_map enter_map(const struct workspace *w, struct feature_ma
     return m;
 }
 
-/* Counts an operation, and does `work` unless the workspace is dry. */
-#define RUN(w, operation, more_flops, more_bytes, work)                                            \
-    do {                                                                                           \
-        struct operation_cost *cost = &(w)->costs[operation];                                      \
-        if (workspace_is_live(w)) {                                                                \
-            (w)->compute->backend->clock_start(w, operation);                                      \
-            work;                                                                                  \
-            (w)->compute->backend->clock_stop(w);                                                  \
-        }                                                                                          \
-        cost->flops += (more_flops);                                                               \
-        cost->bytes += (more_bytes);                                                               \
-    } while (0)
-
 void op_linear(struct workspace *w, struct tensor out, struct tensor in, const struct linear *l,
                const struct epilogue *e) {
     static const struct epilogue none;
@@ -76,41 +59,36 @@ void op_linear(struct workspace *w, struct tensor out, struct tensor in, const s
                                .residual = enter_any(w, &residual, e->residual)};
     size_t mark = workspace_mark(w);
     struct tensor scratch = take_scratch(w, b->linear_scratch(w->compute, out, in, l));
-    RUN(w, OPERATION_LINEAR,
-        2.0 * (double)in.rows * (double)l->in_features * (double)l->out_features,
-        bytes_of(in) + (e->residual ? 2 : 1) * bytes_of(out) + (double)l->bytes,
-        b->linear(w, enter(w, scratch), enter(w, out), enter(w, in), l, &entered));
+    RUN(w, linear, 2.0 * (double)in.rows * (double)l->in_features * (double)l->out_features,
+        run_bytes(in) + (e->residual ? 2 : 1) * run_bytes(out) + (double)l->bytes,
+        enter(w, scratch), enter(w, out), enter(w, in), l, &entered);
     workspace_release(w, mark);
 }
 
 void op_rms_norm(struct workspace *w, struct tensor out, struct tensor in,
                  const struct vector *weight, float eps) {
     if (sound(w, same_shape(out, in) && is_factor(weight->t, in.cols)))
-        RUN(w, OPERATION_NORM, 0, 2 * bytes_of(in),
-            w->compute->backend->rms_norm(w, enter(w, out), enter(w, in), enter(w, weight->t),
-                                          eps));
+        RUN(w, rms_norm, 0, 2 * run_bytes(in), enter(w, out), enter(w, in), enter(w, weight->t),
+            eps);
 }
 
 void op_layer_norm_modulate(struct workspace *w, struct tensor out, struct tensor in,
                             struct tensor scale, struct tensor shift, float eps) {
     if (sound(w, same_shape(out, in) && is_factor(scale, in.cols) && is_factor(shift, in.cols)))
-        RUN(w, OPERATION_NORM, 0, 2 * bytes_of(in),
-            w->compute->backend->layer_norm_modulate(w, enter(w, out), enter(w, in),
-                                                     enter(w, scale), enter(w, shift), eps));
+        RUN(w, layer_norm_modulate, 0, 2 * run_bytes(in), enter(w, out), enter(w, in),
+            enter(w, scale), enter(w, shift), eps);
 }
 
 void op_channel_norm(struct workspace *w, struct tensor out, struct tensor in,
                      const struct vector *gamma, bool silu) {
     if (sound(w, same_shape(out, in) && is_factor(gamma->t, in.cols)))
-        RUN(w, OPERATION_NORM, 0, 2 * bytes_of(in),
-            w->compute->backend->channel_norm(w, enter(w, out), enter(w, in), enter(w, gamma->t),
-                                              silu));
+        RUN(w, channel_norm, 0, 2 * run_bytes(in), enter(w, out), enter(w, in), enter(w, gamma->t),
+            silu);
 }
 
 void op_copy(struct workspace *w, struct tensor out, struct tensor in) {
     if (sound(w, same_shape(out, in)))
-        RUN(w, OPERATION_ELEMENTWISE, 0, 2 * bytes_of(in),
-            w->compute->backend->copy(w, enter(w, out), enter(w, in)));
+        RUN(w, copy, 0, 2 * run_bytes(in), enter(w, out), enter(w, in));
 }
 
 void op_rows(struct workspace *w, struct tensor out, struct tensor in, const int32_t *rows) {
@@ -120,21 +98,18 @@ void op_rows(struct workspace *w, struct tensor out, struct tensor in, const int
     if (!sound(w, fit)) return;
     size_t mark = workspace_mark(w);
     struct tensor scratch = take_scratch(w, b->rows_scratch(w->compute, out));
-    RUN(w, OPERATION_ELEMENTWISE, 0, 2 * bytes_of(out),
-        b->rows(w, enter(w, scratch), enter(w, out), enter(w, in), rows));
+    RUN(w, rows, 0, 2 * run_bytes(out), enter(w, scratch), enter(w, out), enter(w, in), rows);
     workspace_release(w, mark);
 }
 
 void op_silu(struct workspace *w, struct tensor out, struct tensor in) {
     if (sound(w, same_shape(out, in)))
-        RUN(w, OPERATION_ELEMENTWISE, 0, 2 * bytes_of(in),
-            w->compute->backend->silu(w, enter(w, out), enter(w, in)));
+        RUN(w, silu, 0, 2 * run_bytes(in), enter(w, out), enter(w, in));
 }
 
 void op_silu_mul(struct workspace *w, struct tensor out, struct tensor gate, struct tensor up) {
     if (sound(w, same_shape(out, gate) && same_shape(out, up)))
-        RUN(w, OPERATION_ELEMENTWISE, 0, 3 * bytes_of(out),
-            w->compute->backend->silu_mul(w, enter(w, out), enter(w, gate), enter(w, up)));
+        RUN(w, silu_mul, 0, 3 * run_bytes(out), enter(w, out), enter(w, gate), enter(w, up));
 }
 
 void op_norm_rotary(struct workspace *w, struct tensor x, int64_t head_dim,
@@ -145,10 +120,8 @@ void op_norm_rotary(struct workspace *w, struct tensor x, int64_t head_dim,
                (!norm || is_factor(norm->t, head_dim)) && angles.rows >= x.rows &&
                angles.cols >= head_dim;
     if (sound(w, fit))
-        RUN(w, OPERATION_ROTARY, 0, 2 * bytes_of(x),
-            w->compute->backend->norm_rotary(w, enter(w, x), head_dim,
-                                             enter_any(w, &entered, norm ? &norm->t : NULL), eps,
-                                             enter(w, angles), pairs));
+        RUN(w, norm_rotary, 0, 2 * run_bytes(x), enter(w, x), head_dim,
+            enter_any(w, &entered, norm ? &norm->t : NULL), eps, enter(w, angles), pairs);
 }
 
 /* Every query must see at least one key: the softmax of nothing is not a number. */
@@ -186,10 +159,9 @@ void op_attention(struct workspace *w, struct tensor out, struct tensor q, struc
     if (!sound(w, attention_fits(out, q, k, v, a))) return;
     size_t mark = workspace_mark(w);
     struct tensor scratch = take_scratch(w, b->attention_scratch(w->compute, q, k, a));
-    RUN(w, OPERATION_ATTENTION, attention_flops(q.rows, k.rows, a),
-        2 * bytes_of(q) + bytes_of(k) + bytes_of(v),
-        b->attention(w, enter(w, scratch), enter(w, out), enter(w, q), enter(w, k), enter(w, v),
-                     a));
+    RUN(w, attention, attention_flops(q.rows, k.rows, a),
+        2 * run_bytes(q) + run_bytes(k) + run_bytes(v), enter(w, scratch), enter(w, out),
+        enter(w, q), enter(w, k), enter(w, v), a);
     workspace_release(w, mark);
 }
 
@@ -217,8 +189,65 @@ void op_conv(struct workspace *w, struct feature_map out, struct feature_map in,
     size_t mark = workspace_mark(w);
     struct tensor scratch = take_scratch(w, b->conv_scratch(w->compute, out, in, v, o));
     double taps = (double)v->size * (double)v->size * (double)v->in_channels;
-    RUN(w, OPERATION_CONV, 2.0 * (double)out.t.rows * taps * (double)v->out_channels,
-        bytes_of(in.t) + (o->residual ? 2 : 1) * bytes_of(out.t) + (double)v->bytes,
-        b->conv(w, enter(w, scratch), enter_map(w, out), enter_map(w, in), v, &entered));
+    RUN(w, conv, 2.0 * (double)out.t.rows * taps * (double)v->out_channels,
+        run_bytes(in.t) + (o->residual ? 2 : 1) * run_bytes(out.t) + (double)v->bytes,
+        enter(w, scratch), enter_map(w, out), enter_map(w, in), v, &entered);
     workspace_release(w, mark);
+}
+
+/* ---- an edit's steps ---- */
+
+void op_guide(struct workspace *w, struct tensor velocity, struct tensor negative, double scale) {
+    if (sound(w, same_shape(velocity, negative)))
+        RUN(w, guide, 0, 3 * run_bytes(velocity), enter(w, velocity), enter(w, negative), scale);
+}
+
+void op_euler_step(struct workspace *w, struct tensor latents, struct tensor velocity, float dt) {
+    if (sound(w, same_shape(latents, velocity)))
+        RUN(w, euler_step, 0, 3 * run_bytes(latents), enter(w, latents), enter(w, velocity), dt);
+}
+
+void op_all_finite(struct workspace *w, struct tensor flag, struct tensor in) {
+    if (sound(w, is_factor(flag, 1) && in.rows >= 0))
+        RUN(w, all_finite, 0, run_bytes(in), enter(w, flag), enter(w, in));
+}
+
+void op_normalise(struct workspace *w, struct tensor out, struct tensor in, struct tensor mean,
+                  struct tensor std) {
+    if (sound(w, same_shape(out, in) && is_factor(mean, in.cols) && is_factor(std, in.cols)))
+        RUN(w, normalise, 0, 2 * run_bytes(in), enter(w, out), enter(w, in), enter(w, mean),
+            enter(w, std));
+}
+
+void op_denormalise(struct workspace *w, struct tensor out, struct tensor in, struct tensor mean,
+                    struct tensor std) {
+    if (sound(w, same_shape(out, in) && is_factor(mean, in.cols) && is_factor(std, in.cols)))
+        RUN(w, denormalise, 0, 2 * run_bytes(in), enter(w, out), enter(w, in), enter(w, mean),
+            enter(w, std));
+}
+
+static bool pack_fits(struct tensor tokens, struct feature_map map) {
+    return map.height >= 0 && map.width >= 0 && map.height % 2 == 0 && map.width % 2 == 0 &&
+           map.t.rows == map.height * map.width &&
+           tokens.rows == map.height / 2 * (map.width / 2) && tokens.cols == 4 * map.t.cols;
+}
+
+void op_pack(struct workspace *w, struct tensor tokens, struct feature_map map) {
+    if (sound(w, pack_fits(tokens, map)))
+        RUN(w, pack, 0, 2 * run_bytes(tokens), enter(w, tokens), enter_map(w, map));
+}
+
+void op_unpack(struct workspace *w, struct feature_map map, struct tensor tokens) {
+    if (sound(w, pack_fits(tokens, map)))
+        RUN(w, unpack, 0, 2 * run_bytes(tokens), enter_map(w, map), enter(w, tokens));
+}
+
+void op_clamp(struct workspace *w, struct tensor out, struct tensor in) {
+    if (sound(w, same_shape(out, in)))
+        RUN(w, clamp, 0, 2 * run_bytes(in), enter(w, out), enter(w, in));
+}
+
+void op_to_bytes(struct workspace *w, struct tensor out, struct tensor in) {
+    if (sound(w, out.rows == 1 && in.rows >= 0 && in.rows * in.cols == 4 * out.cols))
+        RUN(w, to_bytes, 0, run_bytes(in) + run_bytes(out), enter(w, out), enter(w, in));
 }

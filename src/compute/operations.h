@@ -71,6 +71,37 @@ struct attention {
 void op_attention(struct workspace *w, struct tensor out, struct tensor q, struct tensor k,
                   struct tensor v, const struct attention *a);
 
+/* ---- an edit's steps, and the forms in which its latents travel ---- */
+
+/* True classifier-free guidance, in place: velocity = negative + scale * (velocity - negative), and
+ * then each row is given the length that it had.  Lengths are summed in double precision. */
+void op_guide(struct workspace *w, struct tensor velocity, struct tensor negative, double scale);
+
+/* latents += dt * velocity */
+void op_euler_step(struct workspace *w, struct tensor latents, struct tensor velocity, float dt);
+
+/* flag, [1, 1], becomes 0 if an element of `in` is not finite, and else stays as it is. */
+void op_all_finite(struct workspace *w, struct tensor flag, struct tensor in);
+
+/* (in - mean) / std and in * std + mean, where mean and std are [1, cols].  out may be in. */
+void op_normalise(struct workspace *w, struct tensor out, struct tensor in, struct tensor mean,
+                  struct tensor std);
+void op_denormalise(struct workspace *w, struct tensor out, struct tensor in, struct tensor mean,
+                    struct tensor std);
+
+/* Between a map of latents and tokens [height/2 * width/2, channels * 4]: a token is a 2x2 square,
+ * its elements ordered by channel, then row, then column.  Source: diffusers,
+ * QwenImageEditPlusPipeline._pack_latents, _unpack_latents. */
+void op_pack(struct workspace *w, struct tensor tokens, struct feature_map map);
+void op_unpack(struct workspace *w, struct feature_map map, struct tensor tokens);
+
+/* To -1..1; NaN stays.  out may be in. */
+void op_clamp(struct workspace *w, struct tensor out, struct tensor in);
+
+/* -1..1 to bytes, rounded as the reference's postprocessing does; what is no number is 0.  out: one
+ * row, of four bytes to an element; all elements of `in`, row after row. */
+void op_to_bytes(struct workspace *w, struct tensor out, struct tensor in);
+
 struct conv_options {
     int stride; /* 1 or 2 */
     /* Zeros before the first row and column; after the last, all needed.  -n: so many rows of the

@@ -3,7 +3,7 @@
  */
 #include "compute/tensor.h"
 
-#include "compute/backend.h"
+#include "compute/run.h"
 
 /* a * b, or -1 where a size is negative or the product more than WORKSPACE_MAX_BYTES. */
 static int64_t product_of_sizes(int64_t a, int64_t b) {
@@ -78,8 +78,7 @@ static bool is_tensor(struct workspace *w, struct tensor t) {
 }
 
 void tensor_upload(struct workspace *w, struct tensor out, const float *in) {
-    if (is_tensor(w, out) && workspace_is_live(w))
-        w->compute->backend->upload(w, compute_enter(w->compute, out), in);
+    if (is_tensor(w, out)) RUN(w, upload, 0, run_bytes(out), compute_enter(w->compute, out), in);
 }
 
 void tensor_upload_rows(struct workspace *w, struct tensor out, const struct matrix *table,
@@ -89,11 +88,9 @@ void tensor_upload_rows(struct workspace *w, struct tensor out, const struct mat
     for (int64_t i = 0; fit && !w->dry && i < out.rows; i++)
         fit = rows[i] >= 0 && rows[i] < table->rows;
     if (!fit) workspace_fail(w, STATUS_INTERNAL, "a network left one of its tables");
-    if (workspace_is_live(w))
-        w->compute->backend->upload_rows(w, compute_enter(w->compute, out), table, rows);
+    RUN(w, upload_rows, 0, run_bytes(out), compute_enter(w->compute, out), table, rows);
 }
 
 void tensor_download(struct workspace *w, float *out, struct tensor in) {
-    if (is_tensor(w, in) && workspace_is_live(w))
-        w->compute->backend->download(w, out, compute_enter(w->compute, in));
+    if (is_tensor(w, in)) RUN(w, download, 0, run_bytes(in), out, compute_enter(w->compute, in));
 }

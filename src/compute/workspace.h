@@ -63,7 +63,8 @@ enum operation {
     OPERATION_NORM,
     OPERATION_ROTARY,
     OPERATION_ELEMENTWISE,
-    OPERATIONS
+    OPERATION_TRANSFER, /* between the host and a device that has memory of its own */
+    OPERATION_KINDS
 };
 
 struct operation_cost {
@@ -72,7 +73,7 @@ struct operation_cost {
     double bytes;   /* of tensors and weights, each read or written once */
 };
 
-/* What each kind of operation has cost so far, dry or not: OPERATIONS of them.  An operation may
+/* What each kind of operation has cost so far, dry or not: OPERATION_KINDS of them.  An operation may
  * return before it is done, so this waits for all that was asked for: who reads a clock asks here
  * first. */
 const struct operation_cost *workspace_costs(struct workspace *w);

@@ -223,7 +223,8 @@ static int64_t band_rows(const struct vae *v, const struct workspace *w, int64_t
 /* Between a chain, the picture on the host and the map in the middle. */
 struct ends {
     const float *picture;
-    float *painted;
+    struct vae_picture *decoded;
+    struct tensor finite; /* [1, 1]: 0 once something was decoded that is no number */
     struct feature_map middle;
 };
 
@@ -238,8 +239,17 @@ static void read_picture(void *arg, struct workspace *w, struct feature_map to, 
 
 static void write_picture(void *arg, struct workspace *w, struct feature_map rows, int64_t from) {
     const struct ends *e = arg;
-    if (!workspace_is_dry(w))
-        tensor_download(w, e->painted + from * rows.width * rows.t.cols, rows.t);
+    int64_t at = from * rows.width * rows.t.cols;
+    size_t mark = workspace_mark(w);
+    struct tensor bytes = tensor_take(w, 1, rows.t.rows * rows.t.cols / 4);
+    op_clamp(w, rows.t, rows.t);
+    op_all_finite(w, e->finite, rows.t);
+    op_to_bytes(w, bytes, rows.t);
+    if (!workspace_is_dry(w)) {
+        tensor_download(w, (float *)(void *)(e->decoded->bytes + at), bytes);
+        if (e->decoded->floats) tensor_download(w, e->decoded->floats + at, rows.t);
+    }
+    workspace_release(w, mark);
 }
 
 static void read_middle(void *arg, struct workspace *w, struct feature_map to, int64_t from) {
@@ -265,8 +275,8 @@ static enum status encoder_layers(struct chain **out, const struct vae *v, int64
     return s;
 }
 
-enum status vae_encode(const struct vae *v, struct workspace *w, float *mean, const float *picture,
-                       int64_t height, int64_t width, struct error *err) {
+enum status vae_encode(const struct vae *v, struct workspace *w, struct tensor mean,
+                       const float *picture, int64_t height, int64_t width, struct error *err) {
     const struct half *h = &v->encoder;
     int64_t scale = vae_scale(&v->c);
     size_t mark = workspace_mark(w);
@@ -285,17 +295,12 @@ enum status vae_encode(const struct vae *v, struct workspace *w, float *mean, co
         op_channel_norm(w, x.t, x.t, h->norm_out, true);
         conv3(w, moments, x, h->conv_out, NULL);
         op_linear(w, quantised, moments.t, v->quant, NULL);
-        tensor_download(w, mean, tensor_cols(quantised, 0, v->c.z));
+        op_copy(w, mean, tensor_cols(quantised, 0, v->c.z));
         s = workspace_check(w, err);
     }
     chain_destroy(layers);
     workspace_release(w, mark);
     return s;
-}
-
-static void clamp(float *x, int64_t n) {
-    for (int64_t i = 0; i < n; i++)
-        x[i] = x[i] < -1.0f ? -1.0f : x[i] > 1.0f ? 1.0f : x[i]; /* NaN stays */
 }
 
 static enum status decoder_layers(struct chain **out, const struct vae *v, int64_t height,
@@ -316,22 +321,22 @@ static enum status decoder_layers(struct chain **out, const struct vae *v, int64
 
 /* From latents to the map in the middle. */
 static enum status decode_middle(const struct vae *v, struct workspace *w, struct feature_map x,
-                                 const float *latents, struct error *err) {
+                                 struct tensor latents, struct error *err) {
     size_t mark = workspace_mark(w);
-    struct feature_map z = feature_map_take(w, x.height, x.width, v->c.z),
-                       unquantised = feature_map_take(w, x.height, x.width, v->c.z);
-    tensor_upload(w, z.t, latents);
-    op_linear(w, unquantised.t, z.t, v->post_quant, NULL);
+    struct feature_map unquantised = feature_map_take(w, x.height, x.width, v->c.z);
+    op_linear(w, unquantised.t, latents, v->post_quant, NULL);
     conv3(w, x, unquantised, v->decoder.conv_in, NULL);
     workspace_release(w, mark);
     return run_middle(w, x, &v->decoder, err);
 }
 
-enum status vae_decode(const struct vae *v, struct workspace *w, float *picture,
-                       const float *latents, int64_t height, int64_t width, struct error *err) {
+enum status vae_decode(const struct vae *v, struct workspace *w, struct vae_picture *picture,
+                       struct tensor latents, int64_t height, int64_t width, struct error *err) {
     int64_t scale = vae_scale(&v->c);
     size_t mark = workspace_mark(w);
-    struct ends ends = {.painted = picture};
+    float finite = 1;
+    struct ends ends = {.decoded = picture, .finite = tensor_take(w, 1, 1)};
+    tensor_upload(w, ends.finite, &finite);
     struct feature_map x = ends.middle =
         feature_map_take(w, height, width, v->decoder.middle_channels);
     struct chain *layers;
@@ -340,8 +345,9 @@ enum status vae_decode(const struct vae *v, struct workspace *w, float *picture,
     if (s == STATUS_OK)
         s = chain_run(layers, w, band_rows(v, w, width * scale), true,
                       &(struct chain_ends){read_middle, write_picture, &ends}, err);
-    if (s == STATUS_OK && !workspace_is_dry(w))
-        clamp(picture, height * width * scale * scale * v->c.picture_channels);
+    tensor_download(w, &finite, ends.finite);
+    picture->finite = finite != 0;
+    if (s == STATUS_OK) s = workspace_check(w, err);
     chain_destroy(layers);
     workspace_release(w, mark);
     return s;

@@ -29,14 +29,21 @@ void vae_destroy(struct vae *v);
 void vae_set_band(struct vae *v, int64_t rows);
 
 /* The posterior's mean [height/8 * width/8, z], not yet normalised by the config's mean and std,
- * of a picture [height * width, 3] in -1..1; both on the host, NULL in a dry workspace.  Sides
- * are multiples of vae_scale. */
-enum status vae_encode(const struct vae *v, struct workspace *w, float *mean, const float *picture,
-                       int64_t height, int64_t width, struct error *err);
+ * of a picture [height * width, 3] in -1..1 on the host, NULL in a dry workspace.  Sides are
+ * multiples of vae_scale. */
+enum status vae_encode(const struct vae *v, struct workspace *w, struct tensor mean,
+                       const float *picture, int64_t height, int64_t width, struct error *err);
 
-/* The picture [height*8 * width*8, 3], clamped to -1..1, of latents [height * width, z] in the
- * VAE's own scale. */
-enum status vae_decode(const struct vae *v, struct workspace *w, float *picture,
-                       const float *latents, int64_t height, int64_t width, struct error *err);
+/* Where a decoded picture [height*8 * width*8, 3] goes, on the host: as bytes and, where anybody
+ * wants them, as floats clamped to -1..1.  Both are NULL in a dry workspace. */
+struct vae_picture {
+    uint8_t *bytes;
+    float *floats; /* may be NULL */
+    bool finite;   /* set by vae_decode: whether all of it is numbers */
+};
+
+/* The picture of latents [height * width, z] in the VAE's own scale. */
+enum status vae_decode(const struct vae *v, struct workspace *w, struct vae_picture *picture,
+                       struct tensor latents, int64_t height, int64_t width, struct error *err);
 
 #endif

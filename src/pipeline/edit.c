@@ -24,13 +24,12 @@ struct host {
     struct picture condition[FIRERED_MAX_PICTURES]; /* resized for the vision tower */
     struct picture vae[FIRERED_MAX_PICTURES];       /* resized for the VAE */
     float *pixel_values;                            /* [patches, patch numbers] */
-    float *latents;                                 /* packed: the noise, then the pictures */
-    float *velocity, *negative_velocity;
-    float *pixels; /* the largest picture as floats */
-    float *map;    /* the largest latent map */
+    float *noise;                                   /* [noise tokens, channels], packed */
+    float *planes;                                  /* the same as it is drawn */
+    float *pixels;                                  /* the largest picture as floats */
 };
 
-static_assert((int)OPERATIONS == (int)FIRERED_OPERATIONS, "the same kinds, in the same order");
+static_assert((int)OPERATION_KINDS == (int)FIRERED_OPERATIONS, "the same kinds, in the same order");
 
 struct run {
     const struct firered *engine;
@@ -42,7 +41,7 @@ struct run {
     struct host host;
     struct firered_result *result; /* costs are written here; NULL in a dry run */
     double phase_start;
-    struct operation_cost before[OPERATIONS]; /* the phase */
+    struct operation_cost before[OPERATION_KINDS]; /* the phase */
 };
 
 static void tell(const struct run *r, enum firered_stage stage, int step) {
@@ -59,14 +58,14 @@ static void charge(struct run *r, enum firered_phase phase) {
     struct firered_cost *all = &r->result->phases[phase];
     *all = (struct firered_cost){.seconds = now - r->phase_start,
                                  .memory = workspace_recent_peak(r->w)};
-    for (int i = 0; i < OPERATIONS; i++) {
+    for (int i = 0; i < OPERATION_KINDS; i++) {
         const struct operation_cost *to = &costs[i], *from = &r->before[i];
         r->result->operations[phase][i] =
             (struct firered_cost){.seconds = to->seconds - from->seconds,
                                   .flops = to->flops - from->flops,
                                   .bytes = to->bytes - from->bytes};
         all->flops += to->flops - from->flops;
-        all->bytes += to->bytes - from->bytes;
+        if (i != OPERATION_TRANSFER) all->bytes += to->bytes - from->bytes;
         r->before[i] = *to;
     }
     r->phase_start = now;
@@ -94,7 +93,7 @@ static void host_free(struct host *h) {
 static void host_take(struct run *r) {
     const struct plan *p = r->plan;
     const struct model_config *c = r->config;
-    int64_t patches = 0, scale = vae_scale(&c->vae), channels = c->transformer.in_channels;
+    int64_t patches = 0, channels = c->transformer.in_channels;
     for (size_t i = 0; i < p->pictures; i++) patches += p->patches[i].height * p->patches[i].width;
     int64_t pixels = largest_pixels(p);
     struct {
@@ -102,11 +101,9 @@ static void host_take(struct run *r) {
         int64_t n;
     } wanted[] = {
         {&r->host.pixel_values, patches * vision_patch_numbers(&c->vision)},
-        {&r->host.latents, (p->noise_tokens + p->picture_tokens) * channels},
-        {&r->host.velocity, p->noise_tokens * channels},
-        {&r->host.negative_velocity, p->noise_tokens * channels},
+        {&r->host.noise, p->noise_tokens * channels},
+        {&r->host.planes, p->noise_tokens * channels},
         {&r->host.pixels, pixels * 3},
-        {&r->host.map, pixels / (scale * scale) * c->vae.z},
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
         *wanted[i].to = workspace_host(r->w, (size_t)wanted[i].n * sizeof(float));
@@ -233,52 +230,93 @@ static void trace_planes(const struct trace *t, const char *format, size_t i, co
     free(planes);
 }
 
-/* The pictures' normalised, packed latents, behind the noise. */
-static enum status encode_pictures(struct run *r, struct error *err) {
+static void trace_map(const struct run *r, const char *format, size_t i, struct feature_map map) {
+    float *host = r->trace ? malloc((size_t)(map.t.rows * map.t.cols) * sizeof *host) : NULL;
+    if (!host) return;
+    tensor_download(r->w, host, map.t);
+    trace_planes(r->trace, format, i, host, map.t.rows, map.t.cols);
+    free(host);
+}
+
+/* What latents are normalised by: a number for each channel. */
+struct spread {
+    struct tensor mean, std; /* [1, channels] */
+};
+
+static struct tensor upload_row(struct workspace *w, const double *values, int64_t n) {
+    size_t mark = workspace_host_mark(w);
+    float *row = workspace_host(w, (size_t)n * sizeof *row);
+    struct tensor t = tensor_take(w, 1, n);
+    for (int64_t i = 0; i < n && row; i++) row[i] = (float)values[i];
+    if (row) tensor_upload(w, t, row);
+    workspace_host_release(w, mark);
+    return t;
+}
+
+static struct spread take_spread(struct workspace *w, const struct vae_config *c) {
+    struct tensor mean = upload_row(w, c->mean, c->z);
+    return (struct spread){mean, upload_row(w, c->std, c->z)};
+}
+
+/* The pictures' normalised, packed latents. */
+static enum status encode_pictures(struct run *r, struct tensor latents, struct error *err) {
     const struct plan *p = r->plan;
     const struct vae_config *c = &r->config->vae;
     bool dry = workspace_is_dry(r->w);
-    float *packed =
-        dry ? NULL : r->host.latents + p->noise_tokens * r->config->transformer.in_channels;
+    int64_t row = 0;
+    size_t mark = workspace_mark(r->w);
+    struct spread spread = take_spread(r->w, c);
     enum status s = STATUS_OK;
     for (size_t i = 0; i < p->pictures && s == STATUS_OK; i++) {
         int64_t height = p->vae[i].height, width = p->vae[i].width, scale = vae_scale(c);
-        int64_t latent_pixels = height / scale * (width / scale);
+        size_t inner = workspace_mark(r->w);
+        struct feature_map mean = feature_map_take(r->w, height / scale, width / scale, c->z);
         if (!dry) pixels_to_floats(r->host.pixels, &r->host.vae[i]);
         if (!dry) trace_planes(r->trace, "vae_input%d", i, r->host.pixels, height * width, 3);
-        s = vae_encode(r->engine->model.vae, r->w, r->host.map, r->host.pixels, height, width, err);
-        if (dry || s != STATUS_OK) continue;
-        trace_planes(r->trace, "vae_mean%d", i, r->host.map, latent_pixels, c->z);
-        latents_normalise(r->host.map, latent_pixels, c);
-        latents_pack(packed, r->host.map, height / scale, width / scale, c->z);
-        packed += latent_pixels * c->z;
+        s = vae_encode(r->engine->model.vae, r->w, mean.t, r->host.pixels, height, width, err);
+        if (s == STATUS_OK) {
+            trace_map(r, "vae_mean%d", i, mean);
+            op_normalise(r->w, mean.t, mean.t, spread.mean, spread.std);
+            op_pack(r->w, tensor_rows(latents, row, mean.t.rows / 4), mean);
+            row += mean.t.rows / 4;
+        }
+        workspace_release(r->w, inner);
     }
-    return s;
+    workspace_release(r->w, mark);
+    return s == STATUS_OK ? workspace_check(r->w, err) : s;
 }
 
-static enum status decode_latents(struct run *r, struct error *err) {
+static enum status decode_picture(struct run *r, struct vae_picture *to, struct tensor latents,
+                                  struct error *err) {
     const struct vae_config *c = &r->config->vae;
     const struct edit_size size = r->plan->output;
     int64_t height = size.height / vae_scale(c), width = size.width / vae_scale(c);
-    bool dry = workspace_is_dry(r->w);
-    if (!dry) {
-        latents_unpack(r->host.map, r->host.latents, height, width, c->z);
-        latents_denormalise(r->host.map, height * width, c);
-        trace_planes(r->trace, "vae_decode_input", 0, r->host.map, height * width, c->z);
-    }
-    enum status s =
-        vae_decode(r->engine->model.vae, r->w, r->host.pixels, r->host.map, height, width, err);
-    if (dry || s != STATUS_OK) return s;
+    size_t mark = workspace_mark(r->w);
+    struct spread spread = take_spread(r->w, c);
+    struct feature_map map = feature_map_take(r->w, height, width, c->z);
+    op_unpack(r->w, map, latents);
+    op_denormalise(r->w, map.t, map.t, spread.mean, spread.std);
+    trace_map(r, "vae_decode_input", 0, map);
+    enum status s = vae_decode(r->engine->model.vae, r->w, to, map.t, height, width, err);
+    workspace_release(r->w, mark);
+    return s;
+}
+
+static enum status decode_latents(struct run *r, struct tensor latents, struct error *err) {
+    const struct edit_size size = r->plan->output;
     int64_t pixels = (int64_t)size.height * size.width;
-    trace_planes(r->trace, "vae_decode_output", 0, r->host.pixels, pixels, 3);
-    if (!all_finite(r->host.pixels, (size_t)pixels * 3))
-        return fail(err, STATUS_NOT_FINITE,
-                    "the VAE decoded something that is not a number; its weights may be damaged");
+    struct vae_picture decoded = {.floats = r->trace ? r->host.pixels : NULL};
+    if (workspace_is_dry(r->w)) return decode_picture(r, &decoded, latents, err);
     struct picture *out = &r->result->picture;
     *out = (struct picture){size.width, size.height, malloc((size_t)pixels * 3)};
     if (!out->rgb) return fail(err, STATUS_NO_MEMORY, "no memory for the edited picture");
-    pixels_from_floats(out, r->host.pixels);
-    return STATUS_OK;
+    decoded.bytes = out->rgb;
+    enum status s = decode_picture(r, &decoded, latents, err);
+    if (s != STATUS_OK) return s;
+    if (r->trace) trace_planes(r->trace, "vae_decode_output", 0, r->host.pixels, pixels, 3);
+    if (decoded.finite) return STATUS_OK;
+    return fail(err, STATUS_NOT_FINITE,
+                "the VAE decoded something that is not a number; its weights may be damaged");
 }
 
 /* ---- denoising ---- */
@@ -288,73 +326,53 @@ static void draw_noise(struct run *r) {
     int64_t height = r->plan->grids[0].height * 2, width = r->plan->grids[0].width * 2;
     enum noise_generator g =
         r->engine->generator == FIRERED_GENERATOR_CUDA ? NOISE_TORCH_CUDA : NOISE_TORCH_CPU;
-    noise_fill(r->host.map, (size_t)(c->z * height * width), r->edit->seed, g,
+    noise_fill(r->host.planes, (size_t)(c->z * height * width), r->edit->seed, g,
                r->engine->dtype != FIRERED_DTYPE_FLOAT32);
-    latents_pack_planes(r->host.latents, r->host.map, height, width, c->z);
+    latents_pack_planes(r->host.noise, r->host.planes, height, width, c->z);
     if (r->trace)
-        r->trace->floats(r->trace->arg, "noise", r->host.latents, r->plan->noise_tokens,
+        r->trace->floats(r->trace->arg, "noise", r->host.noise, r->plan->noise_tokens,
                          r->config->transformer.in_channels);
-}
-
-static double length_of(const float *x, int64_t n) {
-    double s = 0;
-    for (int64_t i = 0; i < n; i++) s += (double)x[i] * x[i];
-    return sqrt(s);
-}
-
-/* True classifier-free guidance: towards the prompt and away from the negative one, at each
- * token rescaled to the length that the prompt's own prediction has. */
-static void guide(float *velocity, const float *negative, double scale, int64_t tokens,
-                  int64_t channels) {
-    for (int64_t t = 0; t < tokens; t++, velocity += channels, negative += channels) {
-        double before = length_of(velocity, channels);
-        for (int64_t i = 0; i < channels; i++)
-            velocity[i] = negative[i] + (float)scale * (velocity[i] - negative[i]);
-        double after = length_of(velocity, channels);
-        if (after == 0) continue;
-        for (int64_t i = 0; i < channels; i++) velocity[i] *= (float)(before / after);
-    }
 }
 
 struct denoiser {
     struct transformer_text positive, negative;
     struct modulation modulation;
-    struct tensor latents, velocity;
+    struct tensor latents; /* the noise's rows first */
+    struct tensor velocity, negative_velocity;
+    struct tensor finite; /* [1, 1]: 0 once something is no number */
 };
 
 static enum status predict(struct run *r, const struct denoiser *d,
-                           const struct transformer_text *text, float *out, int step,
+                           const struct transformer_text *text, struct tensor velocity, int step,
                            const char *tag, struct error *err) {
     const struct trace *blocks = text == &d->positive && step == 0 ? r->trace : NULL;
-    enum status s = transformer_forward(r->engine->model.transformer, r->w, d->velocity, d->latents,
+    enum status s = transformer_forward(r->engine->model.transformer, r->w, velocity, d->latents,
                                         text, &d->modulation, step, blocks, err);
-    if (s != STATUS_OK) return s;
-    trace_tensor(r->trace, r->w, d->velocity, "step%d.noise_pred_%s", step, tag);
-    tensor_download(r->w, out, d->velocity);
-    return STATUS_OK;
+    if (s == STATUS_OK) trace_tensor(r->trace, r->w, velocity, "step%d.noise_pred_%s", step, tag);
+    return s;
 }
 
 static enum status denoise_step(struct run *r, const struct denoiser *d, int step,
                                 struct error *err) {
     const struct plan *p = r->plan;
-    int64_t channels = r->config->transformer.in_channels;
-    tensor_upload(r->w, d->latents, r->host.latents);
-    enum status s = predict(r, d, &d->positive, r->host.velocity, step, "cond", err);
+    struct tensor noise = tensor_rows(d->latents, 0, p->noise_tokens);
+    enum status s = predict(r, d, &d->positive, d->velocity, step, "cond", err);
     if (s == STATUS_OK && p->guided)
-        s = predict(r, d, &d->negative, r->host.negative_velocity, step, "uncond", err);
-    if (s != STATUS_OK || workspace_is_dry(r->w)) return s;
-    if (p->guided)
-        guide(r->host.velocity, r->host.negative_velocity, p->guidance_scale, p->noise_tokens,
-              channels);
-    size_t numbers = (size_t)(p->noise_tokens * channels);
-    scheduler_step(r->host.latents, r->host.velocity, numbers, p->sigmas[step],
-                   p->sigmas[step + 1]);
-    if (!all_finite(r->host.latents, numbers))
+        s = predict(r, d, &d->negative, d->negative_velocity, step, "uncond", err);
+    if (s != STATUS_OK) return s;
+    if (p->guided) op_guide(r->w, d->velocity, d->negative_velocity, p->guidance_scale);
+    op_euler_step(r->w, noise, d->velocity, p->sigmas[step + 1] - p->sigmas[step]);
+    op_all_finite(r->w, d->finite, noise);
+    float finite = 1;
+    tensor_download(r->w, &finite, d->finite);
+    s = workspace_check(r->w, err);
+    if (s != STATUS_OK) return s;
+    if (finite == 0)
         return fail(
             err, STATUS_NOT_FINITE,
             "step %d gave something that is not a number; the weights or an adapter may be damaged",
             step + 1);
-    trace_floats(r->trace, r->host.latents, p->noise_tokens, channels, "step%d.latents", step);
+    trace_tensor(r->trace, r->w, noise, "step%d.latents", step);
     tell(r, FIRERED_STAGE_DENOISE, step + 1);
     return STATUS_OK;
 }
@@ -366,7 +384,7 @@ static enum status prepare_denoiser(struct run *r, struct denoiser *d, struct te
     const struct plan *p = r->plan;
     const struct transformer *t = r->engine->model.transformer;
     int64_t drop = (int64_t)p->positive.text.drop, grids = 1 + (int64_t)p->pictures;
-    int64_t channels = r->config->transformer.in_channels;
+    const float finite = 1;
     struct tensor embeds = tensor_rows(positive, drop, positive.rows - drop);
     trace_tensor(r->trace, r->w, embeds, "prompt_embeds");
     enum status s = transformer_text_create(&d->positive, t, r->w, embeds, p->grids, grids, err);
@@ -376,16 +394,17 @@ static enum status prepare_denoiser(struct run *r, struct denoiser *d, struct te
         s = transformer_text_create(&d->negative, t, r->w, embeds, p->grids, grids, err);
     }
     if (s == STATUS_OK) s = modulation_create(&d->modulation, t, r->w, p->timesteps, p->steps, err);
-    d->latents = tensor_take(r->w, p->noise_tokens + p->picture_tokens, channels);
-    d->velocity = tensor_take(r->w, p->noise_tokens, channels);
-    if (r->trace && s == STATUS_OK)
-        r->trace->floats(r->trace->arg, "packed_input", r->host.latents, d->latents.rows, channels);
+    d->velocity = tensor_take(r->w, p->noise_tokens, d->latents.cols);
+    d->negative_velocity = tensor_take(r->w, p->guided ? p->noise_tokens : 0, d->latents.cols);
+    d->finite = tensor_take(r->w, 1, 1);
+    tensor_upload(r->w, d->finite, &finite);
+    if (s == STATUS_OK) trace_tensor(r->trace, r->w, d->latents, "packed_input");
     return s;
 }
 
-static enum status denoise(struct run *r, struct tensor positive, struct tensor negative,
-                           struct error *err) {
-    struct denoiser d = {0};
+static enum status denoise(struct run *r, struct tensor latents, struct tensor positive,
+                           struct tensor negative, struct error *err) {
+    struct denoiser d = {.latents = latents};
     size_t mark = workspace_mark(r->w);
     enum status s = prepare_denoiser(r, &d, positive, negative, err);
     int steps = workspace_is_dry(r->w) ? 1 : r->plan->steps; /* all steps take the same memory */
@@ -425,6 +444,10 @@ static enum status resize_result(struct picture *edited, const struct plan *p, s
 static enum status compute_stages(struct run *r, struct error *err) {
     const struct plan *p = r->plan;
     int64_t hidden = r->config->language.hidden;
+    struct tensor latents =
+        tensor_take(r->w, p->noise_tokens + p->picture_tokens, r->config->transformer.in_channels);
+    struct tensor noise = tensor_rows(latents, 0, p->noise_tokens);
+    if (r->host.noise) tensor_upload(r->w, noise, r->host.noise);
     size_t mark = workspace_mark(r->w);
     struct tensor positive = tensor_take(r->w, (int64_t)p->positive.text.ids.count, hidden);
     struct tensor negative = tensor_take(r->w, (int64_t)p->negative.text.ids.count, hidden);
@@ -433,16 +456,17 @@ static enum status compute_stages(struct run *r, struct error *err) {
     tell(r, FIRERED_STAGE_ENCODE, 0);
     enum status s = encode_prompts(r, positive, negative, err);
     charge(r, FIRERED_PHASE_TEXT);
-    if (s == STATUS_OK) s = encode_pictures(r, err);
+    if (s == STATUS_OK)
+        s = encode_pictures(r, tensor_rows(latents, p->noise_tokens, p->picture_tokens), err);
     charge(r, FIRERED_PHASE_VAE_ENCODE);
 
     if (s == STATUS_OK) tell(r, FIRERED_STAGE_DENOISE, 0);
-    if (s == STATUS_OK) s = denoise(r, positive, negative, err);
+    if (s == STATUS_OK) s = denoise(r, latents, positive, negative, err);
     workspace_release(r->w, mark);
     charge(r, FIRERED_PHASE_DENOISE);
 
     if (s == STATUS_OK) tell(r, FIRERED_STAGE_DECODE, p->steps);
-    if (s == STATUS_OK) s = decode_latents(r, err);
+    if (s == STATUS_OK) s = decode_latents(r, noise, err);
     charge(r, FIRERED_PHASE_VAE_DECODE);
     return s;
 }

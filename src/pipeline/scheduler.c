@@ -228,9 +228,3 @@ enum status scheduler_sigmas(const struct scheduler_config *c, int steps, int64_
     }
     return STATUS_OK;
 }
-
-void scheduler_step(float *latents, const float *velocity, size_t n, float sigma,
-                    float sigma_next) {
-    float dt = sigma_next - sigma;
-    for (size_t i = 0; i < n; i++) latents[i] += dt * velocity[i];
-}

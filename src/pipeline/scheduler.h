@@ -12,8 +12,11 @@
  *     s = scheduler_sigmas(&config, steps, tokens, sigmas, timesteps, &err);
  *     for (int i = 0; i < steps; i++) {
  *         ... velocity at timesteps[i] ...
- *         scheduler_step(latents, velocity, n, sigmas[i], sigmas[i + 1]);
+ *         op_euler_step(w, latents, velocity, sigmas[i + 1] - sigmas[i]);
  *     }
+ *
+ * The step is float32, as diffusers has it for a float32 velocity.  With a bfloat16 one diffusers
+ * also rounds the product and the sum to bfloat16; we keep the precision.
  *
  * Source: diffusers 0.42.1, FlowMatchEulerDiscreteScheduler, and QwenImageEditPlusPipeline's
  * calculate_shift.
@@ -73,10 +76,5 @@ enum status scheduler_config_load(struct scheduler_config *out, const char *fold
 enum status scheduler_sigmas(const struct scheduler_config *c, int steps, int64_t image_seq_len,
                              float *sigmas /* steps + 1 */, float *timesteps /* steps */,
                              struct error *err);
-
-/* The Euler step, in place: latents += (sigma_next - sigma) * velocity, n numbers of each.
- * In float32, as diffusers has it for a float32 velocity.  With a bfloat16 one diffusers also
- * rounds the product and the sum to bfloat16; we keep the precision. */
-void scheduler_step(float *latents, const float *velocity, size_t n, float sigma, float sigma_next);
 
 #endif

@@ -10,7 +10,7 @@
 #include "compute/backend.h"
 #include "pipeline/engine.h"
 
-static int pending[OPERATIONS];
+static int pending[OPERATION_KINDS];
 
 static void start(struct workspace *w, enum operation kind) {
     (void)w;
@@ -22,7 +22,7 @@ static void stop(struct workspace *w) {
 }
 
 static void wait_for_all(struct workspace *w) {
-    for (int i = 0; i < OPERATIONS; i++) w->costs[i].seconds += pending[i];
+    for (int i = 0; i < OPERATION_KINDS; i++) w->costs[i].seconds += pending[i];
     memset(pending, 0, sizeof pending);
 }
 

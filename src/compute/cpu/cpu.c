@@ -28,20 +28,20 @@ static void after(struct workspace *w, uint64_t number) {
     (void)number;
 }
 
-static void upload(struct workspace *w, struct tensor out, const float *in) {
+void cpu_upload(struct workspace *w, struct tensor out, const float *in) {
     (void)w;
     for (int64_t r = 0; r < out.rows; r++)
         memcpy(cpu_row(out, r), in + r * out.cols, (size_t)out.cols * sizeof *in);
 }
 
-static void upload_rows(struct workspace *w, struct tensor out, const struct matrix *table,
-                        const int32_t *rows) {
+void cpu_upload_rows(struct workspace *w, struct tensor out, const struct matrix *table,
+                     const int32_t *rows) {
     (void)w;
     for (int64_t r = 0; r < out.rows; r++)
         cpu_read_matrix(cpu_row(out, r), table, rows[r], 0, out.cols);
 }
 
-static void download(struct workspace *w, float *out, struct tensor in) {
+void cpu_download(struct workspace *w, float *out, struct tensor in) {
     (void)w;
     for (int64_t r = 0; r < in.rows; r++)
         memcpy(out + r * in.cols, cpu_row(in, r), (size_t)in.cols * sizeof *out);
@@ -54,6 +54,7 @@ static void clock_start(struct workspace *w, enum operation kind) {
 }
 
 static void clock_stop(struct workspace *w) {
+    if (w->timed == OPERATION_TRANSFER) return; /* there is none: the memory is the host's */
     if (workspace_is_live(w)) w->costs[w->timed].seconds += clock_now_seconds() - w->started;
 }
 
@@ -61,6 +62,9 @@ static void wait_for_nothing(struct workspace *w) {
     (void)w;
 }
 
+#define OPERATION_ENTRY(NAME, KIND, ...) .NAME = cpu_##NAME,
+
+/* clang-format off */
 static const struct backend cpu_backend = {
     .device = "cpu",
     .memory_is_host = true,
@@ -74,9 +78,6 @@ static const struct backend cpu_backend = {
     .release_host = cpu_release_host,
     .fence = fence,
     .after = after,
-    .upload = upload,
-    .upload_rows = upload_rows,
-    .download = download,
     .clock_start = clock_start,
     .clock_stop = clock_stop,
     .wait = wait_for_nothing,
@@ -87,19 +88,10 @@ static const struct backend cpu_backend = {
     .linear_scratch = cpu_linear_scratch,
     .attention_scratch = cpu_attention_scratch,
     .conv_scratch = cpu_conv_scratch,
-    .linear = cpu_linear,
-    .rms_norm = cpu_rms_norm,
-    .layer_norm_modulate = cpu_layer_norm_modulate,
-    .channel_norm = cpu_channel_norm,
-    .copy = cpu_copy,
     .rows_scratch = cpu_rows_scratch,
-    .rows = cpu_rows,
-    .silu = cpu_silu,
-    .silu_mul = cpu_silu_mul,
-    .norm_rotary = cpu_norm_rotary,
-    .attention = cpu_attention,
-    .conv = cpu_conv,
+    OPERATIONS(OPERATION_ENTRY)
 };
+/* clang-format on */
 
 enum status cpu_probe(int index, struct error *what) {
     if (index > 0)

@@ -103,31 +103,14 @@ void cpu_conv_destroy(struct conv *v);
 
 size_t cpu_linear_scratch(struct compute *c, struct tensor out, struct tensor in,
                           const struct linear *l);
-void cpu_linear(struct workspace *w, struct tensor scratch, struct tensor out, struct tensor in,
-                const struct linear *l, const struct epilogue *e);
 size_t cpu_conv_scratch(struct compute *c, struct feature_map out, struct feature_map in,
                         const struct conv *v, const struct conv_options *o);
-void cpu_conv(struct workspace *w, struct tensor scratch, struct feature_map out,
-              struct feature_map in, const struct conv *v, const struct conv_options *o);
 size_t cpu_attention_scratch(struct compute *c, struct tensor q, struct tensor k,
                              const struct attention *a);
-void cpu_attention(struct workspace *w, struct tensor scratch, struct tensor out, struct tensor q,
-                   struct tensor k, struct tensor v, const struct attention *a);
 
-void cpu_rms_norm(struct workspace *w, struct tensor out, struct tensor in, struct tensor weight,
-                  float eps);
-void cpu_layer_norm_modulate(struct workspace *w, struct tensor out, struct tensor in,
-                             struct tensor scale, struct tensor shift, float eps);
-void cpu_channel_norm(struct workspace *w, struct tensor out, struct tensor in, struct tensor gamma,
-                      bool silu);
-void cpu_copy(struct workspace *w, struct tensor out, struct tensor in);
 size_t cpu_rows_scratch(struct compute *c, struct tensor out);
-void cpu_rows(struct workspace *w, struct tensor scratch, struct tensor out, struct tensor in,
-              const int32_t *rows);
-void cpu_silu(struct workspace *w, struct tensor out, struct tensor in);
-void cpu_silu_mul(struct workspace *w, struct tensor out, struct tensor gate, struct tensor up);
-void cpu_norm_rotary(struct workspace *w, struct tensor x, int64_t head_dim,
-                     const struct tensor *norm, float eps, struct tensor angles,
-                     enum rotary_pairs pairs);
+#define OPERATION_OF_CPU(NAME, KIND, ...) void cpu_##NAME(struct workspace *w, __VA_ARGS__);
+OPERATIONS(OPERATION_OF_CPU)
+#undef OPERATION_OF_CPU
 
 #endif
