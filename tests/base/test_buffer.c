@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "support/files.h"
 #include "support/sanitized.h"
 
 static void test_append(void **state) {
@@ -61,18 +62,10 @@ static void test_too_much(void **state) {
     buffer_free(&b);
 }
 
-static void write_file(const char *path, const char *bytes, size_t n) {
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(bytes, 1, n, f), n);
-    fclose(f);
-}
-
 static void test_read_file(void **state) {
     (void)state;
-    char folder[] = "/tmp/firered-buffer-XXXXXX", path[128];
-    assert_non_null(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/file", folder);
+    char *folder = temporary_folder();
+    const char *path = in_folder(folder, "file");
     size_t n = 200001;
     char *bytes = malloc(n);
     assert_non_null(bytes);
@@ -80,7 +73,7 @@ static void test_read_file(void **state) {
 
     struct buffer b = {0};
     struct error err = {{0}};
-    write_file(path, bytes, n);
+    write_bytes(path, bytes, n);
     assert_int_equal(buffer_read_file(&b, path, n, &err), STATUS_OK);
     assert_int_equal(b.size, n);
     assert_memory_equal(b.data, bytes, n);
@@ -90,7 +83,7 @@ static void test_read_file(void **state) {
     assert_non_null(strstr(err.text, path));
     assert_int_equal(buffer_read_file(&b, path, 0, &err), STATUS_INVALID);
 
-    write_file(path, "", 0);
+    write_bytes(path, "", 0);
     assert_int_equal(buffer_read_file(&b, path, 0, &err), STATUS_OK);
     assert_int_equal(b.size, 0);
     buffer_free(&b);
@@ -100,8 +93,7 @@ static void test_read_file(void **state) {
     /* A pipe without a writer must be refused, not waited for. */
     assert_int_equal(mkfifo(path, 0600), 0);
     assert_int_equal(buffer_read_file(&b, path, 100, &err), STATUS_INVALID);
-    unlink(path);
-    rmdir(folder);
+    remove_folder(folder);
     free(bytes);
 }
 

@@ -6,17 +6,15 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "support/files.h"
 
 /* Writes the bytes to a file and opens that. */
 static enum status open_text(json_t **out, const char *bytes, size_t n, size_t limit,
                              struct error *err) {
-    char path[] = "/tmp/firered-json-XXXXXX";
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, bytes, n), n);
-    close(fd);
-    enum status s = json_open(out, path, limit, err);
-    unlink(path);
+    char *folder = temporary_folder();
+    write_bytes(in_folder(folder, "x.json"), bytes, n);
+    enum status s = json_open(out, in_folder(folder, "x.json"), limit, err);
+    remove_folder(folder);
     return s;
 }
 

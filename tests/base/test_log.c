@@ -16,13 +16,14 @@
 #include <utf8proc.h>
 
 #include "base/log.h"
+#include "support/files.h"
 
 static struct log log_to_file(enum log_level least, bool json) {
-    char path[] = "/tmp/firered-log-XXXXXX";
-    struct log log = {least, json, mkstemp(path)};
+    char *folder = temporary_folder();
+    struct log log = {least, json,
+                      open(in_folder(folder, "log"), O_RDWR | O_CREAT | O_APPEND, 0600)};
     assert_true(log.fd >= 0);
-    unlink(path);
-    fcntl(log.fd, F_SETFL, O_APPEND);
+    remove_folder(folder); /* the file lives as long as it is open */
     return log;
 }
 

@@ -15,6 +15,7 @@
 #include "base/buffer.h"
 #include "config/options.h"
 #include "support/child.h"
+#include "support/files.h"
 
 static struct child c;
 

@@ -19,6 +19,7 @@
 #include "image/decode.h"
 #include "image/png_text.h"
 #include "support/child.h"
+#include "support/files.h"
 
 #define PICTURE TEST_DATA "/decode/rgb.png"
 
@@ -62,10 +63,9 @@ static void assert_refused(int status, const char *sentence) {
 }
 
 static enum picture_format read_output(const char *path, struct picture *p) {
-    struct buffer file = {0};
+    struct buffer file = read_bytes(path);
     struct picture_header header;
     struct error err;
-    assert_int_equal(buffer_read_file(&file, path, 1 << 24, &err), STATUS_OK);
     assert_int_equal(picture_probe(&header, file.data, file.size, &err), STATUS_OK);
     assert_int_equal(picture_decode(p, file.data, file.size, 1 << 24, &err), STATUS_OK);
     buffer_free(&file);
@@ -461,11 +461,10 @@ static void test_pipe(void **state) {
 /* A PNG remembers how it was made; `firered info` tells it. */
 static void test_texts(void **state) {
     (void)state;
-    struct buffer file = {0};
     struct png_texts texts;
     EDIT_WITH("--prompt", "mach es\nblau \xf0\x9f\x98\x80", "--negative-prompt", "grey");
     assert_int_equal(c.status, 0);
-    assert_int_equal(buffer_read_file(&file, "out/a.png", 1 << 24, NULL), STATUS_OK);
+    struct buffer file = read_bytes("out/a.png");
     assert_int_equal(png_texts_read(&texts, file.data, file.size, NULL), STATUS_OK);
     static const char *const expected[][2] = {{"Software", "firered " FIRERED_VERSION},
                                               {"prompt", "mach es\nblau \xf0\x9f\x98\x80"},

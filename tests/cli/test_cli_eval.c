@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "support/child.h"
+#include "support/files.h"
 
 static struct child c;
 

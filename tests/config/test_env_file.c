@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "config/env_file.h"
+#include "support/files.h"
 
 static struct env_file parse(const char *text) {
     struct env_file file;
@@ -132,17 +133,16 @@ static void test_files(void **state) {
     assert_int_equal(env_file_read(&file, "/tmp", &err), STATUS_INVALID);
     assert_string_equal(err.text, "/tmp is not a regular file");
 
-    char path[] = "/tmp/firered-env-XXXXXX";
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
+    char *folder = temporary_folder();
+    const char *path = in_folder(folder, ".env");
+    write_text(path, "");
     assert_int_equal(env_file_read(&file, path, &err), STATUS_OK);
     assert_int_equal(file.count, 0);
-    assert_int_equal(write(fd, "A=b\n", 4), 4);
+    write_text(path, "A=b\n");
     assert_int_equal(env_file_read(&file, path, &err), STATUS_OK);
     assert_string_equal(env_file_find(&file, "A")->value, "b");
     env_file_free(&file);
-    close(fd);
-    unlink(path);
+    remove_folder(folder);
 }
 
 int main(void) {

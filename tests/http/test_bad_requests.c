@@ -8,6 +8,7 @@
 
 #include "config/fields.h"
 #include "http/harness.h"
+#include "support/files.h"
 
 #define TYPE       "Content-Type: multipart/form-data; boundary=" BOUNDARY "\r\n"
 #define PART(name) "--" BOUNDARY "\r\nContent-Disposition: form-data; name=\"" name "\"\r\n\r\n"
@@ -308,10 +309,7 @@ static void test_bad_pictures(void **state) {
         {"bad-flip.png", "invalid_image"},
     };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        char path[256];
-        struct buffer bytes = {0};
-        snprintf(path, sizeof path, "%s/decode/%s", TEST_DATA, files[i].file);
-        assert_int_equal(buffer_read_file(&bytes, path, 1 << 24, NULL), STATUS_OK);
+        struct buffer bytes = read_bytes(in_folder(TEST_DATA "/decode", files[i].file));
         print_message("%s\n", files[i].file);
         check_bytes("image", bytes.data ? bytes.data : "", bytes.size, 400, files[i].code);
         buffer_free(&bytes);

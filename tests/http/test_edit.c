@@ -9,6 +9,7 @@
 #include "http/harness.h"
 #include "image/decode.h"
 #include "image/encode.h"
+#include "support/files.h"
 
 static struct server_process server;
 
@@ -227,10 +228,8 @@ static void test_size_of_the_input(void **state) {
         answer_free(&a);
         buffer_free(&png);
     }
-    struct buffer lying = {0}; /* stored as 53x37, to be turned */
+    struct buffer lying = read_bytes(TEST_DATA "/decode/exif-6.jpg"); /* 53x37, to be turned */
     struct answer a;
-    assert_int_equal(buffer_read_file(&lying, TEST_DATA "/decode/exif-6.jpg", 1 << 20, NULL),
-                     STATUS_OK);
     edit_file("a.jpg", &lying, "input", "png", &a);
     assert_int_equal(a.status, 200);
     check_size(&a, 37, 53);
@@ -281,12 +280,9 @@ static void test_pictures(void **state) {
     static const char *const files[] = {"rgb.png",  "q80-s2.jpg", "lossy.webp",
                                         "cmyk.jpg", "gray16.png", "animated.webp"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        char path[256];
-        struct buffer bytes = {0};
+        struct buffer bytes = read_bytes(in_folder(TEST_DATA "/decode", files[i]));
         struct form f = {0};
         struct answer a;
-        snprintf(path, sizeof path, "%s/decode/%s", TEST_DATA, files[i]);
-        assert_int_equal(buffer_read_file(&bytes, path, 1 << 24, NULL), STATUS_OK);
         form_field(&f, "prompt", "night");
         form_file(&f, "image", "not-a-picture.txt", bytes.data, bytes.size);
         form_end(&f);

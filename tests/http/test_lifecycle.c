@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "http/harness.h"
+#include "support/files.h"
 
 /* For ends in which threads are left as they are, on purpose. */
 #define NO_LEAK_REPORT "TSAN_OPTIONS=report_thread_leaks=0"
@@ -257,8 +258,7 @@ static void test_stop_with_open_connections(void **state) {
 static void test_service_manager(void **state) {
     (void)state;
     NEEDS_STAND_IN();
-    char dir[] = "/tmp/firered-notify-XXXXXX", setting[128], word[64];
-    assert_non_null(mkdtemp(dir));
+    char *dir = temporary_folder(), setting[128], word[64];
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     snprintf(at.sun_path, sizeof at.sun_path, "%s/socket", dir);
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -280,8 +280,7 @@ static void test_service_manager(void **state) {
     assert_memory_equal(word, "STOPPING=1", 10);
     assert_int_equal(server_stop(&s, 0), 0);
     close(fd);
-    unlink(at.sun_path);
-    rmdir(dir);
+    remove_folder(dir);
 }
 
 static void test_passed_socket(void **state) {

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "http/harness.h"
+#include "support/files.h"
 
 static struct server_process server;
 
@@ -26,22 +27,11 @@ static const struct {
 };
 enum { FILES = sizeof files / sizeof *files, MAX_BYTES = 60000 };
 
-static void read_source(const char *name, struct buffer *out) {
-    char path[512], bytes[65536];
-    snprintf(path, sizeof path, "%s/%s", WEB_SOURCES, name);
-    FILE *f = fopen(path, "rb");
-    assert_non_null(f);
-    size_t n = fread(bytes, 1, sizeof bytes, f);
-    fclose(f);
-    assert_int_equal(buffer_append(out, bytes, n, NULL), STATUS_OK);
-}
-
 static void test_files(void **state) {
     (void)state;
     for (int i = 0; i < FILES; i++) {
         struct answer a, head;
-        struct buffer source = {0};
-        read_source(files[i].source, &source);
+        struct buffer source = read_bytes(in_folder(WEB_SOURCES, files[i].source));
         http_get(&server, files[i].path, &a);
         assert_int_equal(a.status, 200);
         assert_string_equal(answer_header(&a, "Content-Type"), files[i].type);
@@ -150,8 +140,7 @@ static void test_nothing_from_elsewhere(void **state) {
         "http:",      "https:",      "src=\"//",  "style=", "<style",
         "onclick=\"", "javascript:", "innerHTML", "eval(",  "@import"};
     for (int i = 0; i < FILES; i++) {
-        struct buffer source = {0};
-        read_source(files[i].source, &source);
+        struct buffer source = read_bytes(in_folder(WEB_SOURCES, files[i].source));
         char *text = source.data, *name = strstr(text, "xmlns=\"http:");
         if (name) memset(name, ' ', strlen("xmlns=\"http:")); /* a name, not an address */
         for (size_t w = 0; w < sizeof wrong / sizeof *wrong; w++)

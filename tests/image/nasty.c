@@ -1,8 +1,13 @@
 #include "nasty.h"
+#include "support/files.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
+
+struct buffer sample(const char *name) {
+    return read_bytes(in_folder(TEST_DATA "/decode", name));
+}
 
 void put(struct buffer *b, const void *bytes, size_t n) {
     if (buffer_append(b, bytes, n, NULL) != STATUS_OK) exit(EXIT_FAILURE);

@@ -1,5 +1,5 @@
 /*
- * nasty.h - files made by hand, for the tests: pieces of PNG, JPEG and WebP, well-formed or not.
+ * nasty.h - the sample files, and files made by hand, for the tests: pieces of PNG, JPEG and WebP, well-formed or not.
  * All append to a buffer and end the test program when memory runs out.
  */
 #ifndef TEST_IMAGE_NASTY_H
@@ -8,6 +8,9 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+
+/* A file of tests/data/decode, whole; the caller frees it. */
+struct buffer sample(const char *name);
 
 void put(struct buffer *b, const void *bytes, size_t n);
 void put_big_endian(struct buffer *b, uint32_t n, int bytes);

@@ -15,14 +15,6 @@
 
 enum { MAX_PIXELS = 64000000 };
 
-static struct buffer file_of(const char *name) {
-    struct buffer b = {0};
-    char path[512];
-    snprintf(path, sizeof path, TEST_DATA "/decode/%s", name);
-    assert_int_equal(buffer_read_file(&b, path, 1 << 24, NULL), STATUS_OK);
-    return b;
-}
-
 /* How far a byte may be from Pillow's. */
 static int tolerance(const char *name) {
     if (strcmp(name, "cmyk.jpg") == 0) return 4;
@@ -37,7 +29,7 @@ static void good_files_equal_pillow(void **state) {
     for (size_t i = 0; i < safetensors_reader_count(ref); i++) {
         const char *name = safetensors_reader_name(ref, i);
         struct reader_tensor want = safetensors_reader_get(ref, name);
-        struct buffer file = file_of(name);
+        struct buffer file = sample(name);
         struct picture p;
         struct picture_header header;
         struct error err = {""};
@@ -66,7 +58,7 @@ static void bad_files_are_refused(void **state) {
     int files = 0;
     for (struct dirent *e; (e = readdir(dir));) {
         if (strncmp(e->d_name, "bad-", 4) != 0) continue;
-        struct buffer file = file_of(e->d_name);
+        struct buffer file = sample(e->d_name);
         struct picture p = {1, 1, NULL};
         struct error err = {""};
         bool no_format = strstr(e->d_name, "empty") || strstr(e->d_name, "text");

@@ -16,20 +16,12 @@ static const char *const samples[] = {
     "q60-s1-prog.jpg", "cmyk.jpg",          "exif-5.jpg",    "gray.jpg",           "lossy.webp",
     "exif-6.webp",     "lossy-alpha.webp",  "animated.webp", "lossless-alpha.webp"};
 
-static struct buffer file_of(const char *name) {
-    struct buffer b = {0};
-    char path[512];
-    snprintf(path, sizeof path, TEST_DATA "/decode/%s", name);
-    assert_int_equal(buffer_read_file(&b, path, 1 << 24, NULL), STATUS_OK);
-    return b;
-}
-
 /* Every beginning of every file is refused.  Each gets a block of its own size: a sanitizer sees a
  * byte read too far. */
 static void every_truncation(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++) {
-        struct buffer file = file_of(samples[i]);
+        struct buffer file = sample(samples[i]);
         for (size_t n = 0; n < file.size; n++) {
             uint8_t *cut = malloc(n ? n : 1);
             memcpy(cut, file.data, n);
@@ -48,7 +40,7 @@ static void every_truncation(void **state) {
 static void every_byte_changed(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++) {
-        struct buffer file = file_of(samples[i]);
+        struct buffer file = sample(samples[i]);
         for (size_t n = 0; n < file.size; n++) {
             char kept = file.data[n];
             file.data[n] ^= (char)(n % 3 == 0 ? 0xff : 1 << n % 8);
@@ -182,7 +174,7 @@ static void many_small_pieces(void **state) {
  * refused. */
 static void webp_frames(void **state) {
     (void)state;
-    struct buffer still = file_of("exif-6.webp"), b = {0}, frame = {0};
+    struct buffer still = sample("exif-6.webp"), b = {0}, frame = {0};
     const char *vp8l = memmem(still.data, still.size, "VP8L", 4);
     assert_non_null(vp8l);
     size_t size = (uint8_t)vp8l[4] | (size_t)(uint8_t)vp8l[5] << 8;

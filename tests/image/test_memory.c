@@ -15,14 +15,6 @@
 
 enum { MAX_PIXELS = 64000000 };
 
-static struct buffer file_of(const char *name) {
-    struct buffer b = {0};
-    char path[512];
-    snprintf(path, sizeof path, TEST_DATA "/decode/%s", name);
-    assert_int_equal(buffer_read_file(&b, path, 1 << 24, NULL), STATUS_OK);
-    return b;
-}
-
 /* libwebp before 1.4 crashes in its lossless decoder, which also decodes alpha, when its Huffman
  * tables get no memory (fixed upstream by "Fix next is invalid pointer when WebPSafeMalloc fails").
  * Such a library is spared in a build where its own calls fail too. */
@@ -38,7 +30,7 @@ static void decode_without_memory(void **state) {
         "cmyk.jpg", "lossy.webp", "exif-6.webp",       "animated.webp", "lossy-alpha.webp"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (library_would_crash(names[i])) continue;
-        struct buffer file = file_of(names[i]);
+        struct buffer file = sample(names[i]);
         bool told = false, never_failed = false;
         long n = 0;
         while (!never_failed) {
@@ -140,7 +132,7 @@ static void put_inflating_chunk(struct buffer *b, const char *type) {
 
 static void bombs_stay_small(void **state) {
     (void)state;
-    struct buffer b = file_of("bad-bomb.png");
+    struct buffer b = sample("bad-bomb.png");
     takes_less_than(1 << 20, "PNG of 60000 x 60000", &b, STATUS_INVALID);
     buffer_free(&b);
 

@@ -8,6 +8,7 @@
 #include "base/buffer.h"
 #include "image/decode.h"
 #include "image/quality.h"
+#include "support/files.h"
 
 static struct picture flat(int width, int height, uint8_t value) {
     size_t size = (size_t)width * (size_t)height * 3;
@@ -19,8 +20,7 @@ static struct picture flat(int width, int height, uint8_t value) {
 
 static struct picture from_file(const char *path) {
     struct picture p;
-    struct buffer file = {0};
-    assert_int_equal(buffer_read_file(&file, path, 1 << 20, NULL), STATUS_OK);
+    struct buffer file = read_bytes(path);
     assert_int_equal(picture_decode(&p, file.data, file.size, 1 << 20, NULL), STATUS_OK);
     buffer_free(&file);
     return p;

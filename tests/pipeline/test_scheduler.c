@@ -14,6 +14,7 @@
 
 #include "compute/operations.h"
 #include "pipeline/scheduler.h"
+#include "support/files.h"
 #include "support/safetensors_reader.h"
 
 /* Of single precision near 1.  Within a mode all is equal to the bit on the machine that made the
@@ -21,34 +22,17 @@
 static const float ONE_UNIT = 1.2e-7f;
 
 /* A model's folder with a scheduler config in it. */
-struct folder {
-    char path[64], scheduler[80], file[120];
-};
-
-static struct folder folder_with(const char *config) {
-    struct folder f;
-    strcpy(f.path, "/tmp/firered-scheduler-XXXXXX");
-    assert_non_null(mkdtemp(f.path));
-    snprintf(f.scheduler, sizeof f.scheduler, "%s/scheduler", f.path);
-    snprintf(f.file, sizeof f.file, "%s/scheduler_config.json", f.scheduler);
-    assert_int_equal(mkdir(f.scheduler, 0700), 0);
-    FILE *out = fopen(f.file, "w");
-    assert_non_null(out);
-    fputs(config, out);
-    assert_int_equal(fclose(out), 0);
-    return f;
-}
-
-static void folder_remove(const struct folder *f) {
-    unlink(f->file);
-    rmdir(f->scheduler);
-    rmdir(f->path);
+static char *folder_with(const char *config) {
+    char *folder = temporary_folder();
+    assert_int_equal(mkdir(in_folder(folder, "scheduler"), 0700), 0);
+    write_text(in_folder(folder, "scheduler/scheduler_config.json"), config);
+    return folder;
 }
 
 static enum status load(struct scheduler_config *out, const char *config, struct error *err) {
-    struct folder f = folder_with(config);
-    enum status s = scheduler_config_load(out, f.path, err);
-    folder_remove(&f);
+    char *folder = folder_with(config);
+    enum status s = scheduler_config_load(out, folder, err);
+    remove_folder(folder);
     return s;
 }
 

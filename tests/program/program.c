@@ -1,7 +1,6 @@
 #include "program/program.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <ftw.h>
 #include <jansson.h>
 #include <stdarg.h>
@@ -96,25 +95,16 @@ void line_run_badly(const struct command_line *l, const char *part) {
 
 /* ---- files ---- */
 
-void read_bytes(struct buffer *out, const char *path) {
-    struct error err = {{0}};
-    *out = (struct buffer){0};
-    if (buffer_read_file(out, path, 1 << 30, &err) != STATUS_OK) fail_msg("%s", err.text);
-}
-
 void read_picture(struct picture *out, const char *path) {
-    struct buffer file;
+    struct buffer file = read_bytes(path);
     struct error err = {{0}};
-    read_bytes(&file, path);
     if (picture_decode(out, file.data, file.size, 1 << 24, &err) != STATUS_OK)
         fail_msg("%s", err.text);
     buffer_free(&file);
 }
 
 bool same_files(const char *a, const char *b) {
-    struct buffer x, y;
-    read_bytes(&x, a);
-    read_bytes(&y, b);
+    struct buffer x = read_bytes(a), y = read_bytes(b);
     bool same = x.size == y.size && memcmp(x.data, y.data, x.size) == 0;
     buffer_free(&x);
     buffer_free(&y);
@@ -149,24 +139,11 @@ void link_model(const char *to, const char *from) {
     assert_int_equal(nftw(from, link_one, 8, FTW_PHYS), 0);
 }
 
-void put_bytes(const char *path, const void *bytes, size_t size) {
-    unlink(path);
-    FILE *f = fopen(path, "wb");
-    if (!f) fail_msg("%s: %s", path, strerror(errno));
-    assert_int_equal(fwrite(bytes, 1, size, f), size);
-    assert_int_equal(fclose(f), 0);
-}
-
-void put_text(const char *path, const char *text) {
-    put_bytes(path, text, strlen(text));
-}
-
 void cut_file(const char *path, long size) {
-    struct buffer b;
-    read_bytes(&b, path);
+    struct buffer b = read_bytes(path);
     long keep = size < 0 ? (long)b.size + size : size;
     assert_true(keep >= 0 && (size_t)keep < b.size);
-    put_bytes(path, b.data, (size_t)keep);
+    write_bytes(path, b.data, (size_t)keep);
     buffer_free(&b);
 }
 
@@ -190,7 +167,7 @@ void patch_json(const char *path, const char *key, const char *value) {
          *place = value ? strstr(text, "\"@value@\"") : NULL;
     struct buffer b = {0};
     if (place) buffer_printf(&b, "%.*s%s%s", (int)(place - text), text, value, place + 9);
-    put_text(path, place ? b.data : text);
+    write_text(path, place ? b.data : text);
     buffer_free(&b);
     free(text);
     json_decref(root);

@@ -17,6 +17,7 @@
 #include "image/quality.h"
 #include "pipeline/reference_case.h"
 #include "support/child.h"
+#include "support/files.h"
 #include "support/sanitized.h"
 
 #define TINY       "tiny-edit"
@@ -52,16 +53,12 @@ void line_run_badly(const struct command_line *l, const char *part);
 /* What the running test has spoiled; shown when line_run_badly fails. */
 __attribute__((format(printf, 1, 2))) void tell_story(const char *format, ...);
 
-void read_bytes(struct buffer *out, const char *path);
 void read_picture(struct picture *out, const char *path);
 bool same_files(const char *a, const char *b);
 int count_files(const char *folder); /* hidden ones too; 0 for no folder */
 
 /* Makes the folder `to` and links all files of the model `from` in it. */
 void link_model(const char *to, const char *from);
-/* Puts these bytes, or this text, in a file's place; a link is replaced, not written through. */
-void put_bytes(const char *path, const void *bytes, size_t size);
-void put_text(const char *path, const char *text);
 /* Keeps only the first `size` bytes of a file (a negative size: all but the last -size). */
 void cut_file(const char *path, long size);
 /* Sets a key of a JSON file, or takes it away (value NULL).  key: "text_config.hidden_size". */

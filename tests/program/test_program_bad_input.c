@@ -57,9 +57,9 @@ static void test_pictures_that_are_none(void **state) {
                     {"", "--image"},
                     {"out/locked.png", "out/locked.png"}};
     fresh_model();
-    put_text("out/text.png", "<html>not found</html>\n");
-    put_text("out/empty.png", "");
-    put_text("out/locked.png", "x");
+    write_text("out/text.png", "<html>not found</html>\n");
+    write_text("out/empty.png", "");
+    write_text("out/locked.png", "x");
     assert_int_equal(chmod("out/locked.png", 0), 0);
     for (size_t i = 0; i < sizeof pictures / sizeof *pictures; i++) {
         start();
@@ -156,7 +156,7 @@ static void test_bad_outputs(void **state) {
     line_run_badly(&line, "folder.png");
     assert_int_equal(count_files("out/p/folder.png"), 0);
     assert_int_equal(rmdir("out/p/folder.png"), 0);
-    put_text("out/file", "");
+    write_text("out/file", "");
     start();
     line_add(&line, "--output", "out/file/edited.png");
     fails_with("out/file");
@@ -178,7 +178,7 @@ static void test_full_disk(void **state) {
         print_message("no right to mount a small disk: not tested\n");
         return;
     }
-    put_text("out/disk/old.png", "what was there before");
+    write_text("out/disk/old.png", "what was there before");
     start();
     line_add(&line, "--output", "out/disk/edited.png");
     line_run_badly(&line, "the disk is full");
@@ -186,8 +186,7 @@ static void test_full_disk(void **state) {
     line_add(&line, "--output", "out/disk/old.png");
     line_add_switch(&line, "--force");
     line_run_badly(&line, "the disk is full");
-    struct buffer old;
-    read_bytes(&old, "out/disk/old.png");
+    struct buffer old = read_bytes("out/disk/old.png");
     bool kept = old.size == 21;
     buffer_free(&old);
     assert_int_equal(umount("out/disk"), 0);

@@ -84,7 +84,7 @@ static void test_spoiled_files(void **state) {
     for (int i = 0; i < NEEDED; i++) {
         for (size_t k = 0; k < sizeof contents / sizeof *contents; k++) {
             fresh_model();
-            put_text(in_model(needed[i]), contents[k]);
+            write_text(in_model(needed[i]), contents[k]);
             tell_story("%s holds \"%s\"", needed[i], contents[k]);
             edit_fails_with(name_of(needed[i]));
         }
@@ -114,7 +114,7 @@ static void test_nested_json(void **state) {
     for (int i = 0; i < NEEDED; i++) {
         if (!strstr(needed[i], ".json")) continue;
         fresh_model();
-        put_text(in_model(needed[i]), text);
+        write_text(in_model(needed[i]), text);
         edit_fails_with(name_of(needed[i]));
     }
     free(text);
@@ -266,7 +266,7 @@ static void test_mad_numbers(void **state) {
 static void patch_header(const char *path, const char *tensor, const char *field, const char *value,
                          const char *renamed) {
     struct buffer file, out = {0};
-    read_bytes(&file, path);
+    file = read_bytes(path);
     uint64_t length;
     memcpy(&length, file.data, 8);
     json_t *root = json_loadb(file.data + 8, length, 0, NULL),
@@ -285,7 +285,7 @@ static void patch_header(const char *path, const char *tensor, const char *field
     buffer_append(&out, &padded, 8, NULL);
     buffer_printf(&out, "%-*s", (int)padded, text);
     buffer_append(&out, file.data + 8 + length, file.size - 8 - length, NULL);
-    put_bytes(path, out.data, out.size);
+    write_bytes(path, out.data, out.size);
     free(text);
     json_decref(root);
     buffer_free(&out);
@@ -296,7 +296,7 @@ static void patch_header(const char *path, const char *tensor, const char *field
 static void test_8_bits_that_do_not_suit_the_model(void **state) {
     (void)state;
     fresh_model();
-    put_text(in_model("edit_config.json"), "{\"int8\": false}");
+    write_text(in_model("edit_config.json"), "{\"int8\": false}");
     start();
     line_add(&line, "--dtype", "int8");
     fails_with("8 bits");
@@ -340,9 +340,9 @@ static void test_headers_that_lie(void **state) {
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
         struct buffer file;
         fresh_model();
-        read_bytes(&file, TRANSFORMER);
+        file = read_bytes(TRANSFORMER);
         memcpy(file.data, &lengths[i], 8);
-        put_bytes(TRANSFORMER, file.data, file.size);
+        write_bytes(TRANSFORMER, file.data, file.size);
         buffer_free(&file);
         edit_fails_with("transformer: diffusion_pytorch_model.safetensors");
     }
@@ -360,13 +360,13 @@ static void test_shards(void **state) {
     cut_file(shard, -64);
     edit_fails_with("diffusion_pytorch_model-00004-of-00017.safetensors");
     fresh_sharded_model();
-    put_text(index, "{\"weight_map\": {}}");
+    write_text(index, "{\"weight_map\": {}}");
     edit_fails_with("");
     fresh_sharded_model();
-    put_text(index, "{\"weight_map\": {\"img_in.weight\": \"../../../../etc/passwd\"}}");
+    write_text(index, "{\"weight_map\": {\"img_in.weight\": \"../../../../etc/passwd\"}}");
     edit_fails_with("index.json");
     fresh_sharded_model();
-    put_text(index, "{\"weight_map\": {\"img_in.weight\": 3}}");
+    write_text(index, "{\"weight_map\": {\"img_in.weight\": 3}}");
     edit_fails_with("index.json");
     fresh_sharded_model();
     cut_file(index, 500);
@@ -389,7 +389,7 @@ static void test_nan_weights(void **state) {
         struct buffer file;
         uint64_t length;
         fresh_model();
-        read_bytes(&file, in_model(spots[i].file));
+        file = read_bytes(in_model(spots[i].file));
         memcpy(&length, file.data, 8);
         json_t *root = json_loadb(file.data + 8, length, 0, NULL);
         const json_t *entry = json_object_get(root, spots[i].tensor);
@@ -399,7 +399,7 @@ static void test_nan_weights(void **state) {
         size_t to = (size_t)json_integer_value(json_array_get(offsets, 1));
         float nan = NAN;
         for (size_t at = from; at < to; at += 4) memcpy(file.data + 8 + length + at, &nan, 4);
-        put_bytes(in_model(spots[i].file), file.data, file.size);
+        write_bytes(in_model(spots[i].file), file.data, file.size);
         json_decref(root);
         buffer_free(&file);
         edit_fails_with("not a number");
@@ -417,22 +417,22 @@ static void test_tokenizer_files(void **state) {
     assert_int_equal(unlink("out/m/tokenizer/vocab.json"), 0);
     edit_fails_with("vocab.json");
     fresh_sharded_model();
-    put_text("out/m/tokenizer/vocab.json", "{\"a\": -1}");
+    write_text("out/m/tokenizer/vocab.json", "{\"a\": -1}");
     edit_fails_with("vocab.json");
     fresh_sharded_model();
-    put_text("out/m/tokenizer/vocab.json", "{\"a\": 99999999999}");
+    write_text("out/m/tokenizer/vocab.json", "{\"a\": 99999999999}");
     edit_fails_with("vocab.json");
     fresh_sharded_model();
-    put_text("out/m/tokenizer/merges.txt", "one two three\n");
+    write_text("out/m/tokenizer/merges.txt", "one two three\n");
     edit_fails_with("merges.txt");
     fresh_sharded_model();
     cut_file("out/m/tokenizer/vocab.json", 1000);
     edit_fails_with("vocab.json");
     fresh_sharded_model();
-    put_text("out/m/tokenizer/added_tokens.json", "{\"<|im_end|>\": \"x\"}");
+    write_text("out/m/tokenizer/added_tokens.json", "{\"<|im_end|>\": \"x\"}");
     edit_fails_with("added_tokens.json");
     fresh_sharded_model();
-    put_text("out/m/tokenizer/tokenizer_config.json", "[]");
+    write_text("out/m/tokenizer/tokenizer_config.json", "[]");
     edit_fails_with("tokenizer_config.json");
 }
 
@@ -447,8 +447,8 @@ static void adapter_fails_with(const char *part) {
 static void fresh_adapter(void) {
     struct buffer b;
     fresh_model();
-    read_bytes(&b, ADAPTER);
-    put_bytes("out/a.safetensors", b.data, b.size);
+    b = read_bytes(ADAPTER);
+    write_bytes("out/a.safetensors", b.data, b.size);
     buffer_free(&b);
 }
 
@@ -458,7 +458,7 @@ static void find_key(char *out, size_t room, const char *ending) {
     uint64_t length;
     const char *key;
     json_t *value;
-    read_bytes(&b, ADAPTER);
+    b = read_bytes(ADAPTER);
     memcpy(&length, b.data, 8);
     json_t *root = json_loadb(b.data + 8, length, 0, NULL);
     out[0] = '\0';
@@ -494,7 +494,7 @@ static void test_bad_adapters(void **state) {
     cut_file("out/a.safetensors", -4);
     adapter_fails_with("a.safetensors");
     fresh_adapter();
-    put_text("out/a.safetensors", "");
+    write_text("out/a.safetensors", "");
     adapter_fails_with("a.safetensors");
     fresh_model();
     adapter_fails_with("a.safetensors");

@@ -170,7 +170,7 @@ static void test_formats(void **state) {
         line_start_small_edit(&line, TINY_MODEL);
         line_add(&line, "--output", "%s", formats[i].name);
         line_run_well(&line, &child);
-        read_bytes(&file, formats[i].name);
+        file = read_bytes(formats[i].name);
         assert_memory_equal(file.data, formats[i].begins, strlen(formats[i].begins));
         buffer_free(&file);
         read_picture(&p, formats[i].name);

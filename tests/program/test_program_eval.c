@@ -19,7 +19,7 @@ static void test_recorded_case(void **state) {
              "%s/input0.png\t%s\t%s/output.png\thad\tsteps=%d\tguidance=%g\tseed=%llu\n", c.folder,
              c.prompt, c.folder, c.edit.steps, c.edit.guidance_scale,
              (unsigned long long)c.edit.seed);
-    put_text("out/list.tsv", list);
+    write_text("out/list.tsv", list);
     line_start(&line, "eval");
     line_add(&line, "--model", "%s", TINY_MODEL);
     line_add(&line, "--dtype", "float32");

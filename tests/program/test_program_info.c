@@ -69,8 +69,8 @@ static void test_settings(void **state) {
     line_run_well(&line, &child);
     says(" bfloat16, 3 threads");
     link_model("out/m", TINY_MODEL);
-    put_text("out/m/edit_config.json",
-             "{\"default_steps\": 4, \"distilled\": true, \"output_area\": 65536}");
+    write_text("out/m/edit_config.json",
+               "{\"default_steps\": 4, \"distilled\": true, \"output_area\": 65536}");
     info("out/m");
     line_run_well(&line, &child);
     says("4 steps, guidance scale 1 (distilled: never guided)");

@@ -86,14 +86,13 @@ static void test_twice(void **state) {
 static void test_old_picture_stays(void **state) {
     (void)state;
     static struct child c;
-    put_text("out/edited.png", "the old one");
+    write_text("out/edited.png", "the old one");
     start_long_edit(&c, 1);
     kill(c.pid, SIGINT);
     child_wait(&c);
     assert_int_equal(c.status, 130);
     assert_int_equal(count_files("out"), 1);
-    struct buffer b;
-    read_bytes(&b, "out/edited.png");
+    struct buffer b = read_bytes("out/edited.png");
     assert_string_equal(b.data, "the old one");
     buffer_free(&b);
 }

@@ -73,7 +73,7 @@ static void test_format(void **state) {
     line_add(&line, "--output", "out/a.webp");
     at_server();
     line_run_well(&line, &child);
-    read_bytes(&file, "out/a.webp");
+    file = read_bytes("out/a.webp");
     assert_memory_equal(file.data + 8, "WEBP", 4);
     buffer_free(&file);
 }

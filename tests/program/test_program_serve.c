@@ -36,7 +36,7 @@ static void post_case(const struct reference_case *c, const char *format, struct
         char path[700];
         struct buffer picture;
         snprintf(path, sizeof path, "%s/input%zu.png", c->folder, i);
-        read_bytes(&picture, path);
+        picture = read_bytes(path);
         form_file(&f, "image", "picture.png", picture.data, picture.size);
         buffer_free(&picture);
     }
@@ -84,7 +84,7 @@ static void same_as_edit(const char *model, const char *name, const char *lora, 
     line_add(&line, "--output", "%s", file);
     line_add_switch(&line, "--force");
     line_run_well(&line, &child);
-    read_bytes(&edited, file);
+    edited = read_bytes(file);
     assert_int_equal(a.body.size, edited.size);
     assert_memory_equal(a.body.data, edited.data, edited.size);
     assert_header(&a, "X-Seed", (double)c.edit.seed);
@@ -184,12 +184,12 @@ static void test_wrong_requests(void **state) {
     post_bytes("<html>", 6, "a hat", "1", &a);
     assert_error(&a, 400, "invalid_file");
     answer_free(&a);
-    read_bytes(&half, TEST_DATA "/decode/bad-half.png");
+    half = read_bytes(TEST_DATA "/decode/bad-half.png");
     post_bytes(half.data, half.size, "a hat", "1", &a);
     assert_error(&a, 400, "invalid_image");
     answer_free(&a);
     buffer_free(&half);
-    read_bytes(&half, TEST_DATA "/decode/rgb.png");
+    half = read_bytes(TEST_DATA "/decode/rgb.png");
     post_bytes(half.data, half.size, " ", "1", &a);
     assert_error(&a, 400, "invalid_request");
     answer_free(&a);

@@ -42,16 +42,6 @@ void child_start(struct child *c, const char *program, const char *const *words)
     become(program, words);
 }
 
-bool text_from_file(const char *path, char *out, size_t room) {
-    FILE *f = fopen(path, "rb");
-    out[0] = '\0';
-    if (!f) return false;
-    size_t n = fread(out, 1, room - 1, f);
-    out[n] = '\0';
-    fclose(f);
-    return true;
-}
-
 static void set_status(struct child *c, int status) {
     c->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     c->pid = 0;

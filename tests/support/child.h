@@ -33,7 +33,6 @@ int scene_enter(void **state);
 int scene_reset(void **state);
 int scene_leave(void **state);
 
-bool text_from_file(const char *path, char *out, size_t room); /* false: no such file */
 bool wait_for_text(const char *path, const char *text, double seconds);
 
 #endif

@@ -1,12 +1,12 @@
 #include "support/files.h"
 
+#include <errno.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/buffer.h"
 #include "support/unit_test.h"
 
 char *temporary_folder(void) {
@@ -24,7 +24,17 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
 }
 
 void remove_folder(char *folder) {
-    assert_int_equal(nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+    assert_int_equal(nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+    free(folder);
+}
+
+static int try_to_remove(const char *path, const struct stat *st, int kind, struct FTW *where) {
+    remove_one(path, st, kind, where);
+    return 0;
+}
+
+void abandon_folder(char *folder) {
+    nftw(folder, try_to_remove, 16, FTW_DEPTH | FTW_PHYS);
     free(folder);
 }
 
@@ -36,9 +46,27 @@ const char *in_folder(const char *folder, const char *name) {
     return path;
 }
 
+struct buffer read_bytes(const char *path) {
+    struct buffer bytes = {0};
+    struct error err = {{0}};
+    if (buffer_read_file(&bytes, path, 1 << 30, &err) != STATUS_OK) fail_msg("%s", err.text);
+    return bytes;
+}
+
+bool text_from_file(const char *path, char *out, size_t size) {
+    FILE *f = fopen(path, "rb");
+    out[0] = '\0';
+    if (!f) return false;
+    size_t n = fread(out, 1, size - 1, f);
+    out[n] = '\0';
+    fclose(f);
+    return true;
+}
+
 void write_bytes(const char *path, const void *bytes, size_t size) {
+    unlink(path);
     FILE *f = fopen(path, "wb");
-    assert_non_null(f);
+    if (!f) fail_msg("%s: %s", path, strerror(errno));
     assert_int_equal(fwrite(bytes, 1, size, f), size);
     assert_int_equal(fclose(f), 0);
 }

@@ -1,6 +1,6 @@
 /*
- * files.h - temporary folders and hand-made safetensors files for the tests; every failure fails
- * the running test.
+ * files.h - temporary folders, whole files, and hand-made safetensors files for the tests; every
+ * failure fails the running test.
  */
 #ifndef SUPPORT_FILES_H
 #define SUPPORT_FILES_H
@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/buffer.h"
 
 struct tensor_spec {
     const char *name, *dtype;
@@ -20,10 +22,16 @@ struct tensor_spec {
 /* A new empty folder; remove_folder deletes it with all that is in it and frees the string. */
 char *temporary_folder(void);
 void remove_folder(char *folder);
+/* The same, as far as possible, for a folder that another process may still write to. */
+void abandon_folder(char *folder);
 
 /* FOLDER/NAME, in a buffer that the fourth call after this one uses again. */
 const char *in_folder(const char *folder, const char *name);
 
+struct buffer read_bytes(const char *path);                    /* the caller frees it */
+bool text_from_file(const char *path, char *out, size_t size); /* false: no such file */
+
+/* Make a file of this.  A link in its place is replaced, not written through. */
 void write_bytes(const char *path, const void *bytes, size_t size);
 void write_text(const char *path, const char *text);
 

@@ -182,9 +182,8 @@ static void test_foreign_tokenizer(void **state) {
     (void)state;
     json_t *file = must_load(TINY "/tokenizer.json");
     json_array_remove(json_object_get(file, "added_tokens"), 12);
-    char *text = json_dumps(file, 0), folder[64];
-    make_folder(folder);
-    put_file(folder, "tokenizer.json", text);
+    char *text = json_dumps(file, 0), *folder = temporary_folder();
+    write_text(in_folder(folder, "tokenizer.json"), text);
     struct tokenizer *t = must_open(folder);
     remove_folder(folder);
     refuse(t, "a", (int[]){4}, 1, "<|image_pad|>");

@@ -46,9 +46,8 @@ static void test_flags_of_added_tokens(void **state) {
     json_t *both = must_load(TEXT_DATA "/added.json");
     json_t *file = must_load(TINY "/tokenizer.json");
     json_object_set(file, "added_tokens", json_object_get(both, "added_tokens"));
-    char *text = json_dumps(file, 0), folder[64];
-    make_folder(folder);
-    put_file(folder, "tokenizer.json", text);
+    char *text = json_dumps(file, 0), *folder = temporary_folder();
+    write_text(in_folder(folder, "tokenizer.json"), text);
     struct tokenizer *t = must_open(folder);
     remove_folder(folder);
     check_cases(t, json_object_get(both, "cases"));
@@ -92,17 +91,14 @@ static void test_layouts_agree(void **state) {
     struct tokenizer *whole = must_open(TINY);
     json_t *cases = must_load(TEXT_DATA "/hard.json"), *c;
     for (unsigned with = 0; with < 4; with++) {
-        char folder[64], path[300];
-        make_folder(folder);
+        char *folder = temporary_folder();
         const char *names[4] = {"vocab.json", "merges.txt"};
         size_t count = 2, i;
         for (int k = 0; k < 2; k++)
             if (with >> k & 1) names[count++] = optional[k];
         for (i = 0; i < count; i++) {
-            struct buffer file = {0};
-            snprintf(path, sizeof path, TINY_HUB "/%s", names[i]);
-            assert_int_equal(buffer_read_file(&file, path, 1 << 20, NULL), STATUS_OK);
-            put_file(folder, names[i], file.data);
+            struct buffer file = read_bytes(in_folder(TINY_HUB, names[i]));
+            write_bytes(in_folder(folder, names[i]), file.data, file.size);
             buffer_free(&file);
         }
         struct tokenizer *parts = must_open(folder);
@@ -260,14 +256,14 @@ static char *vocab_with(const char *more) {
 }
 
 static enum status open_files(struct tokenizer **t, const struct files *f, struct error *err) {
-    char folder[64];
-    make_folder(folder);
+    char *folder = temporary_folder();
     char *vocab = vocab_with(f->vocab && f->vocab[0] != '{' ? f->vocab : "}");
-    if (f->vocab) put_file(folder, "vocab.json", f->vocab[0] == '{' ? f->vocab : vocab);
-    if (f->merges) put_file(folder, "merges.txt", f->merges);
-    if (f->config) put_file(folder, "tokenizer_config.json", f->config);
-    if (f->added) put_file(folder, "added_tokens.json", f->added);
-    if (f->whole) put_file(folder, "tokenizer.json", f->whole);
+    if (f->vocab)
+        write_text(in_folder(folder, "vocab.json"), f->vocab[0] == '{' ? f->vocab : vocab);
+    if (f->merges) write_text(in_folder(folder, "merges.txt"), f->merges);
+    if (f->config) write_text(in_folder(folder, "tokenizer_config.json"), f->config);
+    if (f->added) write_text(in_folder(folder, "added_tokens.json"), f->added);
+    if (f->whole) write_text(in_folder(folder, "tokenizer.json"), f->whole);
     free(vocab);
     enum status s = tokenizer_open(t, folder, err);
     remove_folder(folder);

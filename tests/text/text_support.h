@@ -1,6 +1,6 @@
 /*
  * text_support.h - what the tests of this folder share: a tokenizer or the test fails, ids compared
- * with a JSON list, folders for bad files.
+ * with a JSON list.
  */
 #ifndef TESTS_TEXT_SUPPORT_H
 #define TESTS_TEXT_SUPPORT_H
@@ -13,8 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "support/files.h"
 #include "text/tokenizer.h"
 
 #define QWEN     TEST_DATA "/qwen_vocab"
@@ -53,33 +53,6 @@ static inline void assert_ids(const struct token_ids *ids, const json_t *expecte
         if (ids->ids[i] != id)
             fail_msg("%s: id %zu is %d instead of %d", what, i, (int)ids->ids[i], (int)id);
     }
-}
-
-/* A new folder under /tmp; its files are written by put_file and removed, with it, by
- * remove_folder. */
-static inline void make_folder(char folder[64]) {
-    strcpy(folder, "/tmp/firered-text-XXXXXX");
-    assert_non_null(mkdtemp(folder));
-}
-
-static inline void put_file(const char *folder, const char *name, const char *text) {
-    char path[200];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(text, 1, strlen(text), f), strlen(text));
-    assert_int_equal(fclose(f), 0);
-}
-
-static inline void remove_folder(const char *folder) {
-    static const char *const names[] = {"tokenizer.json", "vocab.json", "merges.txt",
-                                        "tokenizer_config.json", "added_tokens.json"};
-    char path[200];
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
-        unlink(path);
-    }
-    assert_int_equal(rmdir(folder), 0);
 }
 
 #endif

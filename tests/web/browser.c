@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "http/harness.h"
+#include "support/files.h"
 
 /* ---- the process ---- */
 
@@ -47,8 +47,7 @@ static void become_browser(const char *folder, int in, int out) {
 void browser_start(struct browser *b) {
     int in[2], out[2];
     *b = (struct browser){0};
-    snprintf(b->folder, sizeof b->folder, "/tmp/firered-web-XXXXXX");
-    assert_non_null(mkdtemp(b->folder));
+    b->folder = temporary_folder();
     assert_int_equal(pipe2(in, O_CLOEXEC), 0);
     assert_int_equal(pipe2(out, O_CLOEXEC), 0);
     signal(SIGPIPE, SIG_IGN);
@@ -61,14 +60,6 @@ void browser_start(struct browser *b) {
     b->from = out[0];
 }
 
-static int remove_one(const char *path, const struct stat *s, int type, struct FTW *ftw) {
-    (void)s;
-    (void)type;
-    (void)ftw;
-    remove(path); /* a helper of the browser may still be writing; /tmp is nobody's treasure */
-    return 0;
-}
-
 void browser_stop(struct browser *b) {
     int64_t until = now_ms() + 5000;
     close(b->to); /* ends it */
@@ -78,7 +69,7 @@ void browser_stop(struct browser *b) {
     }
     kill(-b->pid, SIGKILL);
     close(b->from);
-    nftw(b->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    abandon_folder(b->folder); /* a helper of the browser may still be writing */
     buffer_free(&b->received);
     buffer_free(&b->complaints);
 }
@@ -98,12 +89,8 @@ static void send_message(struct browser *b, json_t *message) {
 }
 
 static void tell_log(const struct browser *b) {
-    char path[96], text[4096];
-    snprintf(path, sizeof path, "%s/log", b->folder);
-    FILE *f = fopen(path, "r");
-    if (!f) return;
-    text[fread(text, 1, sizeof text - 1, f)] = '\0';
-    fclose(f);
+    char text[4096];
+    if (!text_from_file(in_folder(b->folder, "log"), text, sizeof text)) return;
     print_error("the browser said: %s\n", text);
 }
 

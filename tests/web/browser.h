@@ -22,7 +22,7 @@ struct browser {
     pid_t pid;
     int to, from;             /* our ends of the pipes */
     struct buffer received;   /* not yet read as a message */
-    char folder[64];          /* its profile and all else that it writes */
+    char *folder;             /* its profile and all else that it writes */
     char session[64];         /* of the page; empty: none is open */
     char context[64];         /* with the page's storage */
     int last_id;              /* of a request */

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "support/files.h"
+
 /* Every control and picture has a name for who cannot see it, as the browser tells it. */
 static void check_names(struct browser *b, const char *where) {
     static const char *const roles[] = {
@@ -29,23 +31,14 @@ static void check_names(struct browser *b, const char *where) {
     json_decref(tree);
 }
 
-static char *rules(void) {
-    static char text[8192];
-    FILE *f = fopen(CHECKS, "r");
-    assert_non_null(f);
-    size_t n = fread(text, 1, sizeof text - 1, f);
-    fclose(f);
-    assert_true(n < sizeof text - 1);
-    text[n] = '\0';
-    return text;
-}
-
 void page_inspect(struct browser *b, const char *name) {
-    json_t *wrong = page_eval(b, rules()), *one;
+    struct buffer rules = read_bytes(CHECKS);
+    json_t *wrong = page_eval(b, rules.data), *one;
     size_t i;
     page_screenshot(b, name);
     json_array_foreach(wrong, i, one) print_error("%s: %s\n", name, json_string_value(one));
     assert_int_equal(json_array_size(wrong), 0);
     json_decref(wrong);
+    buffer_free(&rules);
     check_names(b, name);
 }

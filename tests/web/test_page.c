@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "http/harness.h"
+#include "support/files.h"
 #include "web/browser.h"
 #include "web/inspect.h"
 
@@ -22,7 +23,7 @@
 
 static struct browser browser;
 static struct server_process server;
-static char scratch[] = "/tmp/firered-page-XXXXXX"; /* files to upload */
+static char *scratch; /* files to upload */
 
 /* ---- shorthand ---- */
 
@@ -255,12 +256,8 @@ static void test_pictures(void **state) {
 }
 
 static const char *scratch_file(const char *name, const void *bytes, size_t size) {
-    static char path[80];
-    snprintf(path, sizeof path, "%s/%s", scratch, name);
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(bytes, 1, size, f), size);
-    assert_int_equal(fclose(f), 0);
+    const char *path = in_folder(scratch, name);
+    write_bytes(path, bytes, size);
     return path;
 }
 
@@ -569,7 +566,7 @@ int main(void) {
         print_message("chromium is not installed: scripts/setup.sh tests\n");
         return 77;
     }
-    assert_non_null(mkdtemp(scratch));
+    scratch = temporary_folder();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_edit),     cmocka_unit_test(test_viewer),
         cmocka_unit_test(test_pictures), cmocka_unit_test(test_wrong_files),
@@ -582,6 +579,6 @@ int main(void) {
     browser_start(&browser);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     browser_stop(&browser);
-    rmdir(scratch);
+    remove_folder(scratch);
     return failed;
 }
