@@ -25,7 +25,8 @@ enum product_kind {
     PRODUCT_F32,          /* float32 weights */
     PRODUCT_BF16_WEIGHTS, /* bfloat16 weights widened on the way into the product: exact */
     PRODUCT_BF16,         /* both sides bfloat16 */
-    PRODUCT_INT8,         /* both sides 8 bits: int8.c */
+    PRODUCT_INT8,         /* both sides 8 bits */
+    PRODUCT_KINDS
 };
 
 struct cpu_linear {

@@ -44,10 +44,17 @@ struct packing {
     int cols;
 };
 
-/* Numbers of one feature that lie side by side. */
-static int64_t group_of(enum product_kind kind) {
-    return kind == PRODUCT_INT8 ? 4 : kind == PRODUCT_BF16 ? 2 : 1;
-}
+/* How each kind of product wants its weights. */
+static const struct {
+    int64_t group; /* elements of one feature that lie side by side */
+    size_t bytes;  /* of an element */
+} KINDS[] = {
+    [PRODUCT_F32] = {1, sizeof(float)},
+    [PRODUCT_BF16_WEIGHTS] = {1, sizeof(uint16_t)},
+    [PRODUCT_BF16] = {2, sizeof(uint16_t)},
+    [PRODUCT_INT8] = {4, sizeof(int8_t)},
+};
+_Static_assert(sizeof KINDS / sizeof KINDS[0] == PRODUCT_KINDS, "every kind has its row");
 
 /* A panel is turned over in squares that fit the first-level cache: its rows' next numbers, as they
  * will be stored. */
@@ -124,7 +131,7 @@ static void write_square(const struct packing *p, int64_t panel, const union squ
             for (int64_t j = 0; j < cols; j++) *out++ = in->f32[j][k];
         return;
     }
-    int64_t group = group_of(l->kind);
+    int64_t group = KINDS[l->kind].group;
     if (l->kind == PRODUCT_INT8) {
         int8_t *out = (int8_t *)l->packed + at;
         for (int64_t k = 0; k < n; k += group, out += group * cols)
@@ -173,8 +180,7 @@ static enum product_kind kind_for(const struct compute *c, const struct kernels 
 }
 
 static size_t packed_bytes(const struct cpu_linear *l, int cols) {
-    size_t size = l->kind == PRODUCT_F32 ? 4 : l->kind == PRODUCT_INT8 ? 1 : 2;
-    return (size_t)(l->panels * l->depth * cols) * size;
+    return (size_t)(l->panels * l->depth * cols) * KINDS[l->kind].bytes;
 }
 
 /* The bias, and of 8-bit weights the scales and the offsets behind it. */
@@ -201,7 +207,7 @@ enum status cpu_pack_linear(struct compute *c, struct workspace *into, struct li
     for (size_t i = 0; i < count; i++) l->base.out_features += parts[i].rows;
     l->kind = kind_for(c, cpu->kernels, parts, count, bears);
     l->panels = (l->base.out_features + cols - 1) / cols;
-    l->depth = (int64_t)round_up((size_t)l->base.in_features, (size_t)group_of(l->kind));
+    l->depth = (int64_t)round_up((size_t)l->base.in_features, (size_t)KINDS[l->kind].group);
 
     size_t bytes = linear_bytes(l, cols);
     l->base.bytes = packed_bytes(l, cols) + column_bytes(l, cols);
