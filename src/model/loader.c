@@ -100,7 +100,7 @@ static const struct weight *look_up(struct loader *l, const char *name) {
         l->tensors++;
         l->parameters += (uint64_t)w->count;
     }
-    if (l->ahead) weights_prefetch(l->weights, w);
+    if (l->ahead) weights_prefetch(w);
     return w;
 }
 
@@ -126,7 +126,7 @@ static const struct weight *need(struct loader *l, const char *name, const int64
 
 static void done_with(struct loader *l, const struct weight *w) {
     if (!w) return;
-    weights_release(l->weights, w);
+    weights_release(w);
     if (l->progress) l->progress(l->progress_arg, dtype_bytes(w->dtype, (size_t)w->count));
 }
 

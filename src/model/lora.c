@@ -232,13 +232,13 @@ static void add_delta(float *restrict weight, const float *up, const float *down
     }
 }
 
-static float *load(const struct weights *weights, const struct weight *w) {
+static float *load(const struct weight *w) {
     float *floats = (uint64_t)w->count <= SIZE_MAX / sizeof(float)
                         ? malloc((size_t)w->count * sizeof(float))
                         : NULL;
     if (!floats) return NULL;
     weight_floats(floats, w, 0, (size_t)w->count);
-    weights_release(weights, w);
+    weights_release(w);
     return floats;
 }
 
@@ -264,7 +264,7 @@ enum status lora_merge(const struct lora *l, const char *name, float *weight, in
     const struct module *m = find(l, name);
     enum status s = m ? check_sizes(l, m, out_features, in_features, err) : STATUS_OK;
     if (!m || s != STATUS_OK) return s;
-    float *down = load(l->weights, m->down), *up = load(l->weights, m->up);
+    float *down = load(m->down), *up = load(m->up);
     if (down && up)
         add_delta(weight, up, down, m->scale, out_features, in_features, m->down->shape[0]);
     else

@@ -199,8 +199,7 @@ static void advise(const struct weight *t, ptrdiff_t from, ptrdiff_t to, int adv
     if (from < to) (void)madvise((char *)t->data + from, (size_t)(to - from), advice);
 }
 
-void weights_release(const struct weights *w, const struct weight *t) {
-    (void)w;
+void weights_release(const struct weight *t) {
     ptrdiff_t page = sysconf(_SC_PAGESIZE),
               bytes = (ptrdiff_t)dtype_bytes(t->dtype, (size_t)t->count);
     ptrdiff_t into_page = (ptrdiff_t)((uintptr_t)t->data % (uintptr_t)page);
@@ -213,8 +212,7 @@ void weights_release_bytes(const void *data, size_t bytes) {
     if (bytes) (void)madvise((char *)data - into_page, bytes + into_page, MADV_DONTNEED);
 }
 
-void weights_prefetch(const struct weights *w, const struct weight *t) {
-    (void)w;
+void weights_prefetch(const struct weight *t) {
     ptrdiff_t page = sysconf(_SC_PAGESIZE),
               bytes = (ptrdiff_t)dtype_bytes(t->dtype, (size_t)t->count);
     ptrdiff_t into_page = (ptrdiff_t)((uintptr_t)t->data % (uintptr_t)page);

@@ -79,13 +79,13 @@ const char *weights_metadata(const struct weights *w, const char *key);
 
 /* Lets the mapped pages that lie wholly inside the tensor go, after it was packed or copied.  The
  * data stay valid: whoever touches them again reads them from the file again. */
-void weights_release(const struct weights *w, const struct weight *t);
+void weights_release(const struct weight *t);
 
 /* The same for some bytes of a mapped file that are no longer needed, wherever pages begin: what
  * else is on the first and last page is read again, too, by whoever touches it. */
 void weights_release_bytes(const void *data, size_t bytes);
 
 /* Asks the system to read the tensor ahead, in the background. */
-void weights_prefetch(const struct weights *w, const struct weight *t);
+void weights_prefetch(const struct weight *t);
 
 #endif

@@ -247,8 +247,8 @@ static void good_files_give_their_tensors(void **state) {
         assert_int_equal(dtype_bytes(t->dtype, (size_t)t->count), made[i].size);
         if (made[i].size) assert_memory_equal(t->data, made[i].data, made[i].size);
         assert_int_equal((uintptr_t)t->data % dtype_bytes(t->dtype, 1), 0);
-        weights_prefetch(w, t);
-        weights_release(w, t);
+        weights_prefetch(t);
+        weights_release(t);
         if (made[i].size) assert_memory_equal(t->data, made[i].data, made[i].size);
     }
     assert_int_equal(weights_find(w, "half")->dtype, DTYPE_F16);

@@ -196,10 +196,10 @@ static void released_pages_leave_and_come_back(void **state) {
     struct error err;
     assert_int_equal(weights_open_file(&w, path, &err), STATUS_OK);
     const struct weight *t = weights_find(w, "t");
-    weights_prefetch(w, t);
+    weights_prefetch(t);
     assert_memory_equal(t->data, bytes, SIZE);
     long before = resident();
-    weights_release(w, t);
+    weights_release(t);
     long after = resident();
     assert_true(before == 0 || before - after > SIZE / 2);
     assert_memory_equal(t->data, bytes, SIZE);
@@ -213,10 +213,10 @@ static void *read_everything(void *weights) {
     for (size_t i = 0; i < weights_count(w); i++) {
         const struct weight *t = weights_find(w, weights_at(w, i)->name);
         const uint8_t *bytes = t->data;
-        weights_prefetch(w, t);
+        weights_prefetch(t);
         for (size_t b = 0; b < dtype_bytes(t->dtype, (size_t)t->count); b++)
             sum = sum * 31 + bytes[b];
-        weights_release(w, t);
+        weights_release(t);
     }
     return (void *)sum;
 }
