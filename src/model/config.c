@@ -1,3 +1,8 @@
+/*
+ * Each config file is one `struct reader`: it opens the JSON, and functions named after what they take
+ * (a size, a number, a flag, an array) read a key, check its range and fill in the published model's
+ * value where a file may leave it out.  `refuse` holds what a network could not run.
+ */
 #include "model/config.h"
 
 #include <stdio.h>
@@ -8,8 +13,8 @@
 
 enum {
     CONFIG_LIMIT = 1 << 20,
-    MOST_LAYERS = 1024,
-    MOST_FEATURES = 1 << 20, /* products of two sizes then stay far inside int64_t */
+    MAX_LAYERS = 1024,
+    MAX_FEATURES = 1 << 20, /* products of two sizes then stay far inside int64_t */
 };
 
 /* One config file being read.  As in loader.h, the first failure makes every later call do
@@ -35,19 +40,19 @@ static enum status reader_close(struct reader *r) {
 }
 
 /* A key that must be there: its initial value is outside the range. */
-static int64_t size_at(struct reader *r, const json_t *object, const char *key, int64_t most) {
+static int64_t size_at(struct reader *r, const json_t *object, const char *key, int64_t max) {
     int64_t value = -1;
     if (r->status == STATUS_OK)
-        r->status = json_get_int(object, key, 1, most, &value, r->path, r->err);
+        r->status = json_get_int(object, key, 1, max, &value, r->path, r->err);
     if (r->status == STATUS_OK && value < 1)
         r->status = fail(r->err, STATUS_INVALID, "%s: \"%s\" is missing", r->path, key);
     return r->status == STATUS_OK ? value : 1;
 }
 
-static int64_t size_or(struct reader *r, const json_t *object, const char *key, int64_t most,
+static int64_t size_or(struct reader *r, const json_t *object, const char *key, int64_t max,
                        int64_t fallback) {
     if (r->status == STATUS_OK)
-        r->status = json_get_int(object, key, 1, most, &fallback, r->path, r->err);
+        r->status = json_get_int(object, key, 1, max, &fallback, r->path, r->err);
     return fallback;
 }
 
@@ -110,7 +115,7 @@ static void sizes_or(struct reader *r, const json_t *object, const char *key, in
     for (size_t i = 0; i < n; i++) values[i] = (double)out[i];
     numbers_or(r, object, key, values, n);
     for (size_t i = 0; r->status == STATUS_OK && i < n; i++) {
-        out[i] = values[i] >= 1 && values[i] <= MOST_FEATURES ? (int64_t)values[i] : 0;
+        out[i] = values[i] >= 1 && values[i] <= MAX_FEATURES ? (int64_t)values[i] : 0;
         if (out[i] < 1 || (double)out[i] != values[i])
             r->status =
                 fail(r->err, STATUS_INVALID, "%s: \"%s\" must be positive integers", r->path, key);
@@ -128,16 +133,16 @@ enum status transformer_config_load(struct transformer_config *out, const char *
     reader_open(&r, model, "transformer/config.json", err);
     struct transformer_config c = {.axes = {16, 56, 56}};
     int64_t patch = size_or(&r, r.root, "patch_size", 8, 2);
-    c.layers = size_or(&r, r.root, "num_layers", MOST_LAYERS, 60);
-    c.heads = size_or(&r, r.root, "num_attention_heads", MOST_FEATURES, 24);
+    c.layers = size_or(&r, r.root, "num_layers", MAX_LAYERS, 60);
+    c.heads = size_or(&r, r.root, "num_attention_heads", MAX_FEATURES, 24);
     c.head_dim = size_or(&r, r.root, "attention_head_dim", 1024, 128);
     c.width = c.heads * c.head_dim;
     c.in_channels = size_or(&r, r.root, "in_channels", 4096, 64);
     c.out_channels = patch * patch * size_or(&r, r.root, "out_channels", 4096, 16);
-    c.text_width = size_or(&r, r.root, "joint_attention_dim", MOST_FEATURES, 3584);
+    c.text_width = size_or(&r, r.root, "joint_attention_dim", MAX_FEATURES, 3584);
     c.zero_cond_t = bool_or(&r, r.root, "zero_cond_t", false);
     sizes_or(&r, r.root, "axes_dims_rope", c.axes, 3);
-    refuse(&r, c.width > MOST_FEATURES, "the transformer is wider than this program allows");
+    refuse(&r, c.width > MAX_FEATURES, "the transformer is wider than this program allows");
     refuse(&r, patch != 2, "\"patch_size\" must be 2");
     refuse(&r, c.out_channels != c.in_channels,
            "\"out_channels\" times 4 must equal \"in_channels\"");
@@ -175,9 +180,9 @@ static void read_rope(struct reader *r, const json_t *text, struct language_conf
 static void read_language(struct reader *r, struct language_config *c) {
     const json_t *text = json_object_get(r->root, "text_config");
     if (!json_is_object(text)) text = r->root;
-    c->layers = size_at(r, text, "num_hidden_layers", MOST_LAYERS);
-    c->hidden = size_at(r, text, "hidden_size", MOST_FEATURES);
-    c->intermediate = size_at(r, text, "intermediate_size", MOST_FEATURES);
+    c->layers = size_at(r, text, "num_hidden_layers", MAX_LAYERS);
+    c->hidden = size_at(r, text, "hidden_size", MAX_FEATURES);
+    c->intermediate = size_at(r, text, "intermediate_size", MAX_FEATURES);
     c->heads = size_at(r, text, "num_attention_heads", 4096);
     c->kv_heads = size_at(r, text, "num_key_value_heads", 4096);
     c->vocabulary = size_at(r, text, "vocab_size", 1 << 24);
@@ -212,10 +217,10 @@ static void read_vision(struct reader *r, const struct language_config *language
     const json_t *vision = json_object_get(r->root, "vision_config");
     refuse(r, !json_is_object(vision), "\"vision_config\" is missing");
     c->layers = size_at(r, vision, "depth", VISION_MAX_LAYERS);
-    c->hidden = size_at(r, vision, "hidden_size", MOST_FEATURES);
-    c->intermediate = size_at(r, vision, "intermediate_size", MOST_FEATURES);
+    c->hidden = size_at(r, vision, "hidden_size", MAX_FEATURES);
+    c->intermediate = size_at(r, vision, "intermediate_size", MAX_FEATURES);
     c->heads = size_at(r, vision, "num_heads", 4096);
-    c->out_hidden = size_at(r, vision, "out_hidden_size", MOST_FEATURES);
+    c->out_hidden = size_at(r, vision, "out_hidden_size", MAX_FEATURES);
     c->channels = size_or(r, vision, "in_channels", 16, size_or(r, vision, "in_chans", 16, 3));
     c->patch = size_at(r, vision, "patch_size", 256);
     c->temporal_patch = size_or(r, vision, "temporal_patch_size", 16, 2);
@@ -246,13 +251,13 @@ static enum status read_processor(struct vision_config *c, const char *model, st
     const json_t *size = json_object_get(image, "size");
     const double mean[] = {0.48145466, 0.4578275, 0.40821073},
                  std[] = {0.26862954, 0.26130258, 0.27577711};
-    const int64_t most = (int64_t)1 << 40;
+    const int64_t max = (int64_t)1 << 40;
     memcpy(c->mean, mean, sizeof mean);
     memcpy(c->std, std, sizeof std);
     c->min_pixels =
-        size_or(&r, image, "min_pixels", most, size_or(&r, size, "shortest_edge", most, 56 * 56));
-    c->max_pixels = size_or(&r, image, "max_pixels", most,
-                            size_or(&r, size, "longest_edge", most, 28 * 28 * 1280));
+        size_or(&r, image, "min_pixels", max, size_or(&r, size, "shortest_edge", max, 56 * 56));
+    c->max_pixels = size_or(&r, image, "max_pixels", max,
+                            size_or(&r, size, "longest_edge", max, 28 * 28 * 1280));
     numbers_or(&r, image, "image_mean", c->mean, 3);
     numbers_or(&r, image, "image_std", c->std, 3);
     refuse(&r, c->std[0] <= 0 || c->std[1] <= 0 || c->std[2] <= 0,
@@ -346,10 +351,10 @@ enum status edit_config_load(struct edit_config *out, const char *model, struct 
     if (n > 0 && n < (int)sizeof path && access(path, F_OK) != 0) return STATUS_OK;
     struct reader r;
     reader_open(&r, model, "edit_config.json", err);
-    const int64_t most = (int64_t)1 << 24; /* four times the largest output that may be asked for */
-    out->condition_area = size_or(&r, r.root, "condition_area", most, out->condition_area);
-    out->vae_area = size_or(&r, r.root, "vae_area", most, out->vae_area);
-    out->output_area = size_or(&r, r.root, "output_area", most, out->output_area);
+    const int64_t max = (int64_t)1 << 24; /* four times the largest output that may be asked for */
+    out->condition_area = size_or(&r, r.root, "condition_area", max, out->condition_area);
+    out->vae_area = size_or(&r, r.root, "vae_area", max, out->vae_area);
+    out->output_area = size_or(&r, r.root, "output_area", max, out->output_area);
     out->vae_follows_output = bool_or(&r, r.root, "vae_follows_output", false);
     out->default_steps = size_or(&r, r.root, "default_steps", 1000, 0);
     out->default_guidance = number_or(&r, r.root, "default_guidance", -1);

@@ -1,3 +1,11 @@
+/*
+ * A layer's way is the same for all kinds: look its tensors up under their stored names, check the
+ * shapes, take what must be float32 into memory of its own, pack, and let the file's pages go.
+ * 
+ * That memory comes from malloc at load time, and from a workspace for blocks that stream, where it
+ * was planned.  A loader without elements to read (a plan-only device, a dry workspace) goes the same
+ * way and leaves out what touches them.
+ */
 #include "model/loader.h"
 
 #include <stdarg.h>
@@ -134,13 +142,13 @@ static bool failed(const struct loader *l) {
     return l->status != STATUS_OK || (l->stop && atomic_load(l->stop));
 }
 
-/* Whether numbers are read, not only names and shapes. */
+/* Whether elements are read, not only names and shapes. */
 static bool reads(const struct loader *l) {
     return !failed(l) && !compute_is_plan_only(l->compute) &&
            !(l->into && workspace_is_dry(l->into));
 }
 
-/* Memory for numbers on their way, until `give_back`.  NULL when the loader has failed, or reads
+/* Memory for elements on their way, until `give_back`.  NULL when the loader has failed, or reads
  * nothing; then a dry scratch has counted it. */
 static float *take(struct loader *l, size_t n) {
     if (failed(l)) return NULL;
@@ -166,7 +174,7 @@ static void release_scratch(const struct loader *l, size_t mark) {
     if (l->scratch) workspace_host_release(l->scratch, mark);
 }
 
-/* The tensor's numbers as float32, see take.  The file's pages go as they are read. */
+/* The tensor's elements as float32, see take.  The file's pages go as they are read. */
 static float *floats_of(struct loader *l, const struct weight *w) {
     enum { CHUNK = 1 << 20 };
     float *f = take(l, (size_t)w->count);

@@ -7,8 +7,8 @@
  *
  * The loader looks the tensor up under the name that the checkpoint has for it, checks its shape, merges adapters into it, packs it for the
  * device and lets the file's pages go.  After the first failure every further call does nothing, so
- * that the list needs no error handling of its own; loader_finish tells.  On a plan-only device or
- * into a dry workspace (compute.h) names and shapes are checked and no number is read: that is how
+ * that the list needs no error handling of its own; loader_finish reports the first failure.  On a plan-only device or
+ * into a dry workspace (compute.h) names and shapes are checked and no element is read: that is how
  * a checkpoint is inspected.
  */
 #ifndef MODEL_LOADER_H
@@ -71,7 +71,7 @@ void loader_set_prefix(struct loader *l, const char *prefix);
 /* From now on layers bear this set of precisions (compute.h). */
 void loader_set_bears(struct loader *l, unsigned bears);
 
-/* Tells how the loading went.  On success, tensors that nobody asked for are listed in the log at
+/* Reports how the loading went.  On success, tensors that nobody asked for are listed in the log at
  * debug level. */
 enum status loader_finish(struct loader *l);
 

@@ -1,3 +1,8 @@
+/*
+ * The text is parsed once: what would change the sum is refused, ranks and alphas are checked, and the
+ * two tables of patterns are kept as JSON, whose order is the file's.  A module's factor is looked up
+ * when its matrices are known.
+ */
 #include "model/lora_config.h"
 
 #include <math.h>

@@ -1,3 +1,8 @@
+/*
+ * The networks are loaded one after another, the transformer first, since adapters can fail there; each
+ * has a loader of its own over its component's weights.  Progress is counted in stored bytes over all
+ * three.
+ */
 #include "model/model.h"
 
 #include <stdlib.h>

@@ -1,3 +1,6 @@
+/*
+ * Names are put together only when somebody listens; what is on the device is copied to the host first.
+ */
 #include "model/trace.h"
 
 #include <stdarg.h>

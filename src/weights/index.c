@@ -1,3 +1,7 @@
+/*
+ * The index is read whole as JSON and kept as jansson has it, for weights.c looks through its entries
+ * once.  The names of the shards are sorted and made unique, so that files open in one order.
+ */
 #include "weights/index.h"
 
 #include <stdlib.h>

@@ -193,9 +193,9 @@ static enum status read_header(struct safetensors *f, json_t *root, uint64_t dat
             f->metadata = json_incref(value);
         } else {
             struct safetensor *t = &f->tensors[f->count++];
-            size_t room = strlen(key) + 1;
-            t->name = memcpy(name, key, room);
-            name += room;
+            size_t bytes_of_key = strlen(key) + 1;
+            t->name = memcpy(name, key, bytes_of_key);
+            name += bytes_of_key;
             s = read_entry(t, value, data_start, f->file, err);
         }
         if (s != STATUS_OK) return s;
@@ -252,10 +252,10 @@ static enum status parse(struct safetensors *out, const uint8_t *head, size_t he
 static enum status start(struct safetensors *out, const char *path, struct error *err) {
     const char *slash = strrchr(path, '/');
     const char *base = slash ? slash + 1 : path;
-    size_t room = strlen(base) + 1;
-    *out = (struct safetensors){.file = malloc(room)};
+    size_t size = strlen(base) + 1;
+    *out = (struct safetensors){.file = malloc(size)};
     if (!out->file) return fail(err, STATUS_NO_MEMORY, "no memory to open %s", path);
-    memcpy(out->file, base, room);
+    memcpy(out->file, base, size);
     return STATUS_OK;
 }
 

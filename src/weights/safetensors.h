@@ -1,19 +1,19 @@
 /*
- * safetensors.h - one safetensors file: a JSON header that names tensors, then their numbers.
+ * safetensors.h - one safetensors file: a JSON header that names tensors, then their elements.
  *
  *     8 bytes   N, the header's length, little endian
  *     N bytes   {"__metadata__": {"k": "v"}, "NAME": {"dtype": "F32", "shape": [2, 3],
  *               "data_offsets": [begin, end]}, ...}, may end in spaces
- *     the rest  the numbers, little endian, row-major; offsets count from here
+ *     the rest  the elements, little endian, row-major; offsets count from here
  *
  * A file is mapped, not read: opening costs the header only, and a tensor's pages come in when
  * somebody touches them. Everything in the header is checked before anything is believed; what
  * passes is as strict as the reference implementation (github.com/huggingface/safetensors,
  * safetensors/src/tensor.rs), which also demands that the tensors cover the data without overlap or
- * hole.  Beyond it we demand that every tensor lies aligned to its numbers, which the format's own
+ * hole.  Beyond it we demand that every tensor lies aligned to its elements, which the format's own
  * writer guarantees.
  *
- * This module takes every number format that the header may name; which of them can be weights is
+ * This module takes every element type that the header may name; which of them can be weights is
  * decided by safetensors_kind.c.
  *
  * A mapped file must not be shortened while it is open: touching a page that is gone raises SIGBUS.
@@ -35,7 +35,7 @@ enum {
 struct safetensor {
     const char *name;  /* no control characters */
     const char *dtype; /* as the header spells it: "F32", "BF16", "I64", ... */
-    size_t item_size;  /* bytes of one number */
+    size_t item_size;  /* bytes of one element */
     int rank;
     int64_t shape[SAFETENSORS_MAX_RANK]; /* zeros after `rank` */
     int64_t count;                       /* product of the shape; 1 for a scalar, may be 0 */

@@ -1,5 +1,5 @@
 /*
- * Safetensors as a kind of tensor file: of the number formats that its header may name, those that
+ * Safetensors as a kind of tensor file: of the element types that its header may name, those that
  * weights can have.
  */
 #include <stdlib.h>
