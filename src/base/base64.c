@@ -1,3 +1,7 @@
+/*
+ * Three bytes are four digits.  The text goes into the buffer by pieces, so that the buffer grows
+ * as it does for everybody else.
+ */
 #include "base/base64.h"
 
 #include <stdint.h>

@@ -1,3 +1,8 @@
+/*
+ * One block of memory that at least doubles when it grows, so that appending n bytes one by one
+ * costs O(n).  A file is read to its end rather than to the size that the system reports: it may
+ * change meanwhile.
+ */
 #include "base/buffer.h"
 
 #include <errno.h>

@@ -1,3 +1,7 @@
+/*
+ * Every getter asks jansson for the type first: its own accessors give 0 for a value of another
+ * type, which would pass for one.
+ */
 #include "base/json.h"
 
 #include <math.h>

@@ -1,3 +1,7 @@
+/*
+ * A line is put together in memory, escaped on the way, and then written at once; when memory runs
+ * out the line is shorter, and nobody is stopped.
+ */
 #include "base/log.h"
 
 #include <errno.h>

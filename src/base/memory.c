@@ -1,3 +1,7 @@
+/*
+ * Linux tells MemAvailable, an estimate that counts what the page cache can give back; the control
+ * groups tell theirs.
+ */
 #include "base/memory.h"
 
 #include <stdio.h>

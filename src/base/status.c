@@ -1,3 +1,7 @@
+/*
+ * The sentence is formatted in place and cut at its end; what no terminal, log or JSON reader
+ * should see is replaced after that.
+ */
 #include "firered/status.h"
 
 #include <stdarg.h>

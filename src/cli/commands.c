@@ -1,3 +1,8 @@
+/*
+ * A command's row says which settings are flags of it; with its own flags they make one list, by
+ * which the command line is read.  Settings come next, then the work.  Whatever failed has left
+ * its sentence, which is written here and nowhere else.
+ */
 #include "cli/commands.h"
 
 #include <stdio.h>

@@ -1,3 +1,7 @@
+/*
+ * Flags are read group by group, each into its own fields, and the first that is wrong ends it.
+ * The outputs' names come last: they hang on the inputs, the seeds and --output.
+ */
 #include "cli/edit_request.h"
 
 #include <stdio.h>

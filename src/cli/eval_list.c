@@ -1,3 +1,7 @@
+/*
+ * The file stays in memory as a whole and is cut up in place: the texts of an item point into it.
+ * Only paths, which are relative to the list, are copies.
+ */
 #include "cli/eval_list.h"
 
 #include <stdlib.h>

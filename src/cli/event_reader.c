@@ -1,3 +1,7 @@
+/*
+ * Lines gather in one buffer until their end has come, the data of an event in another until the
+ * empty line.
+ */
 #include "cli/event_reader.h"
 
 #include <stdio.h>

@@ -1,3 +1,6 @@
+/*
+ * jansson writes to the stream itself; that it arrived is only known once the stream is flushed.
+ */
 #include "cli/json_out.h"
 
 #include <stdio.h>

@@ -1,3 +1,7 @@
+/*
+ * The hub's cache knows where an id lies.  Without a MODEL_ID the published model is looked for
+ * first, and the demo model stands in for it.
+ */
 #include "cli/model_place.h"
 
 #include <stdio.h>

@@ -1,3 +1,9 @@
+/*
+ * The bytes go to a temporary file in the same folder, which is synced and then renamed: whoever
+ * looks finds the old file or the new one, never a piece.  Without --force the renaming itself
+ * refuses a name that is taken, so that nothing can come in between.  Devices and pipes are
+ * written to as they are.
+ */
 #include "cli/output.h"
 
 #include <errno.h>

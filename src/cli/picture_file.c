@@ -1,3 +1,7 @@
+/*
+ * A file is read whole under a limit and decoded from memory, since standard input knows no size
+ * and cannot be read twice.
+ */
 #include "cli/picture_file.h"
 
 #include <errno.h>

@@ -1,3 +1,7 @@
+/*
+ * The line is drawn over itself: carriage return, clear, write.  What is left is foretold from
+ * what is done, so that no model of costs is needed.
+ */
 #include "cli/progress.h"
 
 #include <stdio.h>

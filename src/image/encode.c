@@ -1,3 +1,7 @@
+/*
+ * Checks what holds for every format and hands the picture to the format's own file; what one has
+ * left behind after a failure is cut off here.
+ */
 #include "image/encode.h"
 
 #include "image/codec.h"

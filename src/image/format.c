@@ -1,3 +1,6 @@
+/*
+ * Tables of names.
+ */
 #include "image/format.h"
 
 #include <stddef.h>

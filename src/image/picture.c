@@ -1,3 +1,6 @@
+/*
+ * The pixels are one block, three bytes a pixel and no padding.
+ */
 #include "firered/picture.h"
 
 #include <stdlib.h>

@@ -1,3 +1,8 @@
+/*
+ * A layer is RMS norm, grouped-query attention with rotary positions, and a gated feed-forward,
+ * each added to its input.  Keys and values go straight into the cache, so that the layers know no
+ * difference between a prompt and the rest of one.
+ */
 #include "model/language.h"
 
 #include <math.h>

@@ -1,3 +1,7 @@
+/*
+ * Angles are computed in double precision and rounded where the reference holds float32: its
+ * frequencies and its angles, not its cosines.
+ */
 #include "model/rotary.h"
 
 #include <math.h>

@@ -1,3 +1,7 @@
+/*
+ * All streams lie in one sequence, so that a block's attention needs no copying together.  A pass
+ * walks over parts of it: rows that share weights and modulation.
+ */
 #include "model/transformer.h"
 
 #include <math.h>

@@ -1,3 +1,7 @@
+/*
+ * Loads both halves, and runs each as a chain of layers over bands of rows on the picture's side,
+ * with the middle, which attends over the whole map, at the other end.
+ */
 #include "model/vae.h"
 
 #include <math.h>

@@ -1,3 +1,7 @@
+/*
+ * Patches are put into window order once, before the first layer; attention then runs over
+ * stretches of rows, short ones for windows and long ones for whole pictures.
+ */
 #include "model/vision.h"
 
 #include <math.h>

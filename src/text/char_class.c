@@ -1,3 +1,7 @@
+/*
+ * Unicode's properties by the general category, which utf8proc knows, and the few characters that
+ * a property has beyond its categories.
+ */
 #include "text/char_class.h"
 
 #include <utf8proc.h>

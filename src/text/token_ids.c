@@ -1,3 +1,6 @@
+/*
+ * An array that more than doubles when it grows.
+ */
 #include "text/token_ids.h"
 
 #include <stdlib.h>

@@ -1,3 +1,6 @@
+/*
+ * Appending, printing and reading: what fits arrives, what does not leaves the buffer as it was.
+ */
 #include "support/unit_test.h"
 
 #include <stdint.h>

@@ -1,3 +1,7 @@
+/*
+ * Getters give a value, the caller's own, or an error that names file and key; and no file that is
+ * no object gets that far.
+ */
 #include "support/unit_test.h"
 
 #include <stdio.h>

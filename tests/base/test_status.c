@@ -1,3 +1,6 @@
+/*
+ * A sentence is printable whatever it quotes, and is cut between characters.
+ */
 #include "support/unit_test.h"
 
 #include <string.h>

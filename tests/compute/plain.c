@@ -1,3 +1,7 @@
+/*
+ * Loops over double precision, in the order of the formulas; the runs at the end plan first, as
+ * the pipeline does, and then compute.
+ */
 #include "compute/plain.h"
 
 #include <math.h>

@@ -1,3 +1,7 @@
+/*
+ * A stub of the hub serves two models made from the reference data; each test pulls into a new
+ * cache and looks at what it got.
+ */
 #include "pull_scene.h"
 
 #include <dirent.h>

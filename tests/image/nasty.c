@@ -1,3 +1,6 @@
+/*
+ * The formats' own framing, written out byte by byte: no encoder would make such files.
+ */
 #include "nasty.h"
 #include "support/files.h"
 

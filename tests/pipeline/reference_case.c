@@ -1,3 +1,7 @@
+/*
+ * The case is a JSON file beside its pictures.  What our pipeline shows to a trace is looked up by
+ * name in the recorded one, and only the first difference is kept.
+ */
 #include "pipeline/reference_case.h"
 
 #include <jansson.h>

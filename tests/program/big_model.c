@@ -1,3 +1,7 @@
+/*
+ * The same function names every tensor twice: in the first round into the header, in the second
+ * its random numbers into the file, so that no model has to fit into memory.
+ */
 #include "program/big_model.h"
 
 #include "program/program.h"

@@ -1,3 +1,7 @@
+/*
+ * Command lines are lists of words; damaged models are folders of links to the real one, in which
+ * single files are replaced.
+ */
 #include "program/program.h"
 
 #include <dirent.h>

@@ -1,3 +1,7 @@
+/*
+ * One command line for all: a small edit of the copy in out/m, whose picture would go into out/p,
+ * a folder that has to stay empty.
+ */
 #include "program/spoil.h"
 
 #include <sys/stat.h>

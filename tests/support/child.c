@@ -1,3 +1,7 @@
+/*
+ * The child's output goes to files, which are read when it has ended: no pipe can fill up.  Only a
+ * terminal is read as it comes.
+ */
 #include "support/child.h"
 
 #include <errno.h>

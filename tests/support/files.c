@@ -1,3 +1,7 @@
+/*
+ * A safetensors file is a length, a JSON header and the data; both are put together in memory,
+ * wrong on purpose where a test asks for it.
+ */
 #include "support/files.h"
 
 #include <errno.h>

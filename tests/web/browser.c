@@ -1,3 +1,7 @@
+/*
+ * Speaks the DevTools protocol over the two pipes that Chromium takes for it: JSON messages that
+ * end with a NUL.  A call waits for its answer and takes note of the events that come before.
+ */
 #include "web/browser.h"
 
 #include <errno.h>

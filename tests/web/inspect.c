@@ -1,3 +1,7 @@
+/*
+ * The rules are a script that runs in the page and returns what is wrong; what the browser
+ * computes for screen readers is asked for by protocol.
+ */
 #include "web/inspect.h"
 
 #include <stdio.h>

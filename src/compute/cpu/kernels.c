@@ -1,3 +1,7 @@
+/*
+ * Asks the processor for its instruction sets once, and takes the first table, from the widest on,
+ * that it can run and whose way of multiplying the caller allows.
+ */
 #include "compute/cpu/kernels.h"
 
 #include <string.h>
