@@ -40,7 +40,7 @@ enum firered_device { FIRERED_DEVICE_AUTO, FIRERED_DEVICE_CPU, FIRERED_DEVICE_CU
 /* What the arithmetic and the noise are.  AUTO: as the checkpoint is stored, bfloat16 for 16-bit
  * weights and float32 for 32-bit ones.  BFLOAT16 draws the noise as torch does in bfloat16, and
  * multiplies in bfloat16 where the processor can.  INT8 is BFLOAT16 with the transformer's blocks
- * in 8 bits: the fastest, in the least memory, and not to be told from BFLOAT16 by eye. */
+ * in 8 bits: the fastest, in the least memory, and not distinguishable from BFLOAT16 by eye. */
 enum firered_dtype {
     FIRERED_DTYPE_AUTO,
     FIRERED_DTYPE_FLOAT32,
@@ -113,6 +113,7 @@ struct firered_info {
 };
 
 enum firered_stage { FIRERED_STAGE_ENCODE, FIRERED_STAGE_DENOISE, FIRERED_STAGE_DECODE };
+const char *firered_stage_name(enum firered_stage stage); /* "encode", "denoise", "decode" */
 
 struct firered_progress {
     enum firered_stage stage;
@@ -165,7 +166,7 @@ struct firered_cost {
     double flops;    /* of products: two for each multiplication that was needed */
     double bytes;    /* of activations and weights, each read or written once by each operation; a
                         phase's leave out what was transferred */
-    uint64_t memory; /* of a phase: the most working memory in use at a time, in bytes */
+    uint64_t memory; /* of a phase: the peak of working memory in use, in bytes */
 };
 
 struct firered_result {
@@ -181,7 +182,7 @@ struct firered_result {
 /* Maps, checks and packs a model's weights.  Every tensor that the networks need is looked up,
  * by name and shape. STATUS_INVALID: the folder is no model of this kind, or something in it is
  * missing, truncated or corrupt; err names it. STATUS_NO_MEMORY: more than there is or the limit
- * allows, told before anything is loaded. STATUS_IO.  On success *out is the caller's, for
+ * allows, found before anything is loaded. STATUS_IO.  On success *out is the caller's, for
  * firered_close.  The model's files must not be shortened before that; replacing them is safe. */
 enum status firered_open(struct firered **out, const struct firered_options *options,
                          struct error *err);
@@ -192,8 +193,8 @@ void firered_describe(const struct firered *engine, struct firered_info *out);
 /* Sets steps, guidance_scale and negative_prompt to the model's defaults. */
 void firered_edit_defaults(const struct firered *engine, struct firered_edit *edit);
 
-/* The size that the edited picture will have, in pixels, and the most bytes of working memory
- * the edit will take above the weights.  STATUS_INVALID as for firered_edit_run. */
+/* The size that the edited picture will have, in pixels, and the peak of working memory that
+ * the edit will take, in bytes, above the weights.  STATUS_INVALID as for firered_edit_run. */
 enum status firered_edit_plan(const struct firered *engine, const struct firered_edit *edit,
                               int *width, int *height, uint64_t *bytes, struct error *err);
 

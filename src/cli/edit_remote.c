@@ -123,8 +123,10 @@ static enum status submit(char **path, struct http_client *client, const struct 
 static void on_stage(struct following *f, const json_t *data) {
     const char *stage = json_string_value(json_object_get(data, "stage"));
     struct firered_progress now = {.stage = FIRERED_STAGE_ENCODE};
-    if (stage && strcmp(stage, "decode") == 0) now.stage = FIRERED_STAGE_DECODE;
-    if (stage && strcmp(stage, "denoise") != 0) progress_edit(f->progress, &now);
+    if (stage && strcmp(stage, firered_stage_name(FIRERED_STAGE_DECODE)) == 0)
+        now.stage = FIRERED_STAGE_DECODE;
+    if (stage && strcmp(stage, firered_stage_name(FIRERED_STAGE_DENOISE)) != 0)
+        progress_edit(f->progress, &now);
 }
 
 static void on_step(struct following *f, const json_t *data) {

@@ -57,11 +57,9 @@ static void count_on(struct progress *p, const char *stage, size_t done, size_t 
 void progress_edit(struct progress *p, const struct firered_progress *now) {
     if (!p->shown) return;
     if (now->stage == FIRERED_STAGE_DENOISE && now->steps > 0)
-        count_on(p, "denoise", (size_t)now->step, (size_t)now->steps);
-    else if (now->stage == FIRERED_STAGE_DECODE)
-        draw("decode", 1.0, "");
+        count_on(p, firered_stage_name(now->stage), (size_t)now->step, (size_t)now->steps);
     else
-        draw("encode", 0.0, "");
+        draw(firered_stage_name(now->stage), now->stage == FIRERED_STAGE_DECODE ? 1.0 : 0.0, "");
 }
 
 void progress_queued(struct progress *p, int position) {
@@ -71,7 +69,9 @@ void progress_queued(struct progress *p, int position) {
 }
 
 void progress_steps(struct progress *p, int step, int steps, double seconds_left) {
-    if (p->shown) draw_count("denoise", (size_t)step, (size_t)steps, seconds_left);
+    if (p->shown)
+        draw_count(firered_stage_name(FIRERED_STAGE_DENOISE), (size_t)step, (size_t)steps,
+                   seconds_left);
 }
 
 void progress_items(struct progress *p, const char *name, size_t done, size_t count) {

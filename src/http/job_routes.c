@@ -49,13 +49,6 @@ static json_t *job_json(const struct kept_job *job, const struct job_view *view)
                      order->guidance_scale, "request_id", job_request_id(job));
 }
 
-const char *stage_name(enum firered_stage stage) {
-    static const char *const names[] = {[FIRERED_STAGE_ENCODE] = "encode",
-                                        [FIRERED_STAGE_DENOISE] = "denoise",
-                                        [FIRERED_STAGE_DECODE] = "decode"};
-    return names[stage];
-}
-
 json_t *json_seconds(double seconds) {
     return seconds < 0 ? json_null() : json_real(round(seconds * 1e3) / 1e3);
 }
@@ -111,7 +104,7 @@ void job_show(struct request *r) {
     if (view.status == JOB_QUEUED) {
         json_object_set_new(json, "position", json_integer(view.position));
     } else if (view.status == JOB_RUNNING) {
-        json_object_set_new(json, "stage", json_string(stage_name(view.stage)));
+        json_object_set_new(json, "stage", json_string(firered_stage_name(view.stage)));
         json_object_set_new(json, "step", json_integer(view.step));
         json_object_set_new(json, "of", json_integer(view.steps));
         json_object_set_new(json, "seconds_left", json_seconds(view.seconds_left));
@@ -181,7 +174,7 @@ static enum status tell_running(const struct listener *l, const struct job_view 
     bool was_running = l->reported && l->last.status == JOB_RUNNING;
     enum status s = STATUS_OK;
     if (!was_running || l->last.stage != now->stage)
-        s = event_append(out, "stage", json_pack("{s:s}", "stage", stage_name(now->stage)));
+        s = event_append(out, "stage", json_pack("{s:s}", "stage", firered_stage_name(now->stage)));
     if (now->stage != FIRERED_STAGE_DENOISE || now->step == 0 || s != STATUS_OK) return s;
     if (was_running && l->last.stage == now->stage && l->last.step == now->step) return s;
     return event_append(out, "step",

@@ -18,9 +18,6 @@ void job_delete(struct request *r);
 void job_events(struct request *r);
 void job_result(struct request *r);
 
-/* "encode", "denoise" or "decode". */
-const char *stage_name(enum firered_stage stage);
-
 /* To the millisecond; negative: null. */
 json_t *json_seconds(double seconds);
 

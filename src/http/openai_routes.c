@@ -205,7 +205,7 @@ static json_t *progress_json(const struct image_edits *e, const struct job_view 
         return json_pack("{s:s, s:i, s:s, s:i}", "type", "image_edit.progress", "image_index",
                          e->made, "stage", "queued", "position", view->position);
     return json_pack("{s:s, s:i, s:s, s:i, s:i, s:o}", "type", "image_edit.progress", "image_index",
-                     e->made, "stage", stage_name(view->stage), "step", view->step, "of",
+                     e->made, "stage", firered_stage_name(view->stage), "step", view->step, "of",
                      view->steps, "seconds_left", json_seconds(view->seconds_left));
 }
 

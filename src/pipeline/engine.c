@@ -1,6 +1,6 @@
 /*
  * The library's public face: opening a model, describing it, editing with it.  A model is opened
- * twice: on a device that only plans, which tells what it takes, and then for good.
+ * twice: on a device that only plans, which counts what it takes, and then for good.
  */
 #include "pipeline/engine.h"
 
@@ -21,11 +21,6 @@ static char *name_of(const char *folder) {
     size_t from = end;
     while (from > 0 && folder[from - 1] != '/') from--;
     return strndup(folder + from, end - from);
-}
-
-const char *firered_dtype_name(enum firered_dtype t) {
-    static const char *const names[] = {"auto", "float32", "bfloat16", "int8"};
-    return names[t];
 }
 
 static const char *device_name(enum firered_device d) {

@@ -45,8 +45,13 @@ static const double long_bounds[] = {0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,   2.5
 
 #define COUNT(array) (int)(sizeof(array) / sizeof *(array))
 
-static const char *const stage_names[METRICS_STAGES] = {"read", "encode", "denoise", "decode",
-                                                        "write"};
+static const char *stage_name(int stage) {
+    return stage == METRICS_READ ? "read"
+           : stage == METRICS_WRITE
+               ? "write"
+               : firered_stage_name(FIRERED_STAGE_ENCODE +
+                                    (enum firered_stage)(stage - METRICS_ENCODE));
+}
 
 static struct histogram histogram_of(const double *bounds, int count) {
     return (struct histogram){.bounds = bounds, .bound_count = count};
@@ -232,7 +237,7 @@ static void write_counts(struct metrics *m, struct buffer *out) {
                "The stages of an edit: read (files to pixels), encode, denoise, decode, write.");
     for (int i = 0; i < METRICS_STAGES; i++) {
         char label[32];
-        snprintf(label, sizeof label, "stage=\"%s\"", stage_names[i]);
+        snprintf(label, sizeof label, "stage=\"%s\"", stage_name(i));
         write_histogram(out, "firered_stage_seconds", label, &m->stage[i]);
     }
 }
