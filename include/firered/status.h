@@ -30,7 +30,7 @@ struct error {
 
 /* Writes the sentence (printf style; cut at the end of err->text) and returns why, so that a
  * caller can say `return fail(err, STATUS_INVALID, "...")`.  err may be NULL: then only the
- * status is told. */
+ * status is returned. */
 __attribute__((format(printf, 3, 4))) enum status fail(struct error *err, enum status why,
                                                        const char *format, ...);
 

@@ -1,3 +1,7 @@
+/*
+ * Each bench opens the engine, runs whole edits of a picture that it makes itself, and prints what
+ * the library counted; nothing is timed here but loading.
+ */
 #include "cli/bench_run.h"
 
 #include <stdio.h>
@@ -30,7 +34,7 @@ static enum status make_picture(struct picture *p, int side, struct error *err) 
 
 /* ---- running ---- */
 
-struct run {
+struct bench_run {
     struct firered *engine;
     struct firered_info info;
     double load_seconds;
@@ -39,9 +43,9 @@ struct run {
 };
 
 /* kernels: NULL for the ones that fit. */
-static enum status run_open(struct run *run, const struct bench_request *r,
+static enum status run_open(struct bench_run *run, const struct bench_request *r,
                             enum firered_dtype dtype, const char *kernels, struct error *err) {
-    *run = (struct run){0};
+    *run = (struct bench_run){0};
     struct firered_options options = {.model = r->folder,
                                       .device = r->config->device,
                                       .dtype = dtype,
@@ -55,7 +59,8 @@ static enum status run_open(struct run *run, const struct bench_request *r,
     return s;
 }
 
-static enum status run_edit(struct run *run, const struct bench_request *r, struct error *err) {
+static enum status run_edit(struct bench_run *run, const struct bench_request *r,
+                            struct error *err) {
     struct picture picture = {0};
     struct firered_edit edit = {.pictures = &picture,
                                 .picture_count = 1,
@@ -74,10 +79,10 @@ static enum status run_edit(struct run *run, const struct bench_request *r, stru
     return s;
 }
 
-static void run_close(struct run *run) {
+static void run_close(struct bench_run *run) {
     picture_free(&run->result.picture);
     firered_close(run->engine);
-    *run = (struct run){0};
+    *run = (struct bench_run){0};
 }
 
 /* ---- one edit ---- */
@@ -102,7 +107,7 @@ static void print_operations(const struct firered_cost *phase,
     printf("%-17s %9.3f\n", "  outside of them", rest);
 }
 
-static void report(const struct run *run, bool profile) {
+static void report(const struct bench_run *run, bool profile) {
     static const char *const names[] = {"vision tower", "language model", "VAE encode", "denoise",
                                         "VAE decode"};
     const struct firered_info *info = &run->info;
@@ -130,7 +135,7 @@ static void report(const struct run *run, bool profile) {
 }
 
 enum status bench_phases(const struct bench_request *r, bool profile, struct error *err) {
-    struct run run;
+    struct bench_run run;
     enum status s = run_open(&run, r, r->config->dtype, NULL, err);
     if (s == STATUS_OK) s = run_edit(&run, r, err);
     if (s == STATUS_OK) report(&run, profile);
@@ -141,7 +146,7 @@ enum status bench_phases(const struct bench_request *r, bool profile, struct err
 /* ---- growth ---- */
 
 enum status bench_growth(const struct bench_request *r, struct error *err) {
-    struct run run;
+    struct bench_run run;
     struct firered_cost cost[2];
     struct bench_request at = *r;
     enum status s = run_open(&run, r, r->config->dtype, NULL, err);
@@ -171,7 +176,7 @@ enum status bench_growth(const struct bench_request *r, struct error *err) {
  * chooses.  Weights stored in 16 bits lose nothing by it. */
 static enum status find_float32_kernels(char **name, const struct bench_request *r,
                                         struct error *err) {
-    struct run run;
+    struct bench_run run;
     *name = NULL;
     enum status s = run_open(&run, r, FIRERED_DTYPE_FLOAT32, NULL, err);
     if (s == STATUS_OK && !(*name = strdup(run.info.kernels)))
@@ -191,7 +196,7 @@ enum status bench_dtypes(const struct bench_request *r, struct error *err) {
     char *float32_kernels;
     enum status s = find_float32_kernels(&float32_kernels, r, err);
     for (int i = 0; i < 3 && s == STATUS_OK; i++) {
-        struct run run;
+        struct bench_run run;
         s = run_open(&run, r, tiers[i].dtype, i == 0 ? float32_kernels : NULL, err);
         if (s == STATUS_OK) s = run_edit(&run, r, err);
         if (s == STATUS_OK && i == 0)

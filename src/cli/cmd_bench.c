@@ -1,6 +1,6 @@
 /*
  * firered bench: edits of a made picture, and where their time and memory went.
- * docs/performance.md is made of these numbers.
+ * docs/performance.md is made of these figures.
  */
 #include "cli/bench_run.h"
 #include "cli/commands.h"

@@ -31,7 +31,7 @@ struct host {
 
 static_assert((int)OPERATION_KINDS == (int)FIRERED_OPERATIONS, "the same kinds, in the same order");
 
-struct run {
+struct edit_work {
     const struct firered *engine;
     const struct firered_edit *edit;
     const struct plan *plan;
@@ -44,14 +44,14 @@ struct run {
     struct operation_cost before[OPERATION_KINDS]; /* the phase */
 };
 
-static void tell(const struct run *r, enum firered_stage stage, int step) {
+static void report(const struct edit_work *r, enum firered_stage stage, int step) {
     if (!r->edit->progress || workspace_is_dry(r->w)) return;
     struct firered_progress now = {stage, step, r->plan->steps};
     r->edit->progress(r->edit->arg, &now);
 }
 
 /* What was spent since the last call goes to `phase`. */
-static void charge(struct run *r, enum firered_phase phase) {
+static void charge(struct edit_work *r, enum firered_phase phase) {
     if (!r->result) return;
     const struct operation_cost *costs = workspace_costs(r->w); /* waits for the device */
     double now = clock_now_seconds();
@@ -74,12 +74,12 @@ static void charge(struct run *r, enum firered_phase phase) {
 /* ---- host memory ---- */
 
 static int64_t largest_pixels(const struct plan *p) {
-    int64_t most = (int64_t)p->output.width * p->output.height;
+    int64_t max = (int64_t)p->output.width * p->output.height;
     for (size_t i = 0; i < p->pictures; i++) {
         int64_t n = (int64_t)p->vae[i].width * p->vae[i].height;
-        if (n > most) most = n;
+        if (n > max) max = n;
     }
-    return most;
+    return max;
 }
 
 static void host_free(struct host *h) {
@@ -90,7 +90,7 @@ static void host_free(struct host *h) {
 }
 
 /* Taken first and held to the end. */
-static void host_take(struct run *r) {
+static void host_take(struct edit_work *r) {
     const struct plan *p = r->plan;
     const struct model_config *c = r->config;
     int64_t patches = 0, channels = c->transformer.in_channels;
@@ -113,20 +113,20 @@ static void host_take(struct run *r) {
 
 /* The reference pipeline resizes twice for the vision tower: by area with LANCZOS, then its
  * image processor to whole patches with BICUBIC. */
-static enum status resize_pictures(struct run *r, struct error *err) {
+static enum status resize_pictures(struct edit_work *r, struct error *err) {
     const struct plan *p = r->plan;
     struct host *h = &r->host;
     float *patches = h->pixel_values;
     enum status s = STATUS_OK;
     for (size_t i = 0; i < p->pictures && s == STATUS_OK; i++) {
         const struct picture *in = &r->edit->pictures[i];
-        struct picture half_way = {0};
-        s = picture_resize(&half_way, in, p->condition[i].width, p->condition[i].height,
+        struct picture by_area = {0};
+        s = picture_resize(&by_area, in, p->condition[i].width, p->condition[i].height,
                            RESAMPLE_LANCZOS, err);
         if (s == STATUS_OK)
-            s = picture_resize(&h->condition[i], &half_way, p->vision[i].width, p->vision[i].height,
+            s = picture_resize(&h->condition[i], &by_area, p->vision[i].width, p->vision[i].height,
                                RESAMPLE_BICUBIC_TORCH, err);
-        picture_free(&half_way);
+        picture_free(&by_area);
         if (s == STATUS_OK)
             s = picture_resize(&h->vae[i], in, p->vae[i].width, p->vae[i].height, RESAMPLE_LANCZOS,
                                err);
@@ -141,7 +141,7 @@ static enum status resize_pictures(struct run *r, struct error *err) {
 /* ---- encoding the prompts ---- */
 
 /* Which row of the pictures' embeddings stands in the place of each token from `first` on; -1: none. */
-static void find_pictures(const struct run *r, int32_t *rows, const struct token_ids *ids,
+static void find_pictures(const struct edit_work *r, int32_t *rows, const struct token_ids *ids,
                           int64_t first) {
     int32_t image_pad = tokenizer_token_id(r->engine->tokenizer, "<|image_pad|>"), picture = 0;
     for (int64_t i = 0; i < (int64_t)ids->count; i++) {
@@ -152,7 +152,7 @@ static void find_pictures(const struct run *r, int32_t *rows, const struct token
 
 /* Embeddings of a prompt's tokens from `first` on, with the pictures' embeddings in the places kept
  * for them. */
-static enum status embed_prompt(const struct run *r, struct tensor out,
+static enum status embed_prompt(const struct edit_work *r, struct tensor out,
                                 const struct plan_prompt *prompt, int64_t first,
                                 struct tensor pictures, struct error *err) {
     const struct token_ids *ids = &prompt->text.ids;
@@ -167,7 +167,7 @@ static enum status embed_prompt(const struct run *r, struct tensor out,
 }
 
 /* Hidden states of tokens `first` and on; those before are in the cache. */
-static enum status read_prompt(struct run *r, struct tensor hidden,
+static enum status read_prompt(struct edit_work *r, struct tensor hidden,
                                const struct plan_prompt *prompt, int64_t first,
                                struct tensor pictures, struct language_cache *cache,
                                const struct trace *trace, struct error *err) {
@@ -188,8 +188,8 @@ static enum status read_prompt(struct run *r, struct tensor hidden,
 
 /* Runs the vision tower once and the language model over both prompts, the second from where
  * they part. positive, negative: [tokens, hidden], every token's. */
-static enum status encode_prompts(struct run *r, struct tensor positive, struct tensor negative,
-                                  struct error *err) {
+static enum status encode_prompts(struct edit_work *r, struct tensor positive,
+                                  struct tensor negative, struct error *err) {
     const struct plan *p = r->plan;
     const struct model *m = &r->engine->model;
     int64_t tokens = vision_tokens(&r->config->vision, p->patches, (int64_t)p->pictures);
@@ -203,8 +203,8 @@ static enum status encode_prompts(struct run *r, struct tensor positive, struct 
     if (p->guided) /* the same: the tower does not see the prompt */
         trace_tensor(r->trace, r->w, pictures, "uncond.vision_embeds");
     struct language_cache cache;
-    int64_t room = positive.rows > negative.rows ? positive.rows : negative.rows;
-    s = language_cache_create(&cache, m->language, r->w, room, err);
+    int64_t capacity = positive.rows > negative.rows ? positive.rows : negative.rows;
+    s = language_cache_create(&cache, m->language, r->w, capacity, err);
     if (s == STATUS_OK)
         s = read_prompt(r, positive, &p->positive, 0, pictures, &cache, r->trace, err);
     if (s == STATUS_OK && p->guided) {
@@ -230,7 +230,8 @@ static void trace_planes(const struct trace *t, const char *format, size_t i, co
     free(planes);
 }
 
-static void trace_map(const struct run *r, const char *format, size_t i, struct feature_map map) {
+static void trace_map(const struct edit_work *r, const char *format, size_t i,
+                      struct feature_map map) {
     float *host = r->trace ? malloc((size_t)(map.t.rows * map.t.cols) * sizeof *host) : NULL;
     if (!host) return;
     tensor_download(r->w, host, map.t);
@@ -238,7 +239,7 @@ static void trace_map(const struct run *r, const char *format, size_t i, struct 
     free(host);
 }
 
-/* What latents are normalised by: a number for each channel. */
+/* What latents are normalised by, channel by channel. */
 struct spread {
     struct tensor mean, std; /* [1, channels] */
 };
@@ -259,7 +260,7 @@ static struct spread take_spread(struct workspace *w, const struct vae_config *c
 }
 
 /* The pictures' normalised, packed latents. */
-static enum status encode_pictures(struct run *r, struct tensor latents, struct error *err) {
+static enum status encode_pictures(struct edit_work *r, struct tensor latents, struct error *err) {
     const struct plan *p = r->plan;
     const struct vae_config *c = &r->config->vae;
     bool dry = workspace_is_dry(r->w);
@@ -286,8 +287,8 @@ static enum status encode_pictures(struct run *r, struct tensor latents, struct 
     return s == STATUS_OK ? workspace_check(r->w, err) : s;
 }
 
-static enum status decode_picture(struct run *r, struct vae_picture *to, struct tensor latents,
-                                  struct error *err) {
+static enum status decode_picture(struct edit_work *r, struct vae_picture *to,
+                                  struct tensor latents, struct error *err) {
     const struct vae_config *c = &r->config->vae;
     const struct edit_size size = r->plan->output;
     int64_t height = size.height / vae_scale(c), width = size.width / vae_scale(c);
@@ -302,7 +303,7 @@ static enum status decode_picture(struct run *r, struct vae_picture *to, struct 
     return s;
 }
 
-static enum status decode_latents(struct run *r, struct tensor latents, struct error *err) {
+static enum status decode_latents(struct edit_work *r, struct tensor latents, struct error *err) {
     const struct edit_size size = r->plan->output;
     int64_t pixels = (int64_t)size.height * size.width;
     struct vae_picture decoded = {.floats = r->trace ? r->host.pixels : NULL};
@@ -321,7 +322,7 @@ static enum status decode_latents(struct run *r, struct tensor latents, struct e
 
 /* ---- denoising ---- */
 
-static void draw_noise(struct run *r) {
+static void draw_noise(struct edit_work *r) {
     const struct vae_config *c = &r->config->vae;
     int64_t height = r->plan->grids[0].height * 2, width = r->plan->grids[0].width * 2;
     enum noise_generator g =
@@ -339,10 +340,10 @@ struct denoiser {
     struct modulation modulation;
     struct tensor latents; /* the noise's rows first */
     struct tensor velocity, negative_velocity;
-    struct tensor finite; /* [1, 1]: 0 once something is no number */
+    struct tensor finite; /* [1, 1]: 0 once something is not finite */
 };
 
-static enum status predict(struct run *r, const struct denoiser *d,
+static enum status predict(struct edit_work *r, const struct denoiser *d,
                            const struct transformer_text *text, struct tensor velocity, int step,
                            const char *tag, struct error *err) {
     const struct trace *blocks = text == &d->positive && step == 0 ? r->trace : NULL;
@@ -352,7 +353,7 @@ static enum status predict(struct run *r, const struct denoiser *d,
     return s;
 }
 
-static enum status denoise_step(struct run *r, const struct denoiser *d, int step,
+static enum status denoise_step(struct edit_work *r, const struct denoiser *d, int step,
                                 struct error *err) {
     const struct plan *p = r->plan;
     struct tensor noise = tensor_rows(d->latents, 0, p->noise_tokens);
@@ -373,13 +374,13 @@ static enum status denoise_step(struct run *r, const struct denoiser *d, int ste
             "step %d gave something that is not a number; the weights or an adapter may be damaged",
             step + 1);
     trace_tensor(r->trace, r->w, noise, "step%d.latents", step);
-    tell(r, FIRERED_STAGE_DENOISE, step + 1);
+    report(r, FIRERED_STAGE_DENOISE, step + 1);
     return STATUS_OK;
 }
 
 /* What every step needs.  The prompts' embeddings leave out the template's first tokens, as the
  * reference does. */
-static enum status prepare_denoiser(struct run *r, struct denoiser *d, struct tensor positive,
+static enum status prepare_denoiser(struct edit_work *r, struct denoiser *d, struct tensor positive,
                                     struct tensor negative, struct error *err) {
     const struct plan *p = r->plan;
     const struct transformer *t = r->engine->model.transformer;
@@ -402,7 +403,7 @@ static enum status prepare_denoiser(struct run *r, struct denoiser *d, struct te
     return s;
 }
 
-static enum status denoise(struct run *r, struct tensor latents, struct tensor positive,
+static enum status denoise(struct edit_work *r, struct tensor latents, struct tensor positive,
                            struct tensor negative, struct error *err) {
     struct denoiser d = {.latents = latents};
     size_t mark = workspace_mark(r->w);
@@ -441,7 +442,7 @@ static enum status resize_result(struct picture *edited, const struct plan *p, s
 
 /* ---- the story ---- */
 
-static enum status compute_stages(struct run *r, struct error *err) {
+static enum status compute_stages(struct edit_work *r, struct error *err) {
     const struct plan *p = r->plan;
     int64_t hidden = r->config->language.hidden;
     struct tensor latents =
@@ -453,19 +454,19 @@ static enum status compute_stages(struct run *r, struct error *err) {
     struct tensor negative = tensor_take(r->w, (int64_t)p->negative.text.ids.count, hidden);
     r->phase_start = clock_now_seconds();
 
-    tell(r, FIRERED_STAGE_ENCODE, 0);
+    report(r, FIRERED_STAGE_ENCODE, 0);
     enum status s = encode_prompts(r, positive, negative, err);
     charge(r, FIRERED_PHASE_TEXT);
     if (s == STATUS_OK)
         s = encode_pictures(r, tensor_rows(latents, p->noise_tokens, p->picture_tokens), err);
     charge(r, FIRERED_PHASE_VAE_ENCODE);
 
-    if (s == STATUS_OK) tell(r, FIRERED_STAGE_DENOISE, 0);
+    if (s == STATUS_OK) report(r, FIRERED_STAGE_DENOISE, 0);
     if (s == STATUS_OK) s = denoise(r, latents, positive, negative, err);
     workspace_release(r->w, mark);
     charge(r, FIRERED_PHASE_DENOISE);
 
-    if (s == STATUS_OK) tell(r, FIRERED_STAGE_DECODE, p->steps);
+    if (s == STATUS_OK) report(r, FIRERED_STAGE_DECODE, p->steps);
     if (s == STATUS_OK) s = decode_latents(r, noise, err);
     charge(r, FIRERED_PHASE_VAE_DECODE);
     return s;
@@ -473,7 +474,8 @@ static enum status compute_stages(struct run *r, struct error *err) {
 
 enum status edit_memory(const struct firered *engine, const struct firered_edit *edit,
                         const struct plan *plan, struct workspace_size *size, struct error *err) {
-    struct run r = {.engine = engine, .edit = edit, .plan = plan, .config = &engine->model.config};
+    struct edit_work r = {
+        .engine = engine, .edit = edit, .plan = plan, .config = &engine->model.config};
     enum status s = workspace_create_dry(&r.w, engine->compute, err);
     if (s != STATUS_OK) return s;
     host_take(&r);
@@ -511,12 +513,12 @@ enum status edit_run(const struct firered *engine, const struct firered_edit *ed
                      struct firered_result *result, const struct trace *trace, struct error *err) {
     *result = (struct firered_result){0};
     struct plan plan;
-    struct run r = {.engine = engine,
-                    .edit = edit,
-                    .plan = &plan,
-                    .config = &engine->model.config,
-                    .result = result,
-                    .trace = trace};
+    struct edit_work r = {.engine = engine,
+                          .edit = edit,
+                          .plan = &plan,
+                          .config = &engine->model.config,
+                          .result = result,
+                          .trace = trace};
     struct workspace_size size = {0};
     double started = clock_now_seconds(), prepare_seconds = 0, resize_seconds = 0;
     enum status s = plan_edit(&plan, engine, edit, err);

@@ -1,3 +1,6 @@
+/*
+ * The settings become key and value pairs, which the encoder writes as the format has it.
+ */
 #include "pipeline/edited_file.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /*
- * What `firered info` tells of a model folder without loading it: the model is put together on a
+ * What `firered info` reports of a model folder without loading it: the model is put together on a
  * device that only plans.
  */
 #include <stdio.h>
@@ -22,16 +22,16 @@ static void print_count(struct buffer *b, uint64_t count) {
 }
 
 static void report_component(struct buffer *b, const char *name, const struct weights *w) {
-    uint64_t bytes = 0, numbers = 0;
+    uint64_t bytes = 0, elements = 0;
     bool kinds[DTYPE_COUNT] = {false};
     for (size_t i = 0; i < weights_count(w); i++) {
         const struct weight *t = weights_at(w, i);
-        numbers += (uint64_t)t->count;
+        elements += (uint64_t)t->count;
         bytes += dtype_bytes(t->dtype, (size_t)t->count);
         kinds[t->dtype] = true;
     }
     buffer_printf(b, "%-13s %5zu tensors, ", name, weights_count(w));
-    print_count(b, numbers);
+    print_count(b, elements);
     buffer_printf(b, " parameters, ");
     print_size(b, bytes);
     buffer_printf(b, " as");

@@ -1,6 +1,6 @@
 /*
  * The plan is found by trying: first with everything kept, then with nothing, and from there on as
- * many more blocks are kept as what is left has room for, until no more fit.  A trial is measured by
+ * many more blocks are kept as fit into what is left, until no more fit.  A trial is measured by
  * somebody else (engine.c); here is only the arithmetic of limits.
  */
 #include "pipeline/memory_plan.h"

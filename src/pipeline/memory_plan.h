@@ -23,7 +23,7 @@ struct memory_plan {
     uint64_t limit;                /* that was asked for; UINT64_MAX: none */
     int edits;                     /* at the same time */
     uint64_t weights;              /* bytes that stay, on the device */
-    struct workspace_size working; /* that one edit takes at most, what it streams included */
+    struct workspace_size working; /* the maximum of one edit, what it streams included */
     int width, height;             /* of that edit's picture and result */
     int64_t keep[MODEL_STACKS];
     struct blocks_size stacks[MODEL_STACKS];

@@ -1,3 +1,7 @@
+/*
+ * Sizes follow from the pictures and the config, in the reference's own rounding; then each prompt
+ * becomes ids and positions, and the number of steps a schedule.  Nothing here needs the device.
+ */
 #include "pipeline/plan.h"
 
 #include <math.h>

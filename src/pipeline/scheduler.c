@@ -1,7 +1,7 @@
 /*
  * Sigmas go through three stages, each of which the config may switch on: the shift, which bends
  * the even spacing towards noise; the stretch, which puts the last sigma where the model was
- * trained to end; the spacing, which keeps the ends only.
+ * trained to end; the spacing, which keeps the first and the last only.
  *
  * numpy computes the first two in single precision, because the pipeline's sigmas are a float32
  * array and python's numbers adapt to it; the third in double.  The casts here follow it, so that

@@ -1,7 +1,7 @@
 /*
  * scheduler.h - the noise levels of an edit's steps, and the step from one to the next.
  *
- * The flow-match Euler scheduler: sigma 1 is pure noise, 0 the finished picture; the network tells
+ * The flow-match Euler scheduler: sigma 1 is pure noise, 0 the finished picture; the network predicts
  * the velocity at a sigma, and a step follows it in a straight line to the next one.  Which sigmas
  * are visited is the model's own affair: its scheduler/scheduler_config.json says how they are
  * shifted towards the noisy end, more so for larger pictures.
@@ -72,7 +72,7 @@ enum status scheduler_config_load(struct scheduler_config *out, const char *fold
  * zero by zero there.
  *
  * STATUS_INVALID: steps not 1..SCHEDULER_MAX_STEPS; image_seq_len below 1; a shift so far out that
- * no sigmas are left (the sentence tells the shift). */
+ * no sigmas are left (the sentence names the shift). */
 enum status scheduler_sigmas(const struct scheduler_config *c, int steps, int64_t image_seq_len,
                              float *sigmas /* steps + 1 */, float *timesteps /* steps */,
                              struct error *err);

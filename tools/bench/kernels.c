@@ -31,8 +31,8 @@ static void must_be_ok(enum status s, const struct error *err) {
     exit(1);
 }
 
-/* Small numbers of both signs: no overflow, no subnormals. */
-static float *numbers(size_t n) {
+/* Small values of both signs: no overflow, no subnormals. */
+static float *make_floats(size_t n) {
     float *x = must(malloc(n * sizeof *x));
     for (size_t i = 0; i < n; i++) x[i] = (float)((i * 2654435761u >> 7 & 255)) / 256.0f - 0.4f;
     return x;
@@ -40,7 +40,7 @@ static float *numbers(size_t n) {
 
 static void fill(struct workspace *w, struct tensor t) {
     if (workspace_is_dry(w)) return;
-    float *x = numbers((size_t)(t.rows * t.cols));
+    float *x = make_floats((size_t)(t.rows * t.cols));
     tensor_upload(w, t, x);
     free(x);
 }
@@ -123,11 +123,11 @@ static void measure(struct compute *c, struct bench *b,
 
 static void bench_linear(struct compute *c, int64_t rows, int64_t depth, int64_t out) {
     size_t n = (size_t)(depth * out);
-    float *weight = numbers(n);
-    uint16_t *half = must(malloc(n * sizeof *half));
-    for (size_t i = 0; i < n; i++) half[i] = bf16_from_float(weight[i]);
+    float *weight = make_floats(n);
+    uint16_t *bits = must(malloc(n * sizeof *bits));
+    for (size_t i = 0; i < n; i++) bits[i] = bf16_from_float(weight[i]);
     struct matrix f32 = {.dtype = DTYPE_F32, .rows = out, .cols = depth, .data = weight},
-                  bf16 = {.dtype = DTYPE_BF16, .rows = out, .cols = depth, .data = half};
+                  bf16 = {.dtype = DTYPE_BF16, .rows = out, .cols = depth, .data = bits};
     const struct {
         const char *name;
         struct matrix *matrix;
@@ -150,7 +150,7 @@ static void bench_linear(struct compute *c, int64_t rows, int64_t depth, int64_t
         linear_destroy(l);
     }
     free(weight);
-    free(half);
+    free(bits);
 }
 
 static void bench_attention(struct compute *c, int64_t queries, int64_t keys, int64_t head_dim) {
@@ -161,7 +161,7 @@ static void bench_attention(struct compute *c, int64_t queries, int64_t keys, in
 }
 
 static void bench_conv(struct compute *c, int64_t side, int64_t in, int64_t out, int zoom) {
-    float *weight = numbers((size_t)(in * out * 9));
+    float *weight = make_floats((size_t)(in * out * 9));
     struct conv *v;
     struct error err;
     must_be_ok(compute_pack_conv(c, &v, weight, NULL, out, in, 3, PRECISION_FLOAT32, &err), &err);

@@ -5,7 +5,7 @@
  *
  * Each picture is resized to 1024x1024 and encoded by picture_encode, and, for comparison, by
  * libspng at zlib's level 6 with the filter chosen row by row, which is what most programs do.
- * Prints the least CPU time of several runs: all is one thread's work.
+ * Prints the minimum of several runs' CPU times: all is one thread's work.
  */
 #include <spng.h>
 #include <stdio.h>
