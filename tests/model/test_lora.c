@@ -53,9 +53,9 @@ static enum status check(const struct lora *l, const char *const *names, size_t 
 }
 
 static double largest_difference(const float *a, const float *b, int64_t n) {
-    double most = 0;
-    for (int64_t i = 0; i < n; i++) most = fmax(most, fabs((double)a[i] - (double)b[i]));
-    return most;
+    double max = 0;
+    for (int64_t i = 0; i < n; i++) max = fmax(max, fabs((double)a[i] - (double)b[i]));
+    return max;
 }
 
 /* scale * up @ down from the peft file, the plain way; compared at 1e-6. */

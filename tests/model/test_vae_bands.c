@@ -101,16 +101,17 @@ static void same_bytes(struct vae_test *t, bool encode, int64_t height, int64_t 
     int64_t n = encode ? latents : colours;
     float *in = numbers(encode ? colours : latents), *whole = numbers(n), *banded = numbers(n);
     vae_set_band(t->vae, height);
-    size_t most = run(t, encode, whole, in, height, width);
+    size_t whole_bytes = run(t, encode, whole, in, height, width);
     for (int64_t rows = 1; rows < height; rows = rows * 3 + 1) {
         vae_set_band(t->vae, rows);
         size_t bytes = run(t, encode, banded, in, height, width);
         if (memcmp(whole, banded, (size_t)n * sizeof *whole) != 0)
             fail_msg("%s %dx%d in bands of %d rows differs", encode ? "encode" : "decode",
                      (int)height, (int)width, (int)rows);
-        if (height >= 512 && rows <= 40 && bytes * 4 > most * 3)
+        if (height >= 512 && rows <= 40 && bytes * 4 > whole_bytes * 3)
             fail_msg("%s %dx%d in bands of %d rows takes %zu of %zu bytes",
-                     encode ? "encode" : "decode", (int)height, (int)width, (int)rows, bytes, most);
+                     encode ? "encode" : "decode", (int)height, (int)width, (int)rows, bytes,
+                     whole_bytes);
     }
     free(in);
     free(whole);

@@ -40,8 +40,8 @@ static long count_failures(attempt try, const void *what, bool jansson) {
     return 0;
 }
 
-static void fail_each_allocation(attempt try, const void *what, long least) {
-    assert_true(count_failures(try, what, false) >= least);
+static void fail_each_allocation(attempt try, const void *what, long min) {
+    assert_true(count_failures(try, what, false) >= min);
     count_failures(try, what, true);
 }
 
