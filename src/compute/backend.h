@@ -110,7 +110,7 @@ struct backend {
 
 /* In bytes: where what is taken from a workspace begins, and where a tensor's rows do. */
 struct alignment {
-    size_t piece, row; /* powers of 2; piece is a multiple of row, and row of a float's size */
+    size_t piece, row; /* powers of 2; piece is a multiple of row, and row of 4 */
 };
 
 enum device_state { DEVICE_ALIVE, DEVICE_FAILING, DEVICE_LOST };
@@ -133,6 +133,7 @@ struct compute {
     int threads;
     unsigned precisions;
     struct alignment alignment;
+    enum dtype operand;    /* tensor_take_operand: float32 or bfloat16 */
     int64_t conv_tile;     /* rows: op_conv_tile */
     bool guarded;          /* fresh memory is NaN, see cpu/guard.h */
     uint64_t entry;        /* what an address grows by on its way into the backend */

@@ -112,7 +112,7 @@ static enum status pack_vector(struct compute *c, struct workspace *into, struct
         return fail(err, STATUS_NO_MEMORY, "no memory for a weight vector of %lld numbers",
                     (long long)n);
     }
-    *v = (struct vector){c, {address, 1, n, n}, into != NULL};
+    *v = (struct vector){c, {address, 1, n, n, DTYPE_F32}, into != NULL};
     struct workspace own = {.compute = c}, *by = into ? into : &own;
     if (numbers) tensor_upload(by, v->t, data);
     enum status s = workspace_check(by, err);

@@ -17,9 +17,17 @@ static bool same_shape(struct tensor a, struct tensor b) {
     return a.rows == b.rows && a.cols == b.cols && a.rows >= 0;
 }
 
+static bool is_float(struct tensor t) {
+    return t.type == DTYPE_F32;
+}
+
+static bool same_floats(struct tensor a, struct tensor b) {
+    return same_shape(a, b) && is_float(a) && is_float(b);
+}
+
 /* One row that stands for every row of a tensor with so many columns. */
 static bool is_factor(struct tensor t, int64_t cols) {
-    return t.rows == 1 && t.cols == cols;
+    return t.rows == 1 && t.cols == cols && is_float(t);
 }
 
 static struct tensor take_scratch(struct workspace *w, size_t bytes) {
@@ -51,7 +59,7 @@ void op_linear(struct workspace *w, struct tensor out, struct tensor in, const s
     if (!e) e = &none;
     if (!sound(w, in.cols == l->in_features && out.cols == l->out_features && out.rows == in.rows &&
                       (!e->gate || is_factor(*e->gate, out.cols)) &&
-                      (!e->residual || same_shape(*e->residual, out))))
+                      (!e->residual || (same_shape(*e->residual, out) && is_float(*e->residual)))))
         return;
     struct tensor gate, residual;
     struct epilogue entered = {.activation = e->activation,
@@ -67,21 +75,22 @@ void op_linear(struct workspace *w, struct tensor out, struct tensor in, const s
 
 void op_rms_norm(struct workspace *w, struct tensor out, struct tensor in,
                  const struct vector *weight, float eps) {
-    if (sound(w, same_shape(out, in) && is_factor(weight->t, in.cols)))
+    if (sound(w, same_shape(out, in) && is_float(in) && is_factor(weight->t, in.cols)))
         RUN(w, rms_norm, 0, 2 * run_bytes(in), enter(w, out), enter(w, in), enter(w, weight->t),
             eps);
 }
 
 void op_layer_norm_modulate(struct workspace *w, struct tensor out, struct tensor in,
                             struct tensor scale, struct tensor shift, float eps) {
-    if (sound(w, same_shape(out, in) && is_factor(scale, in.cols) && is_factor(shift, in.cols)))
+    if (sound(w, same_shape(out, in) && is_float(in) && is_factor(scale, in.cols) &&
+                     is_factor(shift, in.cols)))
         RUN(w, layer_norm_modulate, 0, 2 * run_bytes(in), enter(w, out), enter(w, in),
             enter(w, scale), enter(w, shift), eps);
 }
 
 void op_channel_norm(struct workspace *w, struct tensor out, struct tensor in,
                      const struct vector *gamma, bool silu) {
-    if (sound(w, same_shape(out, in) && is_factor(gamma->t, in.cols)))
+    if (sound(w, same_shape(out, in) && is_float(in) && is_factor(gamma->t, in.cols)))
         RUN(w, channel_norm, 0, 2 * run_bytes(in), enter(w, out), enter(w, in), enter(w, gamma->t),
             silu);
 }
@@ -93,7 +102,7 @@ void op_copy(struct workspace *w, struct tensor out, struct tensor in) {
 
 void op_rows(struct workspace *w, struct tensor out, struct tensor in, const int32_t *rows) {
     const struct backend *b = w->compute->backend;
-    bool fit = out.cols == in.cols && out.rows >= 0 && in.rows >= 0;
+    bool fit = out.cols == in.cols && out.rows >= 0 && in.rows >= 0 && out.type == in.type;
     for (int64_t i = 0; fit && !w->dry && i < out.rows; i++) fit = rows[i] < in.rows;
     if (!sound(w, fit)) return;
     size_t mark = workspace_mark(w);
@@ -103,7 +112,7 @@ void op_rows(struct workspace *w, struct tensor out, struct tensor in, const int
 }
 
 void op_silu(struct workspace *w, struct tensor out, struct tensor in) {
-    if (sound(w, same_shape(out, in)))
+    if (sound(w, same_shape(out, in) && is_float(in)))
         RUN(w, silu, 0, 2 * run_bytes(in), enter(w, out), enter(w, in));
 }
 
@@ -118,7 +127,8 @@ void op_norm_rotary(struct workspace *w, struct tensor x, int64_t head_dim,
     struct tensor entered;
     bool fit = head_dim > 0 && head_dim % 2 == 0 && x.cols % head_dim == 0 &&
                (!norm || is_factor(norm->t, head_dim)) && angles.rows >= x.rows &&
-               angles.cols >= head_dim;
+               angles.cols >= head_dim && is_float(angles) &&
+               (is_float(x) || head_dim <= OPERAND_MAX_HEAD);
     if (sound(w, fit))
         RUN(w, norm_rotary, 0, 2 * run_bytes(x), enter(w, x), head_dim,
             enter_any(w, &entered, norm ? &norm->t : NULL), eps, enter(w, angles), pairs);
@@ -131,7 +141,9 @@ static bool attention_fits(struct tensor out, struct tensor q, struct tensor k, 
         return false;
     if (q.cols % a->heads != 0 || q.cols / a->heads != a->head_dim) return false;
     if (k.cols % a->kv_heads != 0 || k.cols / a->kv_heads != a->head_dim) return false;
-    if (!same_shape(out, q) || !same_shape(k, v) || (q.rows > 0 && k.rows < 1)) return false;
+    if (!same_shape(out, q) || !same_shape(k, v) || q.type != k.type || k.type != v.type ||
+        (q.rows > 0 && k.rows < 1))
+        return false;
     if (!a->segments) return !a->causal || q.rows <= k.rows;
     for (size_t i = 0; i < a->segment_count; i++)
         if (a->segments[i] > a->segments[i + 1]) return false;
@@ -176,7 +188,8 @@ static bool conv_fits(struct feature_map out, struct feature_map in, const struc
            (o->stride == 1 || o->stride == 2) &&
            (!o->upsample || (v->size == 3 && o->stride == 1 && o->pad_left == 1 &&
                              (o->pad_top == 1 || o->pad_top == -1))) &&
-           (!o->residual || same_shape(*o->residual, out.t));
+           (!o->residual || (same_shape(*o->residual, out.t) && is_float(*o->residual))) &&
+           is_float(in.t) && is_float(out.t);
 }
 
 void op_conv(struct workspace *w, struct feature_map out, struct feature_map in,
@@ -198,37 +211,37 @@ void op_conv(struct workspace *w, struct feature_map out, struct feature_map in,
 /* ---- an edit's steps ---- */
 
 void op_guide(struct workspace *w, struct tensor velocity, struct tensor negative, double scale) {
-    if (sound(w, same_shape(velocity, negative)))
+    if (sound(w, same_floats(velocity, negative)))
         RUN(w, guide, 0, 3 * run_bytes(velocity), enter(w, velocity), enter(w, negative), scale);
 }
 
 void op_euler_step(struct workspace *w, struct tensor latents, struct tensor velocity, float dt) {
-    if (sound(w, same_shape(latents, velocity)))
+    if (sound(w, same_floats(latents, velocity)))
         RUN(w, euler_step, 0, 3 * run_bytes(latents), enter(w, latents), enter(w, velocity), dt);
 }
 
 void op_all_finite(struct workspace *w, struct tensor flag, struct tensor in) {
-    if (sound(w, is_factor(flag, 1) && in.rows >= 0))
+    if (sound(w, is_factor(flag, 1) && in.rows >= 0 && is_float(in)))
         RUN(w, all_finite, 0, run_bytes(in), enter(w, flag), enter(w, in));
 }
 
 void op_normalise(struct workspace *w, struct tensor out, struct tensor in, struct tensor mean,
                   struct tensor std) {
-    if (sound(w, same_shape(out, in) && is_factor(mean, in.cols) && is_factor(std, in.cols)))
+    if (sound(w, same_floats(out, in) && is_factor(mean, in.cols) && is_factor(std, in.cols)))
         RUN(w, normalise, 0, 2 * run_bytes(in), enter(w, out), enter(w, in), enter(w, mean),
             enter(w, std));
 }
 
 void op_denormalise(struct workspace *w, struct tensor out, struct tensor in, struct tensor mean,
                     struct tensor std) {
-    if (sound(w, same_shape(out, in) && is_factor(mean, in.cols) && is_factor(std, in.cols)))
+    if (sound(w, same_floats(out, in) && is_factor(mean, in.cols) && is_factor(std, in.cols)))
         RUN(w, denormalise, 0, 2 * run_bytes(in), enter(w, out), enter(w, in), enter(w, mean),
             enter(w, std));
 }
 
 static bool pack_fits(struct tensor tokens, struct feature_map map) {
-    return map.height >= 0 && map.width >= 0 && map.height % 2 == 0 && map.width % 2 == 0 &&
-           map.t.rows == map.height * map.width &&
+    return is_float(tokens) && is_float(map.t) && map.height >= 0 && map.width >= 0 &&
+           map.height % 2 == 0 && map.width % 2 == 0 && map.t.rows == map.height * map.width &&
            tokens.rows == map.height / 2 * (map.width / 2) && tokens.cols == 4 * map.t.cols;
 }
 
@@ -243,11 +256,12 @@ void op_unpack(struct workspace *w, struct feature_map map, struct tensor tokens
 }
 
 void op_clamp(struct workspace *w, struct tensor out, struct tensor in) {
-    if (sound(w, same_shape(out, in)))
+    if (sound(w, same_floats(out, in)))
         RUN(w, clamp, 0, 2 * run_bytes(in), enter(w, out), enter(w, in));
 }
 
 void op_to_bytes(struct workspace *w, struct tensor out, struct tensor in) {
-    if (sound(w, out.rows == 1 && in.rows >= 0 && in.rows * in.cols == 4 * out.cols))
+    if (sound(w, out.rows == 1 && in.rows >= 0 && is_float(out) && is_float(in) &&
+                     in.rows * in.cols == 4 * out.cols))
         RUN(w, to_bytes, 0, run_bytes(in) + run_bytes(out), enter(w, out), enter(w, in));
 }

@@ -1,6 +1,11 @@
 /*
  * operations.h - what the networks are made of.  out may be the same tensor as in where a line says
  * so.
+ *
+ * Operands (tensor.h) are read by op_linear and op_attention, whose q, k and v have one type, and on
+ * the way there by op_copy, op_silu_mul and op_norm_rotary; all else that is read is float32.  Written
+ * is any type; but op_conv and what stands between the networks (from op_guide to op_to_bytes) is
+ * float32's alone, and op_rows keeps the type.
  */
 #ifndef COMPUTE_OPERATIONS_H
 #define COMPUTE_OPERATIONS_H
@@ -45,6 +50,8 @@ enum rotary_pairs {
     ROTARY_INTERLEAVED, /* features 2i and 2i+1 turn together (QwenImage) */
     ROTARY_HALVES,      /* features i and i + head_dim/2 (Qwen2.5-VL) */
 };
+
+enum { OPERAND_MAX_HEAD = 1024 }; /* head_dim of op_norm_rotary on what is not float32 */
 
 /* x: [rows, heads * head_dim], in place: first an RMS norm over each head with `norm`
  * ([head_dim]; NULL for none), then each pair i of row r turns by the angle whose cosine and

@@ -12,7 +12,7 @@ enum { OPERATIONS(OPERATION_KIND) };
 
 /* Of a tensor, read or written once. */
 static inline double run_bytes(struct tensor t) {
-    return (double)t.rows * (double)t.cols * sizeof(float);
+    return (double)t.rows * (double)t.cols * (double)dtype_bytes(t.type, 1);
 }
 
 /* Counts the operation `name`, and has the backend do it unless the workspace is dry or has failed;

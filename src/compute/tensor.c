@@ -13,15 +13,27 @@ static int64_t product_of_sizes(int64_t a, int64_t b) {
     return n;
 }
 
-int64_t tensor_stride(const struct workspace *w, int64_t cols) {
-    int64_t row = (int64_t)(w->compute->alignment.row / sizeof(float));
+static int64_t stride_of(const struct workspace *w, int64_t cols, enum dtype type) {
+    int64_t row = (int64_t)(w->compute->alignment.row / dtype_bytes(type, 1));
     return cols < 0 || cols > (int64_t)WORKSPACE_MAX_BYTES ? -1 : (cols + row - 1) / row * row;
 }
 
+int64_t tensor_stride(const struct workspace *w, int64_t cols) {
+    return stride_of(w, cols, DTYPE_F32);
+}
+
+static struct tensor take(struct workspace *w, int64_t rows, int64_t cols, enum dtype type) {
+    int64_t stride = stride_of(w, cols, type), n = product_of_sizes(rows, stride);
+    uint64_t address = workspace_take(w, n < 0 ? SIZE_MAX : dtype_bytes(type, (size_t)n));
+    return (struct tensor){address, rows, cols, stride, type};
+}
+
 struct tensor tensor_take(struct workspace *w, int64_t rows, int64_t cols) {
-    int64_t stride = tensor_stride(w, cols), n = product_of_sizes(rows, stride);
-    uint64_t address = workspace_take(w, n < 0 ? SIZE_MAX : (size_t)n * sizeof(float));
-    return (struct tensor){address, rows, cols, stride};
+    return take(w, rows, cols, DTYPE_F32);
+}
+
+struct tensor tensor_take_operand(struct workspace *w, int64_t rows, int64_t cols) {
+    return take(w, rows, cols, w->compute->operand);
 }
 
 struct feature_map feature_map_take(struct workspace *w, int64_t height, int64_t width,
@@ -35,8 +47,12 @@ struct feature_map feature_map_take(struct workspace *w, int64_t height, int64_t
 /* No operation takes it. */
 static const struct tensor no_tensor = {.rows = -1, .cols = -1};
 
-static uint64_t address_at(struct tensor t, int64_t row, int64_t col) {
-    return t.address + (uint64_t)(row * t.stride + col) * sizeof(float);
+/* [rows, cols] elements of t from (row, col) on. */
+static struct tensor view(struct tensor t, int64_t row, int64_t col, int64_t rows, int64_t cols) {
+    t.address += dtype_bytes(t.type, (size_t)(row * t.stride + col));
+    t.rows = rows;
+    t.cols = cols;
+    return t;
 }
 
 static bool is_within(int64_t from, int64_t count, int64_t size) {
@@ -44,13 +60,11 @@ static bool is_within(int64_t from, int64_t count, int64_t size) {
 }
 
 struct tensor tensor_rows(struct tensor t, int64_t from, int64_t count) {
-    if (!is_within(from, count, t.rows)) return no_tensor;
-    return (struct tensor){address_at(t, from, 0), count, t.cols, t.stride};
+    return is_within(from, count, t.rows) ? view(t, from, 0, count, t.cols) : no_tensor;
 }
 
 struct tensor tensor_cols(struct tensor t, int64_t from, int64_t count) {
-    if (!is_within(from, count, t.cols)) return no_tensor;
-    return (struct tensor){address_at(t, 0, from), t.rows, count, t.stride};
+    return is_within(from, count, t.cols) ? view(t, 0, from, t.rows, count) : no_tensor;
 }
 
 struct tensor tensor_row(struct tensor t, int64_t row) {
@@ -59,14 +73,17 @@ struct tensor tensor_row(struct tensor t, int64_t row) {
 
 struct tensor tensor_merge_rows(struct tensor t, int64_t count) {
     if (count < 1 || t.rows < 0 || t.rows % count != 0 || t.stride != t.cols) return no_tensor;
-    return (struct tensor){t.address, t.rows / count, t.cols * count, t.stride * count};
+    t.stride *= count;
+    return view(t, 0, 0, t.rows / count, t.cols * count);
 }
 
 struct tensor tensor_of_buffer(const struct workspace *w, struct tensor buffer, int64_t from,
                                int64_t rows, int64_t cols) {
     int64_t stride = tensor_stride(w, cols), n = product_of_sizes(rows, stride);
-    if (buffer.rows != 1 || n < 0 || !is_within(from, n, buffer.cols)) return no_tensor;
-    return (struct tensor){address_at(buffer, 0, from), rows, cols, stride};
+    if (buffer.rows != 1 || buffer.type != DTYPE_F32 || n < 0 || !is_within(from, n, buffer.cols))
+        return no_tensor;
+    buffer.stride = stride;
+    return view(buffer, 0, from, rows, cols);
 }
 
 /* ---- copying ---- */

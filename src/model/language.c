@@ -104,8 +104,8 @@ enum status language_cache_create(struct language_cache *out, const struct langu
         return fail(err, STATUS_NO_MEMORY, "no memory to read the prompt");
     }
     for (int64_t i = 0; i < m->c.layers; i++) {
-        out->keys[i] = tensor_take(w, room, m->c.kv_heads * m->c.head_dim);
-        out->values[i] = tensor_take(w, room, m->c.kv_heads * m->c.head_dim);
+        out->keys[i] = tensor_take_operand(w, room, m->c.kv_heads * m->c.head_dim);
+        out->values[i] = tensor_take_operand(w, room, m->c.kv_heads * m->c.head_dim);
     }
     return STATUS_OK;
 }
@@ -128,7 +128,7 @@ static void attend(const struct language *m, const struct layer *l, int64_t i, s
                                         .bears = PRECISION_FLOAT32 | PRECISION_BFLOAT16};
     int64_t n = c->heads * c->head_dim, kv = c->kv_heads * c->head_dim;
     size_t mark = workspace_mark(w);
-    struct tensor qkv = tensor_take(w, x.rows, n + 2 * kv);
+    struct tensor qkv = tensor_take_operand(w, x.rows, n + 2 * kv);
     struct tensor q = tensor_cols(qkv, 0, n), k = tensor_cols(qkv, n, kv);
     op_rms_norm(w, normed, x, l->norm1, (float)c->rms_eps);
     op_linear(w, qkv, normed, l->qkv, NULL);
@@ -146,7 +146,7 @@ static void feed_forward(const struct language *m, const struct layer *l, struct
                          struct tensor x, struct tensor normed) {
     int64_t inner = m->c.intermediate;
     size_t mark = workspace_mark(w);
-    struct tensor gate_up = tensor_take(w, x.rows, 2 * inner),
+    struct tensor gate_up = tensor_take_operand(w, x.rows, 2 * inner),
                   gate = tensor_cols(gate_up, 0, inner);
     op_rms_norm(w, normed, x, l->norm2, (float)m->c.rms_eps);
     op_linear(w, gate_up, normed, l->gate_up, NULL);
@@ -170,7 +170,7 @@ enum status language_forward(const struct language *m, struct workspace *w, stru
                              const int32_t *positions, int64_t first, struct language_cache *cache,
                              const struct trace *trace, const char *tag, struct error *err) {
     size_t mark = workspace_mark(w);
-    struct tensor normed = tensor_take(w, x.rows, m->c.hidden);
+    struct tensor normed = tensor_take_operand(w, x.rows, m->c.hidden);
     struct tensor angles = tensor_take(w, x.rows, m->c.head_dim);
     struct block_walk *walk = NULL;
     const void *layer;

@@ -249,7 +249,7 @@ enum status transformer_text_create(struct transformer_text *out, const struct t
         tensor_upload(w, out->angles, angles);
     }
     workspace_host_release(w, host_mark);
-    struct tensor normed = tensor_take(w, embeds.rows, embeds.cols);
+    struct tensor normed = tensor_take_operand(w, embeds.rows, embeds.cols);
     op_rms_norm(w, normed, embeds, t->text_norm, NORM_EPS);
     op_linear(w, out->tokens, normed, t->text_in, NULL);
     workspace_release(w, mark);
@@ -316,7 +316,7 @@ static void project_and_feed_forward(const struct pass *p, const struct part *pa
 
     size_t mark = workspace_mark(p->w);
     int64_t most = part->rows < FEED_FORWARD_ROWS ? part->rows : FEED_FORWARD_ROWS;
-    struct tensor inner = tensor_take(p->w, most, WIDENING * n);
+    struct tensor inner = tensor_take_operand(p->w, most, WIDENING * n);
     for (int64_t from = 0; from < part->rows; from += most) {
         int64_t rows = part->rows - from < most ? part->rows - from : most;
         struct tensor x = tensor_rows(hidden, from, rows), up = tensor_rows(inner, 0, rows);
@@ -382,8 +382,8 @@ enum status transformer_forward(const struct transformer *t, struct workspace *w
     size_t mark = workspace_mark(w);
     struct pass p = {.t = t, .w = w, .angles = text->angles};
     p.hidden = tensor_take(w, rows, n);
-    p.normed = tensor_take(w, rows, n);
-    p.qkv = tensor_take(w, rows, 3 * n);
+    p.normed = tensor_take_operand(w, rows, n);
+    p.qkv = tensor_take_operand(w, rows, 3 * n);
     op_copy(w, tensor_rows(p.hidden, 0, text_rows), text->tokens);
     op_linear(w, tensor_rows(p.hidden, text_rows, latents.rows), latents, t->image_in, NULL);
 
@@ -403,10 +403,10 @@ enum status transformer_forward(const struct transformer *t, struct workspace *w
         s = workspace_check(w, err);
     }
     block_walk_end(walk);
-    struct tensor out = tensor_rows(p.hidden, text_rows, noise);
+    struct tensor out = tensor_rows(p.normed, text_rows, noise);
     struct tensor factors = tensor_row(m->out, step);
-    op_layer_norm_modulate(w, out, out, tensor_cols(factors, 0, n), tensor_cols(factors, n, n),
-                           NORM_EPS);
+    op_layer_norm_modulate(w, out, tensor_rows(p.hidden, text_rows, noise),
+                           tensor_cols(factors, 0, n), tensor_cols(factors, n, n), NORM_EPS);
     op_linear(w, velocity, out, t->proj_out, NULL);
     if (s == STATUS_OK) s = workspace_check(w, err);
     workspace_release(w, mark);

@@ -238,10 +238,10 @@ static void run_layer(const struct vision *v, const struct layer *l, int64_t i, 
                                         .bears = PRECISION_FLOAT32 | PRECISION_BFLOAT16};
     int64_t n = c->hidden;
     size_t mark = workspace_mark(w);
-    struct tensor normed = tensor_take(w, x.rows, n);
+    struct tensor normed = tensor_take_operand(w, x.rows, n);
     op_rms_norm(w, normed, x, l->norm1, NORM_EPS);
     size_t inner = workspace_mark(w);
-    struct tensor qkv = tensor_take(w, x.rows, 3 * n);
+    struct tensor qkv = tensor_take_operand(w, x.rows, 3 * n);
     op_linear(w, qkv, normed, l->qkv, NULL);
     op_norm_rotary(w, tensor_cols(qkv, 0, n), c->head_dim, NULL, 0, angles, ROTARY_HALVES);
     op_norm_rotary(w, tensor_cols(qkv, n, n), c->head_dim, NULL, 0, angles, ROTARY_HALVES);
@@ -251,7 +251,7 @@ static void run_layer(const struct vision *v, const struct layer *l, int64_t i, 
     workspace_release(w, inner);
 
     op_rms_norm(w, normed, x, l->norm2, NORM_EPS);
-    struct tensor gate_up = tensor_take(w, x.rows, 2 * c->intermediate);
+    struct tensor gate_up = tensor_take_operand(w, x.rows, 2 * c->intermediate);
     struct tensor gate = tensor_cols(gate_up, 0, c->intermediate);
     op_linear(w, gate_up, normed, l->gate_up, NULL);
     op_silu_mul(w, gate, gate, tensor_cols(gate_up, c->intermediate, c->intermediate));
@@ -271,7 +271,7 @@ enum status vision_forward(const struct vision *v, struct workspace *w, struct t
     struct tensor x = tensor_take(w, patches, c->hidden),
                   angles = tensor_take(w, patches, c->head_dim);
     size_t inner = workspace_mark(w);
-    struct tensor pixels = tensor_take(w, patches, vision_patch_numbers(c));
+    struct tensor pixels = tensor_take_operand(w, patches, vision_patch_numbers(c));
     upload_inputs(c, w, pixels, angles, pixel_values, &a);
     op_linear(w, x, pixels, v->patch_embed, NULL);
     workspace_release(w, inner);
@@ -286,11 +286,12 @@ enum status vision_forward(const struct vision *v, struct workspace *w, struct t
     }
     block_walk_end(walk);
     if (s == STATUS_OK) {
-        struct tensor merged = tensor_take(w, patches / unit, c->hidden * unit);
+        struct tensor normed = tensor_take_operand(w, patches, c->hidden);
+        struct tensor merged = tensor_take_operand(w, patches / unit, c->hidden * unit);
         struct tensor tokens = tensor_take(w, patches / unit, c->out_hidden);
-        op_rms_norm(w, x, x, v->merger_norm, NORM_EPS);
+        op_rms_norm(w, normed, x, v->merger_norm, NORM_EPS);
         /* merge x merge patches side by side are one row already */
-        op_linear(w, merged, tensor_merge_rows(x, unit), v->merger_in,
+        op_linear(w, merged, tensor_merge_rows(normed, unit), v->merger_in,
                   &(struct epilogue){.activation = ACTIVATION_GELU});
         op_linear(w, tokens, merged, v->merger_out, NULL);
         op_rows(w, embeds, tokens, a.places);

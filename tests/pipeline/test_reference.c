@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compute/backend.h"
 #include "image/quality.h"
 #include "pipeline/edit.h"
 #include "pipeline/reference_case.h"
@@ -157,6 +158,24 @@ static void test_int8(void **state) {
     }
 }
 
+/* On a device whose operands are bfloat16 the networks run as they are. */
+static void test_bfloat16_operands(void **state) {
+    (void)state;
+    struct reference_case c;
+    struct firered_result result;
+    struct error err = {{0}};
+    reference_case_open(&c, "tiny-edit/one-image-cfg");
+    struct firered *engine = open_engine("tiny-edit", FIRERED_DTYPE_FLOAT32, NULL, 0);
+    engine->compute->operand = DTYPE_BF16;
+    if (firered_edit_run(engine, &c.edit, &result, &err) != STATUS_OK) fail_msg("%s", err.text);
+    double psnr = picture_psnr(&result.picture, &c.output);
+    print_message("bfloat16 operands: picture %.1f dB\n", psnr);
+    assert_true(psnr >= 30 && psnr < 60); /* it is another arithmetic */
+    picture_free(&result.picture);
+    firered_close(engine);
+    reference_case_close(&c);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_image_guided),
@@ -166,6 +185,7 @@ int main(void) {
         cmocka_unit_test(test_lora_several),
         cmocka_unit_test(test_bfloat16),
         cmocka_unit_test(test_int8),
+        cmocka_unit_test(test_bfloat16_operands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

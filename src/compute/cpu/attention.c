@@ -35,7 +35,7 @@ struct job {
     int64_t query_tiles;
 };
 
-/* A worker's own memory: a panel of keys that it packs; afterwards its tile of queries, their scores,
+/* A worker's own memory: a panel of keys that it packs, and one more as floats; afterwards its tile of queries, their scores,
  * their sums. */
 struct layout {
     size_t q, scores, sums, total; /* offsets in bytes */
@@ -52,7 +52,7 @@ static struct layout layout_of(const struct kernels *k, int64_t head_dim) {
     l.scores = round_up((size_t)(QUERIES * l.q_stride) * sizeof(float), 64);
     l.sums = l.scores + (size_t)QUERIES * KEYS * sizeof(float);
     l.total = l.sums + round_up((size_t)(QUERIES * l.sum_stride) * sizeof(float), 64);
-    size_t panel = round_up((size_t)(k->cols * head_dim) * sizeof(float), 64);
+    size_t panel = round_up((size_t)((k->cols + 1) * head_dim) * sizeof(float), 64);
     if (l.total < panel) l.total = panel;
     return l;
 }
@@ -119,12 +119,14 @@ static void convert_key(const struct job *j, uint32_t *items, const float *key, 
 
 /* A key's items lie `cols` apart in its panel. */
 static void pack_keys(const struct job *j, uint32_t *items, int64_t head, int64_t panel) {
-    int64_t cols = j->cpu->kernels->cols, n = j->key_items;
+    int64_t cols = j->cpu->kernels->cols, n = j->key_items, d = j->a->head_dim;
     uint32_t *to = key_panels(j, head) + panel * n * cols;
     for (int64_t c = 0; c < cols; c++) {
         int64_t row = panel * cols + c;
         if (row < j->k.rows) {
-            convert_key(j, items + c * n, cpu_row(j->k, row) + head * j->a->head_dim, head, row);
+            float *widened = (float *)(void *)(items + cols * n);
+            const float *key = cpu_floats(j->k, row, head * d, d, widened);
+            convert_key(j, items + c * n, key, head, row);
         } else {
             memset(items + c * n, 0, (size_t)n * sizeof *items);
             if (j->int8) key_scales(j, head)[row] = 0;
@@ -141,14 +143,16 @@ static void pack_values(const struct job *j, int64_t head, int64_t panel) {
     for (int64_t vp = 0; vp < j->value_panels; vp++) {
         char *to = j->values + (size_t)head * j->values_bytes +
                    (size_t)((vp * j->key_room + panel * cols) * cols) * j->value_item;
-        size_t wide = (size_t)least(cols, d - vp * cols);
+        int64_t wide = least(cols, d - vp * cols);
         for (int64_t r = 0; r < cols; r += 2, to += 2 * (size_t)cols * j->value_item) {
             float pair[2][KERNEL_MAX_COLS] = {{0}};
             for (int i = 0; i < 2; i++) {
                 int64_t row = panel * cols + r + i;
-                const float *v = cpu_row(j->v, row) + head * d + vp * cols;
-                if (row < j->v.rows) memcpy(pair[i], v, wide * sizeof *v);
-                if (!j->bf16) memcpy((float *)to + i * cols, pair[i], (size_t)cols * sizeof *v);
+                if (row < j->v.rows) {
+                    const float *v = cpu_floats(j->v, row, head * d + vp * cols, wide, pair[i]);
+                    if (v != pair[i]) memcpy(pair[i], v, (size_t)wide * sizeof *v);
+                }
+                if (!j->bf16) memcpy((float *)to + i * cols, pair[i], (size_t)cols * sizeof **pair);
             }
             if (!j->bf16) continue;
             uint16_t half[2][KERNEL_MAX_COLS];
@@ -299,8 +303,9 @@ static void attend_tile(void *arg, size_t task, int worker) {
     float factor[QUERIES], most[QUERIES], total[QUERIES];
 
     for (int64_t i = 0; i < s.count; i++) {
-        factor[i] = take_query(j, (float *)(tile + l.q) + i * l.q_stride,
-                               cpu_row(j->q, s.first + i) + head * a->head_dim);
+        const float *query =
+            cpu_floats(j->q, s.first + i, head * a->head_dim, a->head_dim, sums + i * l.sum_stride);
+        factor[i] = take_query(j, (float *)(tile + l.q) + i * l.q_stride, query);
         memset(sums + i * l.sum_stride, 0, (size_t)l.sum_stride * sizeof *sums);
         most[i] = -INFINITY;
         total[i] = 0;
@@ -321,9 +326,9 @@ static void attend_tile(void *arg, size_t task, int worker) {
         gather(j, &l, tile, s.count, kv_head, at, width);
     }
     for (int64_t i = 0; i < s.count; i++) {
-        k->scale(sums + i * l.sum_stride, 1.0f / total[i], a->head_dim);
-        memcpy(cpu_row(j->out, s.first + i) + head * a->head_dim, sums + i * l.sum_stride,
-               (size_t)a->head_dim * sizeof *sums);
+        float *sum = sums + i * l.sum_stride;
+        k->scale(sum, 1.0f / total[i], a->head_dim);
+        cpu_write(k, j->out, s.first + i, head * a->head_dim, sum, a->head_dim);
     }
 }
 

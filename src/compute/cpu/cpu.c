@@ -29,22 +29,32 @@ static void after(struct workspace *w, uint64_t number) {
 }
 
 void cpu_upload(struct workspace *w, struct tensor out, const float *in) {
-    (void)w;
-    for (int64_t r = 0; r < out.rows; r++)
-        memcpy(cpu_row(out, r), in + r * out.cols, (size_t)out.cols * sizeof *in);
+    const struct kernels *k = cpu_of(w->compute)->kernels;
+    for (int64_t r = 0; r < out.rows; r++) cpu_write(k, out, r, 0, in + r * out.cols, out.cols);
 }
 
 void cpu_upload_rows(struct workspace *w, struct tensor out, const struct matrix *table,
                      const int32_t *rows) {
-    (void)w;
+    enum { STEP = 1024 };
+    const struct kernels *k = cpu_of(w->compute)->kernels;
+    int64_t step = out.type == DTYPE_F32 ? out.cols : STEP;
+    float buffer[STEP];
     for (int64_t r = 0; r < out.rows; r++)
-        cpu_read_matrix(cpu_row(out, r), table, rows[r], 0, out.cols);
+        for (int64_t i = 0; i < out.cols; i += step) {
+            int64_t n = least(step, out.cols - i);
+            float *to = cpu_place(out, r, i, buffer);
+            cpu_read_matrix(to, table, rows[r], i, n);
+            cpu_store(k, out, r, i, to, n);
+        }
 }
 
 void cpu_download(struct workspace *w, float *out, struct tensor in) {
     (void)w;
     for (int64_t r = 0; r < in.rows; r++)
-        memcpy(out + r * in.cols, cpu_row(in, r), (size_t)in.cols * sizeof *out);
+        if (in.type == DTYPE_F32)
+            memcpy(out + r * in.cols, cpu_row(in, r), (size_t)in.cols * sizeof *out);
+        else
+            cpu_floats(in, r, 0, in.cols, out + r * in.cols);
 }
 
 /* What is asked for is done when its function returns, so the host's clock is the device's, too. */

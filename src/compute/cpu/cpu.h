@@ -5,6 +5,7 @@
 #define CPU_CPU_H
 
 #include <pthread.h>
+#include <string.h>
 
 #include "base/pool.h"
 #include "compute/backend.h"
@@ -58,9 +59,42 @@ static inline void *cpu_pointer(uint64_t address) {
     return (void *)(uintptr_t)address; /* NOLINT(performance-no-int-to-ptr) */
 }
 
-/* The start of a tensor's row. */
+/* The start of a float32 tensor's row. */
 static inline float *cpu_row(struct tensor t, int64_t row) {
     return (float *)cpu_pointer(t.address) + row * t.stride;
+}
+
+/* An element of a tensor in bfloat16. */
+static inline uint16_t *cpu_bf16(struct tensor t, int64_t row, int64_t col) {
+    return (uint16_t *)cpu_pointer(t.address) + row * t.stride + col;
+}
+
+/* n elements of any tensor as floats: where they are, or widened into `buffer`. */
+static inline const float *cpu_floats(struct tensor t, int64_t row, int64_t col, int64_t n,
+                                      float *buffer) {
+    if (t.type == DTYPE_F32) return cpu_row(t, row) + col;
+    floats_from(buffer, cpu_bf16(t, row, col), DTYPE_BF16, (size_t)n);
+    return buffer;
+}
+
+/* Where n floats are to be computed that cpu_store then brings into the tensor: there, or in
+ * `buffer`. */
+static inline float *cpu_place(struct tensor t, int64_t row, int64_t col, float *buffer) {
+    return t.type == DTYPE_F32 ? cpu_row(t, row) + col : buffer;
+}
+
+static inline void cpu_store(const struct kernels *k, struct tensor t, int64_t row, int64_t col,
+                             const float *x, int64_t n) {
+    if (t.type != DTYPE_F32) k->to_bf16(cpu_bf16(t, row, col), x, n);
+}
+
+/* n floats from anywhere into any tensor. */
+static inline void cpu_write(const struct kernels *k, struct tensor t, int64_t row, int64_t col,
+                             const float *x, int64_t n) {
+    if (t.type == DTYPE_F32)
+        memcpy(cpu_row(t, row) + col, x, (size_t)n * sizeof *x);
+    else
+        k->to_bf16(cpu_bf16(t, row, col), x, n);
 }
 
 static inline size_t round_up(size_t n, size_t to) {

@@ -23,6 +23,11 @@ enum {
     INT8_MAX_DEPTH = 65536, /* of an 8-bit product: 255 * 127 * 65536 is below 2^31 */
 };
 
+/* The mean is mean + rest; factor is 1 / sqrt(variance + eps). */
+struct row_moments {
+    float mean, rest, factor;
+};
+
 struct kernels {
     const char *name;
     int rows, cols; /* of a register tile: a product yields up to rows x cols sums at once */
@@ -60,9 +65,10 @@ struct kernels {
     float (*exp2_sum_bf16)(uint16_t *out, const float *x, float shift, int64_t n);
     void (*scale)(float *x, float factor, int64_t n);
 
-    /* out = (x - mean) * factor * (1 + scale[i]) + shift[i], mean and factor taken from x */
-    void (*layer_norm_modulate)(float *out, const float *x, const float *scale, const float *shift,
-                                int64_t n, float eps);
+    /* out = (x - mean) * factor * (1 + scale[i]) + shift[i], where mean and factor are a row's */
+    struct row_moments (*moments)(const float *x, int64_t n, float eps);
+    void (*modulate)(float *out, const float *x, struct row_moments m, const float *scale,
+                     const float *shift, int64_t n);
     void (*weighted)(float *out, const float *x, const float *weight, float factor,
                      int64_t n); /* x * factor * weight */
     void (*silu)(float *out, const float *x, int64_t n);

@@ -78,8 +78,10 @@ static void finish_row(const struct job *j, float *sums, int64_t row, int64_t co
     else if (e->activation == ACTIVATION_GELU)
         for (int64_t i = 0; i < n; i++)
             sums[i] = 0.5f * sums[i] * (1.0f + erff(sums[i] * 0.70710678f));
-    k->gate_add(cpu_row(j->out, row) + col, sums, e->gate ? cpu_row(*e->gate, 0) + col : NULL,
+    float *out = cpu_place(j->out, row, col, sums);
+    k->gate_add(out, sums, e->gate ? cpu_row(*e->gate, 0) + col : NULL,
                 e->residual ? cpu_row(*e->residual, row) + col : NULL, n);
+    cpu_store(k, j->out, row, col, out, n);
 }
 
 /* Copies [rows] x [from, from + n) of the input together, n rounded up to even for bfloat16
@@ -87,13 +89,16 @@ static void finish_row(const struct job *j, float *sums, int64_t row, int64_t co
 static void gather(const struct job *j, float *block, int64_t row, int64_t rows, int64_t from,
                    int64_t n) {
     for (int64_t i = 0; i < rows; i++) {
-        const float *in = cpu_row(j->in, row + i) + from;
         float *to = block + i * SLICE_STRIDE;
-        if (j->l->kind != PRODUCT_BF16) {
-            memcpy(to, in, (size_t)n * sizeof *in);
-        } else {
-            j->cpu->kernels->to_bf16((uint16_t *)to, in, n);
+        if (j->l->kind == PRODUCT_BF16) {
+            if (j->in.type == DTYPE_BF16)
+                memcpy(to, cpu_bf16(j->in, row + i, from), (size_t)n * sizeof(uint16_t));
+            else
+                j->cpu->kernels->to_bf16((uint16_t *)to, cpu_row(j->in, row + i) + from, n);
             if (n % 2) ((uint16_t *)to)[n] = 0;
+        } else {
+            const float *in = cpu_floats(j->in, row + i, from, n, to);
+            if (in != to) memcpy(to, in, (size_t)n * sizeof *in);
         }
     }
 }
@@ -136,13 +141,13 @@ float cpu_round_row(const struct kernels *k, uint8_t *out, int64_t room, const f
 }
 
 static void round_rows(void *arg, size_t task, int worker) {
-    (void)worker;
     const struct job *j = arg;
     const struct kernels *k = j->cpu->kernels;
+    float *widened = (float *)(void *)(j->scratch + (size_t)worker * worker_bytes());
     const struct rounded *to = &j->rounded;
     int64_t end = least(((int64_t)task + 1) * ROUND_ROWS, j->in.rows), n = j->in.cols;
     for (int64_t r = (int64_t)task * ROUND_ROWS; r < end; r++) {
-        const float *x = cpu_row(j->in, r);
+        const float *x = cpu_floats(j->in, r, 0, n, widened);
         uint8_t *numbers = to->numbers + r * to->stride;
         to->scales[r] = cpu_round_row(k, numbers, j->l->depth, x, n, 127);
     }
