@@ -19,12 +19,12 @@ static enum status reserve(struct buffer *b, size_t more, struct error *err) {
     if (more >= SIZE_MAX / 2 - b->size)
         return fail(err, STATUS_NO_MEMORY, "no memory for %zu more bytes", more);
     size_t need = b->size + more + 1;
-    if (need <= b->room) return STATUS_OK;
-    size_t room = need < b->room * 2 ? b->room * 2 : need;
-    char *data = realloc(b->data, room);
-    if (!data) return fail(err, STATUS_NO_MEMORY, "no memory for a buffer of %zu bytes", room);
+    if (need <= b->capacity) return STATUS_OK;
+    size_t capacity = need < b->capacity * 2 ? b->capacity * 2 : need;
+    char *data = realloc(b->data, capacity);
+    if (!data) return fail(err, STATUS_NO_MEMORY, "no memory for a buffer of %zu bytes", capacity);
     b->data = data;
-    b->room = room;
+    b->capacity = capacity;
     return STATUS_OK;
 }
 

@@ -13,7 +13,7 @@
 
 struct buffer {
     char *data; /* always followed by a '\0' that `size` does not count; NULL while empty */
-    size_t size, room;
+    size_t size, capacity;
 };
 
 /* STATUS_NO_MEMORY is the only error. */

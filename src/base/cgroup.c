@@ -10,15 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATH_ROOM = 4096 };
+enum { PATH_CAPACITY = 4096 };
 
-static uint64_t least(uint64_t a, uint64_t b) {
+static uint64_t smaller(uint64_t a, uint64_t b) {
     return a < b ? a : b;
 }
 
 /* The first line of FOLDER/FILE. */
 static bool read_line(char line[128], const char *folder, const char *file) {
-    char path[2 * PATH_ROOM];
+    char path[2 * PATH_CAPACITY];
     snprintf(path, sizeof path, "%s/%s", folder, file);
     FILE *f = fopen(path, "r");
     bool there = f && fgets(line, 128, f);
@@ -39,7 +39,7 @@ static bool read_number(const char *folder, const char *file, uint64_t *out) {
 
 /* The sum of two lines of a group's memory.stat. */
 static uint64_t pages_of_files(const char *folder, const char *inactive, const char *active) {
-    char path[2 * PATH_ROOM], line[256];
+    char path[2 * PATH_CAPACITY], line[256];
     uint64_t bytes = 0;
     snprintf(path, sizeof path, "%s/memory.stat", folder);
     FILE *f = fopen(path, "r");
@@ -67,8 +67,8 @@ static void look_at_memory(struct left *left, const char *folder, bool v2) {
         return;
     uint64_t files = v2 ? pages_of_files(folder, "inactive_file", "active_file")
                         : pages_of_files(folder, "total_inactive_file", "total_active_file");
-    uint64_t held = used - least(used, files);
-    left->memory = least(left->memory, limit > held ? limit - held : 0);
+    uint64_t held = used - smaller(used, files);
+    left->memory = smaller(left->memory, limit > held ? limit - held : 0);
 }
 
 /* A quota that is not set reads "max", which is no number and 0 here, or -1.  Version 2 has quota and
@@ -86,7 +86,7 @@ static void look_at_processors(struct left *left, const char *folder, bool v2) {
 /* From the group `path` of the hierarchy that is mounted at `mount` up to its root. */
 static void look_upwards(struct left *left, const char *root, const char *mount, const char *path,
                          bool v2) {
-    char folder[PATH_ROOM];
+    char folder[PATH_CAPACITY];
     int base = snprintf(folder, sizeof folder, "%s/sys/fs/cgroup/%s", root, mount);
     int n = snprintf(folder, sizeof folder, "%s/sys/fs/cgroup/%s%s", root, mount, path);
     if (n < 0 || n >= (int)sizeof folder) return;
@@ -106,7 +106,7 @@ static bool has_controller(const char *list, const char *name) {
 
 static struct left look_up(const char *root) {
     struct left left = {UINT64_MAX, INFINITY};
-    char line[PATH_ROOM];
+    char line[PATH_CAPACITY];
     snprintf(line, sizeof line, "%s/proc/self/cgroup", root);
     FILE *f = fopen(line, "r");
     while (f && fgets(line, sizeof line, f)) {

@@ -2,8 +2,8 @@
  * cgroup.h - what the process's control groups leave it of memory and processor time.
  *
  * Versions 1 and 2 are looked up, which may stand side by side.  A limit may be set anywhere from
- * the process's own group up to the root, and the least of them holds.  In a container the path
- * that the process is told may lead nowhere, because its own group is mounted as the root; then only
+ * the process's own group up to the root, and the smallest of them holds.  In a container the path
+ * that the process is given may lead nowhere, because its own group is mounted as the root; then only
  * that is found, which is right.
  *
  * `root` is put before every path: "", but for tests.

@@ -64,7 +64,7 @@ static void append_value(struct buffer *line, const struct log_field *f, bool js
 void log_fields(const struct log *log, enum log_level level, const char *event,
                 const struct log_field *fields, size_t n) {
     static const char *const levels[] = {"debug", "info", "warn", "error"};
-    if (!log || level < log->least) return;
+    if (!log || level < log->min_level) return;
 
     struct timespec now;
     struct tm utc;

@@ -4,9 +4,8 @@
  *     log_event(log, LOG_INFO, "edit finished", LOG_STR("request_id", id), LOG_INT("steps", 28),
  *               LOG_REAL("seconds", 3.2));
  *
- * text:  2026-11-24T12:00:00.123Z info  edit finished request_id=ab12 steps=28 seconds=3.2 json:
- * {"time":"...","level":"info","event":"edit
- * finished","request_id":"ab12","steps":28,"seconds":3.2}
+ *     text:  2026-11-24T12:00:00.123Z info  edit finished request_id=ab12 steps=28 seconds=3.2
+ *     json:  {"time":"...","level":"info","event":"edit finished","request_id":"ab12",...}
  *
  * Values come from the network: control characters, quotes and bytes that are not UTF-8 are
  * escaped, so that nobody can forge a line.  A line is written by a single write(2), so lines of
@@ -22,7 +21,7 @@
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
 struct log {
-    enum log_level least; /* events below it are not written */
+    enum log_level min_level; /* events below it are not written */
     bool json;
     int fd;
 };

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-/* Bytes that can be taken without swapping or being killed: the least of what the system has
+/* Bytes that can be taken without swapping or being killed: the smallest of what the system has
  * available and what is left in the process's control groups.  Linux grants more on paper than there is, so a large allocation that succeeds proves
  * nothing.  UINT64_MAX where nothing is known. */
 uint64_t memory_available(void);

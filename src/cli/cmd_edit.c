@@ -136,7 +136,7 @@ static enum status prepare_server(struct session *w, struct error *err) {
 
 static enum status prepare(struct session *w, struct error *err) {
     const struct edit_request *r = &w->request;
-    const struct log log = {.least = r->verbose ? LOG_DEBUG : LOG_WARN, .fd = STDERR_FILENO};
+    const struct log log = {.min_level = r->verbose ? LOG_DEBUG : LOG_WARN, .fd = STDERR_FILENO};
     enum status s = STATUS_OK;
     for (size_t i = 0; i < r->input_count && s == STATUS_OK; i++)
         s = picture_file_read(&w->pictures[i], r->inputs[i], w->config->max_image_pixels, err);

@@ -144,7 +144,7 @@ static enum status run_list(struct evaluation *e, struct error *err) {
 }
 
 static enum status evaluate(struct evaluation *e, struct error *err) {
-    const struct log log = {.least = LOG_WARN, .fd = STDERR_FILENO};
+    const struct log log = {.min_level = LOG_WARN, .fd = STDERR_FILENO};
     enum status s = eval_list_read(&e->list, e->list_path, err);
     for (size_t i = 0; i < e->list.count && s == STATUS_OK; i++)
         s = check_item(e, &e->list.items[i], err);

@@ -48,10 +48,10 @@ static enum status write_facts(const struct picture_facts *f, const char *path, 
     printf("%s: %s, %dx%d\n", path, picture_format_name(f->header.format), f->header.width,
            f->header.height);
     for (size_t i = 0; i < f->texts.count; i++) {
-        int room = 16;
+        int padding = 16;
         write_harmless(f->texts.items[i].key);
-        room -= (int)strlen(f->texts.items[i].key);
-        printf("%*s", room > 1 ? room : 1, "");
+        padding -= (int)strlen(f->texts.items[i].key);
+        printf("%*s", padding > 1 ? padding : 1, "");
         write_harmless(f->texts.items[i].value);
         putchar('\n');
     }

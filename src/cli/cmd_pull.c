@@ -64,7 +64,7 @@ static enum status tell_result(const struct hub_pull_result *r, const struct hub
 static enum status run(struct hub_options *o, const struct hub_id *id,
                        const struct hub_pull_wish *wish, const struct args *args,
                        struct error *err) {
-    const struct log log = {.least = LOG_INFO, .fd = STDERR_FILENO};
+    const struct log log = {.min_level = LOG_INFO, .fd = STDERR_FILENO};
     struct hub_pull_result result;
     struct pull_teller teller;
     bool json = args_last(args, "json") != NULL;

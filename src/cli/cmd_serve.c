@@ -11,7 +11,7 @@
 
 static int serve(const struct config *config, const struct args *args, struct error *err) {
     (void)args;
-    struct log log = {.least = config->log_level,
+    struct log log = {.min_level = config->log_level,
                       .json = config->log_format == LOG_FORMAT_JSON,
                       .fd = STDERR_FILENO};
     struct model_place model;

@@ -13,7 +13,7 @@
 #include "cli/event_reader.h"
 #include "cli/interrupt.h"
 
-enum { MOST_RECONNECTS = 5 };
+enum { MAX_RECONNECTS = 5 };
 static const double ASK_SECONDS = 60; /* for an answer that needs no waiting */
 
 struct following {
@@ -194,7 +194,7 @@ static enum status follow(struct following *f, struct http_client *client, const
         if (f->ended) return f->outcome;
         if (f->heard) failures = 0;
         if (final) return s;
-        if (failures == MOST_RECONNECTS)
+        if (failures == MAX_RECONNECTS)
             return s != STATUS_OK ? s
                                   : fail(err, STATUS_IO,
                                          "the server ends its events before the edit has ended");

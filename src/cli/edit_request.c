@@ -138,7 +138,7 @@ static enum status name_outputs(struct edit_request *r, const char *output, stru
 }
 
 /* Of the settings a service takes only these from a request; the others are its own.  In the
- * environment they stay without effect, but a flag is a wish that would be passed over. */
+ * environment they stay without effect, but a flag would be ignored without a word. */
 static bool is_for_servers(const struct option *o) {
     return strcmp(o->variable, "API_KEY") == 0 || strcmp(o->variable, "NEGATIVE_PROMPT") == 0;
 }

@@ -12,7 +12,7 @@
 #include "cli/json_out.h"
 
 struct measure {
-    double sum, least;
+    double sum, min;
 };
 
 struct tally {
@@ -29,7 +29,7 @@ struct tallies {
 
 static void measure_add(struct measure *m, double value, size_t before) {
     m->sum += value;
-    m->least = before == 0 || value < m->least ? value : m->least;
+    m->min = before == 0 || value < m->min ? value : m->min;
 }
 
 static void tally_add(struct tally *t, const struct eval_item *item, const struct eval_score *s) {
@@ -68,7 +68,7 @@ static size_t confused(const struct eval_list *list, const struct eval_score *sc
 static void write_row(const struct tally *t, int width) {
     double n = (double)t->count;
     printf("%-*s %6zu %10.2f %8.2f %10.4f %8.4f\n", width, t->class, t->count, t->psnr.sum / n,
-           t->psnr.least, t->ssim.sum / n, t->ssim.least);
+           t->psnr.min, t->ssim.sum / n, t->ssim.min);
 }
 
 static void write_confusion(const struct tallies *t, const struct eval_list *list,
@@ -108,7 +108,7 @@ enum status eval_report_text(const struct eval_list *list, const struct eval_sco
 }
 
 static json_t *measure_json(const struct measure *m, size_t count) {
-    return json_pack("{s:f, s:f}", "mean", m->sum / (double)count, "min", m->least);
+    return json_pack("{s:f, s:f}", "mean", m->sum / (double)count, "min", m->min);
 }
 
 static json_t *tally_json(const struct tally *t) {

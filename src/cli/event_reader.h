@@ -1,7 +1,7 @@
 /*
  * event_reader.h - server-sent events out of the bytes of their stream.
  *
- * Source: HTML, section 9.2 (Server-sent events); `id` and `retry` are passed over.
+ * Source: HTML, section 9.2 (Server-sent events); `id` and `retry` are ignored.
  */
 #ifndef CLI_EVENT_READER_H
 #define CLI_EVENT_READER_H

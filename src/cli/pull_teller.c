@@ -1,5 +1,5 @@
 /*
- * Every event is one write; the hub's room lets one thread tell at a time.
+ * Every event is one write; the room hub lets one thread tell at a time.
  */
 #include "cli/pull_teller.h"
 

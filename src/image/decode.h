@@ -39,7 +39,7 @@ enum status picture_probe(struct picture_header *out, const void *bytes, size_t 
                           struct error *err);
 
 /* Sets *out to the upright picture, which the caller releases with picture_free; when it fails,
- * *out is empty.  max_pixels is the most that width * height may be.
+ * *out is empty.  max_pixels is the largest width * height.
  * STATUS_UNSUPPORTED: no bytes, or no format of ours.
  * STATUS_INVALID: truncated, corrupt, a side of zero or over PICTURE_MAX_SIDE, more than
  * max_pixels, an aspect ratio over PICTURE_MAX_ASPECT.

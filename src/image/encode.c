@@ -22,13 +22,13 @@ enum status picture_encode(struct buffer *out, const struct picture *p, enum pic
 enum status picture_encode_with(struct buffer *out, const struct picture *p,
                                 enum picture_format format, const struct encode_options *options,
                                 struct error *err) {
-    int most = picture_format_max_side(format);
+    int max_side = picture_format_max_side(format);
     if (!p->rgb || p->width < 1 || p->height < 1)
         return fail(err, STATUS_INVALID, "an empty picture cannot be encoded");
-    if (p->width > most || p->height > most)
+    if (p->width > max_side || p->height > max_side)
         return fail(err, STATUS_INVALID,
                     "a picture of %dx%d pixels is too large for %s (at most %d a side)", p->width,
-                    p->height, picture_format_name(format), most);
+                    p->height, picture_format_name(format), max_side);
     if (options->quality < 0 || options->quality > 100)
         return fail(err, STATUS_INVALID, "a picture's quality is %d; it must be 1 to 100",
                     options->quality);

@@ -52,8 +52,8 @@ int exif_orientation(const void *bytes, size_t size) {
     int orientation = 1;
     at += 2;
     for (; entries > 0 && t.size - at >= ENTRY_SIZE; entries--, at += ENTRY_SIZE) {
-        int told = entry_orientation(&t, at);
-        if (told) orientation = told; /* the last one counts, as in Pillow */
+        int found = entry_orientation(&t, at);
+        if (found) orientation = found; /* the last one counts, as in Pillow */
     }
     return orientation;
 }

@@ -54,8 +54,8 @@ static bool take_apart(struct chunk_text *t, const uint8_t *chunk, size_t chunk_
     return true;
 }
 
-/* Appends the inflated value, if it is whole and at most `room` bytes. */
-static enum status inflate_value(struct buffer *to, const struct chunk_text *t, size_t room,
+/* Appends the inflated value, if it is whole and at most `limit` bytes. */
+static enum status inflate_value(struct buffer *to, const struct chunk_text *t, size_t limit,
                                  bool *fine) {
     Bytef piece[4096];
     z_stream z = {.next_in = (Bytef *)t->value, .avail_in = (uInt)t->value_size};
@@ -63,7 +63,7 @@ static enum status inflate_value(struct buffer *to, const struct chunk_text *t, 
     enum status s = STATUS_OK;
     int why = Z_OK;
     size_t got = 0;
-    while (s == STATUS_OK && why == Z_OK && got <= room) {
+    while (s == STATUS_OK && why == Z_OK && got <= limit) {
         z.next_out = piece;
         z.avail_out = sizeof piece;
         why = inflate(&z, Z_NO_FLUSH);
@@ -71,7 +71,7 @@ static enum status inflate_value(struct buffer *to, const struct chunk_text *t, 
         got += sizeof piece - z.avail_out;
     }
     inflateEnd(&z);
-    *fine = why == Z_STREAM_END && got <= room;
+    *fine = why == Z_STREAM_END && got <= limit;
     return why == Z_MEM_ERROR ? STATUS_NO_MEMORY : s;
 }
 
@@ -86,12 +86,12 @@ static enum status append_latin1(struct buffer *to, const uint8_t *from, size_t 
 
 /* Appends the value as UTF-8 to an empty buffer; *fine: it is whole and fits.  If not, the buffer
  * holds what it cost to see that. */
-static enum status read_value(struct buffer *value, const struct chunk_text *t, size_t room,
+static enum status read_value(struct buffer *value, const struct chunk_text *t, size_t limit,
                               bool *fine) {
     enum status s = STATUS_OK;
-    *fine = t->deflated || t->value_size <= room;
+    *fine = t->deflated || t->value_size <= limit;
     if (t->deflated)
-        s = inflate_value(value, t, room, fine);
+        s = inflate_value(value, t, limit, fine);
     else if (*fine)
         s = buffer_append(value, t->value, t->value_size, NULL);
     if (s == STATUS_OK && *fine && t->latin1) {
@@ -100,13 +100,13 @@ static enum status read_value(struct buffer *value, const struct chunk_text *t, 
         s = append_latin1(value, (const uint8_t *)stored.data, stored.size);
         buffer_free(&stored);
     }
-    *fine = *fine && value->size <= room && utf8_is_text(value->data, value->size);
+    *fine = *fine && value->size <= limit && utf8_is_text(value->data, value->size);
     return s;
 }
 
 /* Adds the chunk's text, or counts it as left out.  What was inflated counts against the limit in
  * both cases, so that no file keeps us busy for long. */
-static enum status add(struct png_texts *out, size_t *room, const uint8_t *chunk,
+static enum status add(struct png_texts *out, size_t *left, const uint8_t *chunk,
                        size_t chunk_size) {
     struct chunk_text t;
     struct buffer key = {0}, value = {0};
@@ -115,10 +115,10 @@ static enum status add(struct png_texts *out, size_t *room, const uint8_t *chunk
                     crc32(0, chunk + 4, (uInt)(chunk_size - PNG_CHUNK_FRAME + 4)) &&
                 take_apart(&t, chunk, chunk_size);
     enum status s = fine ? append_latin1(&key, t.key, t.key_size) : STATUS_OK;
-    fine = fine && key.size <= *room;
-    if (s == STATUS_OK && fine) s = read_value(&value, &t, *room - key.size, &fine);
+    fine = fine && key.size <= *left;
+    if (s == STATUS_OK && fine) s = read_value(&value, &t, *left - key.size, &fine);
     size_t cost = key.size + value.size;
-    *room -= cost < *room ? cost : *room;
+    *left -= cost < *left ? cost : *left;
     if (s == STATUS_OK && fine) s = buffer_append(&value, "", 0, NULL); /* an empty one is "" */
     if (s == STATUS_OK && fine) {
         out->items[out->count++] = (struct picture_text){key.data, value.data};

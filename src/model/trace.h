@@ -14,11 +14,6 @@ struct trace {
     void *arg;
 };
 
-/* Shows numbers of the host's; t may be NULL. */
-__attribute__((format(printf, 5, 6))) void trace_floats(const struct trace *t, const float *data,
-                                                        int64_t rows, int64_t cols,
-                                                        const char *name, ...);
-
 /* Downloads a tensor and shows it; t may be NULL.  Nothing in a dry workspace. */
 __attribute__((format(printf, 4, 5))) void trace_tensor(const struct trace *t, struct workspace *w,
                                                         struct tensor tensor, const char *name,

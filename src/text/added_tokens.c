@@ -50,12 +50,12 @@ enum status added_tokens_add(struct added_tokens *set, const struct added_token 
                 err, STATUS_INVALID, "%s: the added tokens \"%.*s\" and \"%.*s\" both have id %d",
                 where, (int)(t->size < 80 ? t->size : 80), t->text, shown, token->text, (int)t->id);
     }
-    if (set->count == ADDED_TOKENS_MOST)
-        return fail(err, STATUS_INVALID, "%s: more than %d added tokens", where, ADDED_TOKENS_MOST);
-    if ((set->count & (set->count - 1)) == 0) { /* full: the room is the next power of two */
-        size_t room = set->count ? set->count * 2 : 1;
-        struct added_token *tokens = realloc(set->tokens, room * sizeof *tokens);
-        if (!tokens) return fail(err, STATUS_NO_MEMORY, "no memory for %zu added tokens", room);
+    if (set->count == ADDED_TOKENS_MAX)
+        return fail(err, STATUS_INVALID, "%s: more than %d added tokens", where, ADDED_TOKENS_MAX);
+    if ((set->count & (set->count - 1)) == 0) { /* full: the capacity is the next power of two */
+        size_t capacity = set->count ? set->count * 2 : 1;
+        struct added_token *tokens = realloc(set->tokens, capacity * sizeof *tokens);
+        if (!tokens) return fail(err, STATUS_NO_MEMORY, "no memory for %zu added tokens", capacity);
         set->tokens = tokens;
     }
     enum status s = copy_token(set->tokens + set->count, token, err);

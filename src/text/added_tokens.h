@@ -16,7 +16,7 @@
 #include "firered/status.h"
 
 enum {
-    ADDED_TOKENS_MOST = 4096,
+    ADDED_TOKENS_MAX = 4096,
     ADDED_TOKEN_MAX_SIZE = 512, /* bytes */
 };
 
@@ -58,7 +58,7 @@ struct added_match {
 
 /* The next token in text[*from..size), of those with the given `normalized`; `done` is the `stop`
  * of the match before, 0 at first.  Moves *from behind it.  Without parse_special, what looks like
- * a special token is passed over as text. */
+ * a special token is text. */
 bool added_tokens_next(const struct added_tokens *set, bool normalized, bool parse_special,
                        const char *text, size_t size, size_t *from, size_t done,
                        struct added_match *match);

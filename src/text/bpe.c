@@ -24,8 +24,8 @@ struct merge {
 
 struct bpe {
     struct buffer spellings;
-    struct token *tokens; /* [token_room], by id */
-    size_t token_room, token_count, size;
+    struct token *tokens; /* [token_capacity], by id */
+    size_t token_capacity, token_count, size;
     int32_t *by_spelling; /* [spelling_places], a power of two; -1: free */
     size_t spelling_places;
     struct merge *merges; /* [merge_places], a power of two */
@@ -98,14 +98,14 @@ size_t bpe_size(const struct bpe *b) {
 }
 
 static enum status grow_tokens(struct bpe *b, size_t id, struct error *err) {
-    if (id < b->token_room) return STATUS_OK;
-    size_t room = b->token_room ? b->token_room : 1024;
-    while (room <= id) room *= 2;
-    struct token *tokens = realloc(b->tokens, room * sizeof *tokens);
-    if (!tokens) return fail(err, STATUS_NO_MEMORY, "no memory for %zu tokens", room);
-    memset(tokens + b->token_room, 0, (room - b->token_room) * sizeof *tokens);
+    if (id < b->token_capacity) return STATUS_OK;
+    size_t capacity = b->token_capacity ? b->token_capacity : 1024;
+    while (capacity <= id) capacity *= 2;
+    struct token *tokens = realloc(b->tokens, capacity * sizeof *tokens);
+    if (!tokens) return fail(err, STATUS_NO_MEMORY, "no memory for %zu tokens", capacity);
+    memset(tokens + b->token_capacity, 0, (capacity - b->token_capacity) * sizeof *tokens);
     b->tokens = tokens;
-    b->token_room = room;
+    b->token_capacity = capacity;
     return STATUS_OK;
 }
 
@@ -302,17 +302,17 @@ static void merge_all(const struct bpe *b, struct bpe_scratch *s, size_t size) {
 }
 
 static enum status scratch_reserve(struct bpe_scratch *s, size_t size, struct error *err) {
-    if (size <= s->room) return STATUS_OK;
-    size_t room = size < 64 ? 64 : size;
+    if (size <= s->capacity) return STATUS_OK;
+    size_t capacity = size < 64 ? 64 : size;
     bpe_scratch_free(s);
-    s->symbols = malloc(room * sizeof *s->symbols);
-    s->heap = malloc(room * 2 * sizeof *s->heap);
+    s->symbols = malloc(capacity * sizeof *s->symbols);
+    s->heap = malloc(capacity * 2 * sizeof *s->heap);
     if (!s->symbols || !s->heap) {
         bpe_scratch_free(s);
         fail(err, STATUS_NO_MEMORY, "no memory to tokenize a word of %zu bytes", size);
         return STATUS_NO_MEMORY;
     }
-    s->room = room;
+    s->capacity = capacity;
     return STATUS_OK;
 }
 

@@ -52,9 +52,9 @@ size_t bpe_size(const struct bpe *b);                                      /* th
 
 /* The memory of bpe_encode, kept from word to word.  A zeroed struct is ready. */
 struct bpe_scratch {
-    struct symbol *symbols; /* [room] */
-    struct candidate *heap; /* [2 * room] */
-    size_t room;
+    struct symbol *symbols; /* [capacity] */
+    struct candidate *heap; /* [2 * capacity] */
+    size_t capacity;
 };
 void bpe_scratch_free(struct bpe_scratch *s);
 

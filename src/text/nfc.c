@@ -12,7 +12,7 @@
 #include "base/utf8.h"
 
 enum {
-    DECOMPOSED_MOST = 4, /* code points of the longest canonical decomposition */
+    DECOMPOSED_MAX = 4, /* code points of the longest canonical decomposition */
     HANGUL_NO_TRAIL = 0x11a7,
 };
 
@@ -87,8 +87,8 @@ static enum status decompose(int32_t *chars, size_t *count, const char *text, si
             return fail(err, STATUS_INVALID, "the text is not valid UTF-8 (byte %zu)", at);
         int last_boundclass = 0;
         utf8proc_ssize_t made = utf8proc_decompose_char(
-            c, chars + n, DECOMPOSED_MOST, UTF8PROC_COMPOSE | UTF8PROC_STABLE, &last_boundclass);
-        if (made < 0 || made > DECOMPOSED_MOST)
+            c, chars + n, DECOMPOSED_MAX, UTF8PROC_COMPOSE | UTF8PROC_STABLE, &last_boundclass);
+        if (made < 0 || made > DECOMPOSED_MAX)
             return fail(err, STATUS_INTERNAL, "cannot decompose U+%04X", (unsigned)c);
         n += (size_t)made;
         at += used;
@@ -116,9 +116,9 @@ enum status nfc_append(struct buffer *out, const char *text, size_t size, struct
     if (nfc_is_plain(text, size)) return buffer_append(out, text, size, err);
     size_t count = 0;
     for (size_t i = 0; i < size; i++) count += ((unsigned char)text[i] & 0xc0) != 0x80;
-    if (count >= SIZE_MAX / (DECOMPOSED_MOST * sizeof(int32_t)))
+    if (count >= SIZE_MAX / (DECOMPOSED_MAX * sizeof(int32_t)))
         return fail(err, STATUS_NO_MEMORY, "no memory to normalize %zu bytes", size);
-    int32_t *chars = malloc((count + 1) * DECOMPOSED_MOST * sizeof *chars);
+    int32_t *chars = malloc((count + 1) * DECOMPOSED_MAX * sizeof *chars);
     if (!chars) return fail(err, STATUS_NO_MEMORY, "no memory to normalize %zu bytes", size);
 
     enum status s = decompose(chars, &count, text, size, err);

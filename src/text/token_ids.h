@@ -13,7 +13,7 @@
 
 struct token_ids {
     int32_t *ids; /* [count]; NULL while empty */
-    size_t count, room;
+    size_t count, capacity;
 };
 
 /* Appends `id` `times` times.  STATUS_NO_MEMORY leaves the list as it was. */

@@ -82,13 +82,6 @@ int32_t tokenizer_token_id(const struct tokenizer *t, const char *token) {
     return added ? added->id : bpe_token_id(t->bpe, token, size);
 }
 
-size_t tokenizer_size(const struct tokenizer *t) {
-    size_t size = bpe_size(t->bpe);
-    for (size_t i = 0; i < t->added.count; i++)
-        if ((size_t)t->added.tokens[i].id >= size) size = (size_t)t->added.tokens[i].id + 1;
-    return size;
-}
-
 void tokenizer_close(struct tokenizer *t) {
     if (!t) return;
     pretokenizer_destroy(t->pretokenizer);

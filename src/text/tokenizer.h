@@ -59,7 +59,4 @@ enum status tokenizer_encode(const struct tokenizer *t, const char *text, size_t
  * none. */
 int32_t tokenizer_token_id(const struct tokenizer *t, const char *token);
 
-/* The largest id + 1: how many rows an embedding table needs at least. */
-size_t tokenizer_size(const struct tokenizer *t);
-
 #endif

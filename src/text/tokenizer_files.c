@@ -58,7 +58,7 @@ enum status tokenizer_open(struct tokenizer **out, const char *folder, struct er
 }
 
 /* "left right", one merge a line in order of rank; a first line "#version: ..." and empty lines are
- * passed over. */
+ * ignored. */
 static enum status read_merges(struct tokenizer *t, const struct tokenizer_source *source,
                                struct error *err) {
     const char *line = source->text.data ? source->text.data : "";

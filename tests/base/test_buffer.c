@@ -22,11 +22,11 @@ static void test_append(void **state) {
     for (int i = 0; i < 10000; i++) {
         assert_int_equal(buffer_append(&b, "ab\0c", 4, NULL), STATUS_OK);
         assert_int_equal(b.size, 4 * (i + 1));
-        assert_true(b.room > b.size && b.data[b.size] == '\0');
+        assert_true(b.capacity > b.size && b.data[b.size] == '\0');
     }
     for (size_t i = 0; i < b.size; i++) assert_int_equal(b.data[i], "ab\0c"[i % 4]);
     buffer_free(&b);
-    assert_true(!b.data && b.size == 0 && b.room == 0);
+    assert_true(!b.data && b.size == 0 && b.capacity == 0);
     buffer_free(&b);
 }
 

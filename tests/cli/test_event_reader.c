@@ -5,12 +5,12 @@
 
 #include "cli/event_reader.h"
 
-static struct buffer told;
+static struct buffer received;
 static int left; /* events until `event` has enough; negative: never */
 
 static bool event(void *arg, const char *name, const char *data) {
     (void)arg;
-    assert_int_equal(buffer_printf(&told, "%s=%s;", name, data), STATUS_OK);
+    assert_int_equal(buffer_printf(&received, "%s=%s;", name, data), STATUS_OK);
     return left < 0 || --left > 0;
 }
 
@@ -37,8 +37,8 @@ static void cut_anywhere(void **state) {
             size_t n = strlen(stream) - at < piece ? strlen(stream) - at : piece;
             assert_true(event_reader_feed(&r, stream + at, n));
         }
-        assert_string_equal(told.data, expected);
-        buffer_free(&told);
+        assert_string_equal(received.data, expected);
+        buffer_free(&received);
         event_reader_free(&r);
     }
 }
@@ -48,8 +48,8 @@ static void ends_when_told(void **state) {
     struct event_reader r = {.event = event};
     left = 1;
     assert_false(event_reader_feed(&r, stream, strlen(stream)));
-    assert_string_equal(told.data, "stage={\"stage\":\"encode\"};");
-    buffer_free(&told);
+    assert_string_equal(received.data, "stage={\"stage\":\"encode\"};");
+    buffer_free(&received);
     event_reader_free(&r);
 }
 

@@ -37,7 +37,7 @@ static void test_auto_takes_what_can_be_used_and_says_why(void **state) {
     struct compute *c;
     FILE *lines = tmpfile();
     assert_non_null(lines);
-    const struct log log = {.least = LOG_INFO, .fd = fileno(lines)};
+    const struct log log = {.min_level = LOG_INFO, .fd = fileno(lines)};
     const struct compute_options options = {.device = "auto", .threads = 1, .log = &log};
     char text[1024] = "";
     assert_int_equal(device_create(without_card, 2, &c, &options, NULL), STATUS_OK);

@@ -13,7 +13,7 @@
 static json_t *logged(const struct config *c, char text[8192]) {
     int ends[2];
     assert_int_equal(pipe(ends), 0);
-    config_log(c, &(struct log){.least = LOG_INFO, .json = true, .fd = ends[1]});
+    config_log(c, &(struct log){.min_level = LOG_INFO, .json = true, .fd = ends[1]});
     close(ends[1]);
     ssize_t n = read(ends[0], text, 8191);
     close(ends[0]);

@@ -111,7 +111,7 @@ int main(void) {
     set_limit(&limits.flush_seconds, "LIMIT_FLUSH_SECONDS");
     if (config_read(&config, OPTION_SERVE, &no_flags, &err) != STATUS_OK)
         return fprintf(stderr, "%s\n", err.text), 2;
-    struct log log = {.least = config.log_level,
+    struct log log = {.min_level = config.log_level,
                       .json = config.log_format == LOG_FORMAT_JSON,
                       .fd = STDERR_FILENO};
     config_log(&config, &log);

@@ -22,7 +22,7 @@ void line_start(struct command_line *l, const char *command) {
 }
 
 void line_add(struct command_line *l, const char *flag, const char *format, ...) {
-    assert_true(l->count + 2 <= MOST_WORDS);
+    assert_true(l->count + 2 <= MAX_WORDS);
     l->words[l->count++] = flag;
     va_list args;
     va_start(args, format);
@@ -34,7 +34,7 @@ void line_add(struct command_line *l, const char *flag, const char *format, ...)
 }
 
 void line_add_switch(struct command_line *l, const char *flag) {
-    assert_true(l->count + 1 <= MOST_WORDS);
+    assert_true(l->count + 1 <= MAX_WORDS);
     l->words[l->count] = flag;
     l->words[++l->count] = NULL;
 }

@@ -25,11 +25,11 @@
 #define BF16       "tiny-edit-bf16-sharded"
 #define BF16_MODEL TEST_DATA "/tiny-edit-bf16-sharded/model"
 
-enum { MOST_WORDS = 40 };
+enum { MAX_WORDS = 40 };
 
 struct command_line {
-    const char *words[MOST_WORDS + 1];
-    char texts[MOST_WORDS][700];
+    const char *words[MAX_WORDS + 1];
+    char texts[MAX_WORDS][700];
     int count;
 };
 

@@ -453,7 +453,7 @@ static void fresh_adapter(void) {
 }
 
 /* The first key of the adapter that ends in `ending`. */
-static void find_key(char *out, size_t room, const char *ending) {
+static void find_key(char *out, size_t size, const char *ending) {
     struct buffer b;
     uint64_t length;
     const char *key;
@@ -464,7 +464,7 @@ static void find_key(char *out, size_t room, const char *ending) {
     out[0] = '\0';
     json_object_foreach(root, key, value) {
         size_t n = strlen(key), m = strlen(ending);
-        if (!out[0] && n > m && strcmp(key + n - m, ending) == 0) snprintf(out, room, "%s", key);
+        if (!out[0] && n > m && strcmp(key + n - m, ending) == 0) snprintf(out, size, "%s", key);
     }
     json_decref(root);
     buffer_free(&b);

@@ -95,7 +95,7 @@ static void test_several_loras(void **state) {
     reference_case_close(&c);
 }
 
-/* Without --seed a random one is drawn and told; with that one the same picture comes out. */
+/* Without --seed a random one is drawn and printed; with that one the same picture comes out. */
 static void test_told_seed(void **state) {
     (void)state;
     static struct command_line line;
@@ -109,9 +109,9 @@ static void test_told_seed(void **state) {
         line_add(&line, "--steps", "2");
         line_add(&line, "--output", "out/random%d.png", i);
         line_run_well(&line, &child);
-        const char *told = strstr(child.out, "seed ");
-        assert_non_null(told);
-        seeds[i] = strtoull(told + 5, NULL, 10);
+        const char *printed = strstr(child.out, "seed ");
+        assert_non_null(printed);
+        seeds[i] = strtoull(printed + 5, NULL, 10);
         line_add(&line, "--seed", "%llu", seeds[i]);
         line_add(&line, "--output", "out/again%d.png", i); /* the last one counts */
         line_run_well(&line, &child);
@@ -131,7 +131,7 @@ static void test_sizes(void **state) {
     static struct child child;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         struct picture p;
-        char told[40];
+        char printed[40];
         line_start_small_edit(&line, TINY_MODEL);
         line_add(&line, "--image", "%s", TEST_DATA "/tiny-edit/two-images-no-cfg/input1.png");
         if (sizes[i].width) {
@@ -144,8 +144,8 @@ static void test_sizes(void **state) {
         read_picture(&p, "out/a.png");
         assert_int_equal(p.width, sizes[i].becomes_width);
         assert_int_equal(p.height, sizes[i].becomes_height);
-        snprintf(told, sizeof told, "%dx%d", p.width, p.height);
-        assert_non_null(strstr(child.out, told));
+        snprintf(printed, sizeof printed, "%dx%d", p.width, p.height);
+        assert_non_null(strstr(child.out, printed));
         picture_free(&p);
     }
 }

@@ -28,11 +28,11 @@ static void start_long_edit(struct child *c, double after) {
     assert_false(child_ended(c));
 }
 
-static void assert_interrupted(struct child *c, double since, double most) {
+static void assert_interrupted(struct child *c, double since, double max_seconds) {
     child_wait(c);
     double took = clock_now_seconds() - since;
     if (c->status != 130) fail_msg("status %d: %s", c->status, c->err);
-    if (took > most * (SANITIZED ? 10 : 1)) fail_msg("it took %.2f s to stop", took);
+    if (took > max_seconds * (SANITIZED ? 10 : 1)) fail_msg("it took %.2f s to stop", took);
     assert_int_equal(count_files("out"), 0);
     assert_string_equal(c->out, "");
 }

@@ -18,7 +18,7 @@
 enum { SIDE = 32 };
 
 static struct config config;
-static const struct log silent = {.least = LOG_ERROR, .fd = -1};
+static const struct log silent = {.min_level = LOG_ERROR, .fd = -1};
 static struct service *service;
 
 static int start(void **state) {

@@ -20,12 +20,12 @@
 #include "config/options.h"
 #include "support/files.h"
 
-enum { MOST_WORDS = 40 };
+enum { MAX_WORDS = 40 };
 
 static void become(const char *program, const char *const *words) {
-    char *argv[MOST_WORDS + 2] = {(char *)program};
+    char *argv[MAX_WORDS + 2] = {(char *)program};
     int argc = 1;
-    for (; *words && argc <= MOST_WORDS; words++) argv[argc++] = (char *)*words;
+    for (; *words && argc <= MAX_WORDS; words++) argv[argc++] = (char *)*words;
     execv(program, argv);
     _exit(127);
 }

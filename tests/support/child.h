@@ -12,7 +12,7 @@
 struct child {
     pid_t pid;
     int status;              /* exit status; 128 + signal where it died of one */
-    int64_t peak_bytes;      /* most memory that was resident */
+    int64_t peak_bytes;      /* peak of the resident memory */
     double started, seconds; /* when it was started, and how long it took */
     char out[16384], err[16384];
 };

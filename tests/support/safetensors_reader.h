@@ -2,9 +2,9 @@
  * safetensors_reader.h - the reference data of the tests, by name.  For files that we made
  * ourselves: a fault in one ends the test program with a message.
  *
- *     struct safetensors_reader *file = safetensors_reader_open(TEST_DATA
- * "/unit/resize.safetensors"); struct reader_tensor t = safetensors_reader_get(file, "0.input"); //
- * ends the program if it is not there const uint8_t *bytes = t.data;
+ *     struct safetensors_reader *file = safetensors_reader_open(TEST_DATA "/unit/x.safetensors");
+ *     struct reader_tensor t = safetensors_reader_get(file, "0.input");
+ *     const uint8_t *bytes = t.data;
  *     safetensors_reader_close(file);
  *
  * It shares no code with src/weights/, which it also serves to test.
@@ -24,7 +24,7 @@ struct reader_tensor {
     char dtype[8]; /* as the file says: "F32", "BF16", "I64", "U8" */
     int rank;
     int64_t shape[READER_MAX_RANK];
-    size_t count;     /* of numbers */
+    size_t count;     /* of elements */
     size_t bytes;     /* of data */
     const void *data; /* aligned for its type; lives until the file is closed */
 };
@@ -40,7 +40,7 @@ struct reader_tensor safetensors_reader_get(const struct safetensors_reader *fil
 size_t safetensors_reader_count(const struct safetensors_reader *file);
 const char *safetensors_reader_name(const struct safetensors_reader *file, size_t i);
 
-/* The numbers of a BF16, F32, I64 or U8 tensor as float32; malloc'ed, the caller frees them. */
+/* The elements of a BF16, F32, I64 or U8 tensor as float32; malloc'ed, the caller frees them. */
 float *safetensors_reader_floats(const struct safetensors_reader *file, const char *name);
 
 #endif

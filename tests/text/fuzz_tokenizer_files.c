@@ -11,6 +11,7 @@
 
 #include "text/prompt.h"
 #include "text/tokenizer_internal.h"
+#include "vocabulary.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -44,7 +45,7 @@ static void use(const struct tokenizer *t) {
         struct token_ids ids = {0};
         if (tokenizer_encode(t, text, sizeof text - 1, special, &ids, NULL) != STATUS_OK) abort();
         for (size_t i = 0; i < ids.count; i++)
-            if (ids.ids[i] < 0 || (size_t)ids.ids[i] >= tokenizer_size(t)) abort();
+            if (ids.ids[i] < 0 || (size_t)ids.ids[i] >= vocabulary_size(t)) abort();
         token_ids_free(&ids);
     }
     struct prompt_ids prompt;
