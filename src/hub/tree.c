@@ -14,7 +14,7 @@ enum { MAX_FILES = 100000 };
 
 static json_t *parse(const char *json, size_t size, struct error *err) {
     json_error_t why;
-    json_t *root = json_loadb(json, size, JSON_REJECT_DUPLICATES, &why);
+    json_t *root = json_loadb(json, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
     if (!root) fail(err, STATUS_INVALID, "what the hub answers is no JSON");
     return root;
 }

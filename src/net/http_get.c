@@ -155,7 +155,6 @@ static enum http_get_end end_of(CURLcode code) {
     case CURLE_SSL_ISSUER_ERROR: return HTTP_GET_CERTIFICATE;
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_COULDNT_RESOLVE_PROXY: return HTTP_GET_IMPOSSIBLE;
     default: return HTTP_GET_BROKEN;
     }
