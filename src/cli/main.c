@@ -11,9 +11,9 @@
 #include "config/options.h"
 #include "config/values.h"
 
-static const struct command *const commands[] = {&command_serve,  &command_edit, &command_info,
-                                                 &command_health, &command_eval, &command_bench,
-                                                 &command_pull};
+static const struct command *const commands[] = {
+    &command_serve, &command_edit, &command_info, &command_health, &command_eval,
+    &command_bench, &command_pull, &command_list, &command_rm,     &command_verify};
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
 static void write_usage(FILE *to) {

@@ -30,7 +30,7 @@ struct bytes_text bytes_shown(uint64_t bytes) {
 }
 
 void pull_teller_start(struct pull_teller *t, const char *command, const struct log *log) {
-    *t = (struct pull_teller){.command = command, .log = log};
+    *t = (struct pull_teller){.command = command, .log = log, .logged = clock_now_seconds()};
     t->how = isatty(STDERR_FILENO) ? PULL_TELL_LINE : log ? PULL_TELL_LOG : PULL_TELL_NOTHING;
 }
 
@@ -65,7 +65,7 @@ static void draw(struct pull_teller *t, const struct hub_event *e) {
 
 static void log_progress(struct pull_teller *t, const struct hub_event *e) {
     double now = clock_now_seconds();
-    if (t->logged != 0 && now - t->logged < LOG_SECONDS) return;
+    if (now - t->logged < LOG_SECONDS) return;
     t->logged = now;
     log_event(t->log, LOG_INFO, "downloading", LOG_STR("part", e->part), LOG_INT("bytes", e->bytes),
               LOG_INT("total", e->total), LOG_INT("percent", percent_of(e)),
@@ -121,6 +121,10 @@ void pull_teller_tell(void *teller, const struct hub_event *e) {
         draw(t, e);
     else if (e->kind == HUB_EVENT_PROGRESS)
         log_progress(t, e);
+    else if (e->kind == HUB_EVENT_PLAN && t->how == PULL_TELL_LOG && e->fetch > 0)
+        log_event(t->log, LOG_INFO, "downloading", LOG_INT("files", e->files),
+                  LOG_INT("bytes", e->bytes), LOG_INT("total", e->total),
+                  LOG_INT("fetch", e->fetch));
 }
 
 void pull_teller_end(struct pull_teller *t) {

@@ -255,10 +255,10 @@ static enum status choose(struct pull *p, struct error *err) {
     return s;
 }
 
-/* Whether the file's blob is fetched for an earlier file of the list already. */
-static bool has_job(const struct pull *p, const struct hub_file *file) {
-    for (size_t i = 0; i < p->job_count; i++)
-        if (strcmp(p->jobs[i].file->hash, file->hash) == 0) return true;
+/* Whether an earlier file of the list is the same blob. */
+static bool is_again(const struct pull *p, size_t i) {
+    for (size_t k = 0; k < i; k++)
+        if (p->chosen[k] && strcmp(p->tree.files[k].hash, p->tree.files[i].hash) == 0) return true;
     return false;
 }
 
@@ -273,7 +273,7 @@ static enum status plan(struct pull *p, struct error *err) {
             bool is_large = file->lfs || file->size > HUB_SEGMENT_BYTES;
             if (!p->chosen[i] || is_large != (large == 1)) continue;
             r->files++;
-            if (has_job(p, file)) continue;
+            if (is_again(p, i)) continue;
             r->bytes += file->size;
             if (!p->wish->force && hub_cache_has(&p->cache, r->commit, file)) {
                 atomic_fetch_add(&p->there, file->size);
