@@ -306,6 +306,14 @@ static enum status lock_path(const struct hub_cache *c, const char *hash, char *
     return s == STATUS_OK ? s : fail(err, s, "no memory for a path");
 }
 
+/* Whether a lock that is held keeps others out: some network file systems say yes to everybody. */
+static bool lock_is_true(const char *name) {
+    int fd = open(name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    bool kept_out = fd < 0 || flock(fd, LOCK_EX | LOCK_NB) != 0;
+    if (fd >= 0) close(fd);
+    return kept_out;
+}
+
 /* Waits for the lock of an open file.  Returns 0, or errno; ECANCELED. */
 static int wait_for_lock(const struct hub_cache *c, int fd, const char *path) {
     int64_t said = 0;
@@ -335,6 +343,7 @@ enum status hub_cache_lock(const struct hub_cache *c, const char *hash, const ch
         struct stat st;
         if (fstat(*fd, &st) == 0 && st.st_uid == geteuid()) (void)!fchmod(*fd, 0664);
         number = wait_for_lock(c, *fd, path);
+        if (number == 0 && !lock_is_true(name)) number = ENOLCK;
     }
     if (*fd < 0 && number != ENOSYS) {
         s = hub_cache_fail(c, number, name, err);

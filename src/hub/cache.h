@@ -59,8 +59,8 @@ enum status hub_cache_link(const struct hub_cache *c, const char *commit,
                            const struct hub_file *file, bool shared, struct error *err);
 
 /* The lock of a blob, as the hub's own tools take it.  Waits, and says so every 10 seconds; ends
- * with STATUS_CANCELLED.  *fd is -1 where the file system has no such locks: then nobody else is
- * kept out. */
+ * with STATUS_CANCELLED.  *fd is -1 where the file system has no such locks, or only says so: then
+ * nobody else is kept out. */
 enum status hub_cache_lock(const struct hub_cache *c, const char *hash, const char *path, int *fd,
                            struct error *err);
 void hub_cache_unlock(int fd);

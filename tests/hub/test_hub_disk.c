@@ -180,6 +180,9 @@ static void where_locks_lie_the_bytes_are_right(void **state) {
     }
     hub_stub_set(&scene.stub, "{'bandwidth': 0}");
     pull_well(TINY);
+    scene.wish.force = true;
+    pull_well(TINY);
+    assert_non_null(strstr(scene.notes, "cannot lock"));
 }
 
 static void where_nothing_is_written_past_the_end_it_goes_in_order(void **state) {
