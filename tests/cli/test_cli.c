@@ -286,6 +286,21 @@ static void test_info_of_a_picture(void **state) {
     assert_string_equal(c.out, "{\"model\": \"m\", \"report\": [\"a fake report\"]}\n");
 }
 
+struct stand_in {
+    int fd;
+    const char *reply;
+};
+
+static void answer_once(void *arg) {
+    const struct stand_in *s = arg;
+    char request[512];
+    int client = accept(s->fd, NULL, NULL);
+    ssize_t n = recv(client, request, sizeof request, 0);
+    if (n > 0) n = send(client, s->reply, strlen(s->reply), 0);
+    close(client);
+    if (n <= 0) _exit(1);
+}
+
 /* A server that answers one request with `reply`; returns the process, and its port. */
 static pid_t serve_once(const char *reply, int *port) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -295,15 +310,7 @@ static pid_t serve_once(const char *reply, int *port) {
     assert_int_equal(listen(fd, 1), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
     *port = ntohs(address.sin_port);
-    pid_t pid = fork();
-    if (pid == 0) {
-        char request[512];
-        int client = accept(fd, NULL, NULL);
-        ssize_t n = recv(client, request, sizeof request, 0);
-        if (n > 0) n = send(client, reply, strlen(reply), 0);
-        close(client);
-        _exit(n > 0 ? 0 : 1);
-    }
+    pid_t pid = child_fork(answer_once, &(struct stand_in){fd, reply});
     close(fd);
     return pid;
 }
@@ -311,12 +318,11 @@ static pid_t serve_once(const char *reply, int *port) {
 static void check_health(const char *reply, int status) {
     char text[16];
     int port;
-    struct child server = {.pid = serve_once(reply, &port)};
+    pid_t server = serve_once(reply, &port);
     snprintf(text, sizeof text, "%d", port);
     RUN("health", "--json", "--port", text);
     assert_int_equal(c.status, status);
-    child_wait(&server);
-    assert_int_equal(server.status, 0);
+    assert_int_equal(child_end(server, 10), 0);
 }
 
 static void test_health(void **state) {

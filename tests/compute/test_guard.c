@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "compute/plain.h"
+#include "support/child.h"
 
 enum { ROWS = 64, COLS = 61 };
 
@@ -50,37 +50,29 @@ static void *compute_on(void *arg) {
     return NULL;
 }
 
-/* How a child ends that reads a tensor as if it were its own memory: a wait status. */
-static int read_stray(bool guard) {
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-        signal(SIGSEGV, SIG_DFL); /* a sanitizer has a handler of its own */
-        struct compute *c = create(guard);
-        struct workspace *w = take(c);
-        struct tensor t = tensor_take(w, ROWS, COLS);
-        pthread_t other;
-        if (pthread_create(&other, NULL, compute_on, c) != 0) _exit(2);
-        while (!computing) {
-        }
-        volatile float stray = *(const volatile float *)(uintptr_t)t.address;
-        (void)stray;
-        enough = true;
-        pthread_join(other, NULL);
-        _exit(0);
+/* Reads a tensor as if it were its own memory. */
+static void read_stray(void *guard) {
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    signal(SIGSEGV, SIG_DFL); /* a sanitizer has a handler of its own */
+    struct compute *c = create(*(bool *)guard);
+    struct workspace *w = take(c);
+    struct tensor t = tensor_take(w, ROWS, COLS);
+    pthread_t other;
+    if (pthread_create(&other, NULL, compute_on, c) != 0) _exit(2);
+    while (!computing) {
     }
-    int ended;
-    assert_int_equal(waitpid(child, &ended, 0), child);
-    return ended;
+    volatile float stray = *(const volatile float *)(uintptr_t)t.address;
+    (void)stray;
+    enough = true;
+    pthread_join(other, NULL);
+    _exit(0);
 }
 
 static void test_stray_read(void **state) {
     (void)state;
-    int ended = read_stray(true);
-    assert_true(WIFSIGNALED(ended));
-    assert_int_equal(WTERMSIG(ended), SIGSEGV);
-    assert_int_equal(read_stray(false), 0); /* without the guard nobody notices */
+    bool guard = true, none = false;
+    assert_int_equal(child_end(child_fork(read_stray, &guard), 60), 128 + SIGSEGV);
+    assert_int_equal(child_end(child_fork(read_stray, &none), 60), 0); /* nobody notices */
 }
 
 static void test_fresh_memory(void **state) {

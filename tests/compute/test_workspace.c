@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "compute/backend.h"
 #include "compute/plain.h"
+#include "support/child.h"
 #include "support/sanitized.h"
 
 static struct compute *create(void) {
@@ -311,33 +311,27 @@ static void test_absurd_size(void **state) {
     compute_destroy(c);
 }
 
-/* On a machine whose memory ends at 1 GB: in a child, because the limit cannot be raised again. */
+/* On a machine whose memory ends at 1 GB. */
+static void work_in_little(void *arg) {
+    (void)arg;
+    struct compute *c;
+    struct workspace *w;
+    struct error err;
+    setrlimit(RLIMIT_AS, &(struct rlimit){1 << 30, 1 << 30});
+    if (compute_create(&c, &(struct compute_options){.threads = 1}, &err) != STATUS_OK) _exit(2);
+    struct workspace_size large = {(size_t)2 << 30, 0}, small = {(size_t)16 << 20, 1 << 20};
+    if (workspace_create(&w, c, large, NULL, NULL, &err) != STATUS_NO_MEMORY) _exit(3);
+    if (workspace_create(&w, c, small, NULL, NULL, &err) != STATUS_OK) _exit(4);
+    workspace_destroy(w);
+    compute_destroy(c);
+    _exit(0);
+}
+
+/* In a child, because the limit cannot be raised again. */
 static void test_limited_memory(void **state) {
     (void)state;
-#if SANITIZED
-    skip(); /* sanitizers reserve terabytes of addresses */
-#else
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        struct compute *c;
-        struct workspace *w;
-        struct error err;
-        setrlimit(RLIMIT_AS, &(struct rlimit){1 << 30, 1 << 30});
-        if (compute_create(&c, &(struct compute_options){.threads = 1}, &err) != STATUS_OK)
-            _exit(2);
-        struct workspace_size large = {(size_t)2 << 30, 0}, small = {(size_t)16 << 20, 1 << 20};
-        if (workspace_create(&w, c, large, NULL, NULL, &err) != STATUS_NO_MEMORY) _exit(3);
-        if (workspace_create(&w, c, small, NULL, NULL, &err) != STATUS_OK) _exit(4);
-        workspace_destroy(w);
-        compute_destroy(c);
-        _exit(0);
-    }
-    int ended;
-    assert_int_equal(waitpid(child, &ended, 0), child);
-    assert_true(WIFEXITED(ended));
-    assert_int_equal(WEXITSTATUS(ended), 0);
-#endif
+    if (SANITIZED) skip(); /* sanitizers reserve terabytes of addresses */
+    assert_int_equal(child_end(child_fork(work_in_little, NULL), 60), 0);
 }
 
 static bool after_two(void *arg) {

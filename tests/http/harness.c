@@ -13,15 +13,14 @@
 #include <poll.h>
 #include <signal.h>
 #include <strings.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "firered/picture.h"
 #include "image/encode.h"
+#include "support/child.h"
 #include "support/files.h"
 
 void sleep_ms(int ms) {
@@ -61,14 +60,21 @@ const char *server_model(void) {
     return !server_is_real() ? "fake-model" : slash ? slash + 1 : id ? id : "demo";
 }
 
-static void run_child(const char *const *environment, const char *dir, int log_fd) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test leaves no server behind */
+struct start {
+    const char *const *environment;
+    const char *dir;
+    int log_fd;
+};
+
+static void become_server(void *arg) {
+    const struct start *start = arg;
+    const char *const *environment = start->environment;
     setenv("HOST", "127.0.0.1", 1);
     setenv("PORT", "0", 1);
     setenv("LOG_FORMAT", "text", 1);
-    setenv("FAKE_DIR", dir, 1);
+    setenv("FAKE_DIR", start->dir, 1);
     for (; environment && *environment; environment++) putenv((char *)*environment);
-    dup2(log_fd, STDERR_FILENO);
+    dup2(start->log_fd, STDERR_FILENO);
     if (getenv("TEST_PASS_SOCKET")) { /* as systemd does: descriptor 3, and whom it is for */
         char pid[16];
         snprintf(pid, sizeof pid, "%d", (int)getpid());
@@ -76,7 +82,7 @@ static void run_child(const char *const *environment, const char *dir, int log_f
         setenv("LISTEN_FDS", "1", 1);
         dup2(atoi(getenv("TEST_PASS_SOCKET")), 3);
     }
-    if (chdir(dir) != 0) _exit(126);
+    if (chdir(start->dir) != 0) _exit(126);
     /* The real program takes `serve`; the stand-in's configuration ignores the difference. */
     if (server_is_real())
         execl(program(), "firered", "serve", (char *)NULL);
@@ -91,9 +97,7 @@ static void spawn(struct server_process *s, const char *const *environment) {
     pthread_mutex_init(&s->lock, NULL);
     s->dir = temporary_folder();
     assert_int_equal(pipe2(log, O_CLOEXEC), 0);
-    s->pid = fork();
-    assert_true(s->pid >= 0);
-    if (s->pid == 0) run_child(environment, s->dir, log[1]);
+    s->pid = child_fork(become_server, &(struct start){environment, s->dir, log[1]});
     close(log[1]);
     s->log_fd = log[0];
     assert_int_equal(pthread_create(&s->reader, NULL, read_log, s), 0);
@@ -165,19 +169,9 @@ static void clean(struct server_process *s) {
 }
 
 static int wait_end(struct server_process *s) {
-    int status = 0;
-    int64_t until = now_ms() + HANG_SECONDS * 1000;
-    while (waitpid(s->pid, &status, WNOHANG) == 0) {
-        if (now_ms() > until) {
-            kill(s->pid, SIGKILL);
-            waitpid(s->pid, &status, 0);
-            print_error("the server did not end\n");
-            break;
-        }
-        sleep_ms(2);
-    }
+    int status = child_end(s->pid, HANG_SECONDS);
     clean(s);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return status;
 }
 
 void server_signal(struct server_process *s, int signal) {

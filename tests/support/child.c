@@ -7,9 +7,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pty.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -19,8 +21,37 @@
 #include "base/clock.h"
 #include "config/options.h"
 #include "support/files.h"
+#include "support/unit_test.h"
 
 enum { MAX_WORDS = 40 };
+
+pid_t child_fork(void (*work)(void *arg), void *arg) {
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid > 0) return pid;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    work(arg);
+    _exit(0);
+}
+
+static int status_of(int ended) {
+    return WIFEXITED(ended) ? WEXITSTATUS(ended) : 128 + WTERMSIG(ended);
+}
+
+int child_end(pid_t pid, double seconds) {
+    int ended = 0;
+    double until = clock_now_seconds() + seconds;
+    while (waitpid(pid, &ended, WNOHANG) == 0) {
+        if (clock_now_seconds() > until) {
+            print_error("process %d did not end\n", (int)pid);
+            kill(pid, SIGKILL);
+            assert_int_equal(waitpid(pid, &ended, 0), pid);
+            break;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+    }
+    return status_of(ended);
+}
 
 static void become(const char *program, const char *const *words) {
     char *argv[MAX_WORDS + 2] = {(char *)program};
@@ -36,18 +67,26 @@ static void redirect(int fd, const char *path) {
     close(file);
 }
 
+struct program {
+    const char *file;
+    const char *const *words;
+};
+
+static void run_redirected(void *arg) {
+    const struct program *p = arg;
+    redirect(STDOUT_FILENO, "child.out");
+    redirect(STDERR_FILENO, "child.err");
+    become(p->file, p->words);
+}
+
 void child_start(struct child *c, const char *program, const char *const *words) {
     memset(c, 0, sizeof *c);
     c->started = clock_now_seconds();
-    c->pid = fork();
-    if (c->pid != 0) return;
-    redirect(STDOUT_FILENO, "child.out");
-    redirect(STDERR_FILENO, "child.err");
-    become(program, words);
+    c->pid = child_fork(run_redirected, &(struct program){program, words});
 }
 
 static void set_status(struct child *c, int status) {
-    c->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    c->status = status_of(status);
     c->pid = 0;
 }
 

@@ -1,6 +1,6 @@
 /*
- * child.h - runs the program as its users do: a process with arguments, an environment, and an
- * exit status.
+ * child.h - child processes; and the program run as its users do: with arguments, an environment,
+ * and an exit status.
  */
 #ifndef SUPPORT_CHILD_H
 #define SUPPORT_CHILD_H
@@ -8,6 +8,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+/* Forks.  The child does `work`, ends with status 0 if it comes back from it, and does not outlive
+ * the test. */
+pid_t child_fork(void (*work)(void *arg), void *arg);
+
+/* Waits for the end of a child: its exit status, or 128 + the signal that it died of.  One that has
+ * not ended after `seconds` is killed. */
+int child_end(pid_t pid, double seconds);
 
 struct child {
     pid_t pid;

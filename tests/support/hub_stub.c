@@ -6,15 +6,15 @@
 #include "support/hub_stub.h"
 
 #include <curl/curl.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "support/child.h"
 
 bool hub_stub_possible(void) {
     return system("python3 -c '' >/dev/null 2>&1") == 0;
@@ -25,23 +25,27 @@ static void take_url(char out[64], const json_t *line, const char *key) {
     snprintf(out, 64, "%s", url ? url : "");
 }
 
+struct start {
+    const char **argv;
+    int out;
+};
+
+static void become_stub(void *arg) {
+    const struct start *start = arg;
+    dup2(start->out, STDOUT_FILENO);
+    execvp("python3", (char **)start->argv);
+    _exit(127);
+}
+
 void hub_stub_start(struct hub_stub *s, const char *root, const char *const *words) {
-    int ends[2];
+    int pipes[2];
     char line[1024];
     const char *argv[64] = {"python3", HUB_STUB, "--root", root};
     for (int i = 0; words && words[i]; i++) argv[4 + i] = words[i];
-    assert_int_equal(pipe(ends), 0);
-    *s = (struct hub_stub){.pid = fork()};
-    if (s->pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGTERM); /* it shall not outlive a test that died */
-        dup2(ends[1], STDOUT_FILENO);
-        close(ends[0]);
-        close(ends[1]);
-        execvp("python3", (char **)argv);
-        _exit(127);
-    }
-    close(ends[1]);
-    FILE *from = fdopen(ends[0], "r");
+    assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+    *s = (struct hub_stub){.pid = child_fork(become_stub, &(struct start){argv, pipes[1]})};
+    close(pipes[1]);
+    FILE *from = fdopen(pipes[0], "r");
     assert_non_null(from);
     if (!fgets(line, sizeof line, from)) fail_msg("the stub did not start");
     fclose(from);
@@ -54,10 +58,9 @@ void hub_stub_start(struct hub_stub *s, const char *root, const char *const *wor
 }
 
 void hub_stub_stop(struct hub_stub *s) {
-    int status;
     if (!s->pid) return;
     kill(s->pid, SIGTERM);
-    waitpid(s->pid, &status, 0);
+    child_end(s->pid, 10);
     s->pid = 0;
 }
 

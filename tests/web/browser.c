@@ -11,12 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "http/harness.h"
+#include "support/child.h"
 #include "support/files.h"
 
 /* ---- the process ---- */
@@ -26,15 +25,20 @@ bool browser_is_installed(void) {
 }
 
 /* Descriptors 3 and 4 may be ours to keep: they are moved out of the way first. */
-static void become_browser(const char *folder, int in, int out) {
+struct start {
+    const char *folder;
+    int in, out;
+};
+
+static void become_browser(void *arg) {
+    const struct start *start = arg;
+    const char *folder = start->folder;
     char profile[96], log[96];
     snprintf(profile, sizeof profile, "--user-data-dir=%s/profile", folder);
     snprintf(log, sizeof log, "%s/log", folder);
-    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test leaves no browser behind */
     setpgid(0, 0);
     setenv("HOME", folder, 1);
-    in = fcntl(in, F_DUPFD_CLOEXEC, 10);
-    out = fcntl(out, F_DUPFD_CLOEXEC, 10);
+    int in = fcntl(start->in, F_DUPFD_CLOEXEC, 10), out = fcntl(start->out, F_DUPFD_CLOEXEC, 10);
     int file = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     dup2(file, STDOUT_FILENO);
     dup2(file, STDERR_FILENO);
@@ -55,9 +59,7 @@ void browser_start(struct browser *b) {
     assert_int_equal(pipe2(in, O_CLOEXEC), 0);
     assert_int_equal(pipe2(out, O_CLOEXEC), 0);
     signal(SIGPIPE, SIG_IGN);
-    b->pid = fork();
-    assert_true(b->pid >= 0);
-    if (b->pid == 0) become_browser(b->folder, in[0], out[1]);
+    b->pid = child_fork(become_browser, &(struct start){b->folder, in[0], out[1]});
     close(in[0]);
     close(out[1]);
     b->to = in[1];
@@ -65,13 +67,9 @@ void browser_start(struct browser *b) {
 }
 
 void browser_stop(struct browser *b) {
-    int64_t until = now_ms() + 5000;
     close(b->to); /* ends it */
-    while (waitpid(b->pid, NULL, WNOHANG) == 0) {
-        if (now_ms() > until) kill(-b->pid, SIGKILL);
-        sleep_ms(5);
-    }
-    kill(-b->pid, SIGKILL);
+    child_end(b->pid, 5);
+    kill(-b->pid, SIGKILL); /* and its helpers */
     close(b->from);
     abandon_folder(b->folder); /* a helper of the browser may still be writing */
     buffer_free(&b->received);
