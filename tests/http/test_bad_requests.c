@@ -8,6 +8,7 @@
 
 #include "config/fields.h"
 #include "http/harness.h"
+#include "support/child.h"
 #include "support/files.h"
 
 #define TYPE       "Content-Type: multipart/form-data; boundary=" BOUNDARY "\r\n"
@@ -318,14 +319,7 @@ static void test_bad_pictures(void **state) {
 
 /* The most memory that the server ever had, in bytes. */
 static double peak_memory(void) {
-    char path[64], line[256];
-    long kilobytes = 0;
-    snprintf(path, sizeof path, "/proc/%d/status", (int)server.pid);
-    FILE *f = fopen(path, "r");
-    assert_non_null(f);
-    while (fgets(line, sizeof line, f)) sscanf(line, "VmHWM: %ld", &kilobytes);
-    fclose(f);
-    return (double)kilobytes * 1024;
+    return (double)child_fact(server.pid, "VmHWM") * 1024;
 }
 
 static void test_bombs_stay_small(void **state) {

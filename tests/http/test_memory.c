@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 
 #include "http/harness.h"
+#include "support/child.h"
 
 enum { SPARE_MB = 64 };
 
@@ -20,16 +21,7 @@ static const char *const environment[] = {"MODEL_ID=" TEST_DATA "/tiny-edit/mode
                                           "MALLOC_ARENA_MAX=1", NULL};
 
 static rlim_t address_space(const struct server_process *s) {
-    char path[64], line[256];
-    unsigned long long kb = 0;
-    snprintf(path, sizeof path, "/proc/%d/status", (int)s->pid);
-    FILE *f = fopen(path, "r");
-    assert_non_null(f);
-    while (fgets(line, sizeof line, f))
-        if (sscanf(line, "VmPeak: %llu kB", &kb) == 1) break;
-    fclose(f);
-    assert_true(kb > 0);
-    return (rlim_t)kb << 10;
+    return (rlim_t)child_fact(s->pid, "VmPeak") << 10;
 }
 
 /* The limit is this process's own while it forks; it gets its old one back. */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "http/harness.h"
+#include "support/child.h"
 
 static int post(struct server_process *s, const char *prompt) {
     struct form f;
@@ -278,15 +279,8 @@ static void test_crowd(void **state) {
 }
 
 /* A hundred edits wait: the server has no more threads than with none. */
-static int threads_of(struct server_process *s) {
-    char path[64], line[256];
-    int n = 0;
-    snprintf(path, sizeof path, "/proc/%d/status", (int)s->pid);
-    FILE *f = fopen(path, "r");
-    assert_non_null(f);
-    while (fgets(line, sizeof line, f)) sscanf(line, "Threads: %d", &n);
-    fclose(f);
-    return n;
+static int64_t threads_of(struct server_process *s) {
+    return child_fact(s->pid, "Threads");
 }
 
 static void test_waiting_costs_no_thread(void **state) {
@@ -301,7 +295,7 @@ static void test_waiting_costs_no_thread(void **state) {
     http_edit(&s, "night", &warm);
     answer_free(&warm);
     sleep_ms(50); /* the loader's thread has ended */
-    int before = threads_of(&s);
+    int64_t before = threads_of(&s);
     for (int i = 0; i < CLIENTS; i++) fds[i] = post(&s, "hold=a");
     server_wait_metric(&s, "firered_queue_depth", CLIENTS - 1);
     assert_int_equal(threads_of(&s), before);

@@ -53,6 +53,16 @@ int child_end(pid_t pid, double seconds) {
     return status_of(ended);
 }
 
+int64_t child_fact(pid_t pid, const char *key) {
+    char path[64], name[32], text[4096];
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    assert_true(text_from_file(path, text, sizeof text));
+    snprintf(name, sizeof name, "\n%s:", key);
+    const char *at = strstr(text, name);
+    if (!at) fail_msg("no %s in %s", key, path);
+    return strtoll(at + strlen(name), NULL, 10);
+}
+
 static void become(const char *program, const char *const *words) {
     char *argv[MAX_WORDS + 2] = {(char *)program};
     int argc = 1;

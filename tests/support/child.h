@@ -17,6 +17,9 @@ pid_t child_fork(void (*work)(void *arg), void *arg);
  * not ended after `seconds` is killed. */
 int child_end(pid_t pid, double seconds);
 
+/* A number of /proc/PID/status, such as "Threads" or, in kB, "VmPeak". */
+int64_t child_fact(pid_t pid, const char *key);
+
 struct child {
     pid_t pid;
     int status;              /* exit status; 128 + signal where it died of one */
