@@ -173,23 +173,16 @@ static void the_demo_is_found_from_the_program(void **state) {
     assert_not_found("demo", &options, "the demo model is neither in");
 }
 
-static int set_up(void **state) {
-    *state = temporary_folder();
-    return 0;
-}
-
-static int tear_down(void **state) {
-    remove_folder(*state);
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(snapshots_are_found_by_their_ref, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(refs_cannot_lead_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(snapshots_are_found_by_their_ref, folder_set_up,
+                                        folder_tear_down),
+        cmocka_unit_test_setup_teardown(refs_cannot_lead_out, folder_set_up, folder_tear_down),
         cmocka_unit_test(ids_are_held_to_the_hubs_alphabet),
-        cmocka_unit_test_setup_teardown(a_folder_is_taken_as_it_is, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_demo_is_found_from_the_program, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_folder_is_taken_as_it_is, folder_set_up,
+                                        folder_tear_down),
+        cmocka_unit_test_setup_teardown(the_demo_is_found_from_the_program, folder_set_up,
+                                        folder_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,22 +57,14 @@ static void a_name_that_is_too_long_is_no_name(void **state) {
     assert_called(*state, "text_encoder", "x", name, "");
 }
 
-static int set_up(void **state) {
-    *state = temporary_folder();
-    return 0;
-}
-
-static int tear_down(void **state) {
-    remove_folder(*state);
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(the_text_encoder_has_two_layouts, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(other_components_are_as_the_networks_have_them, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_name_that_is_too_long_is_no_name, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_text_encoder_has_two_layouts, folder_set_up,
+                                        folder_tear_down),
+        cmocka_unit_test_setup_teardown(other_components_are_as_the_networks_have_them,
+                                        folder_set_up, folder_tear_down),
+        cmocka_unit_test_setup_teardown(a_name_that_is_too_long_is_no_name, folder_set_up,
+                                        folder_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -150,23 +150,14 @@ static void layers_are_numbered_as_they_are_loaded(void **state) {
     compute_destroy(c);
 }
 
-static int set_up(void **state) {
-    *state = temporary_folder();
-    return 0;
-}
-
-static int tear_down(void **state) {
-    remove_folder(*state);
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(an_adapter_leaves_bfloat16_weights_in_their_type, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(an_adapter_on_other_types_is_not_rounded, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(layers_are_numbered_as_they_are_loaded, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_adapter_leaves_bfloat16_weights_in_their_type,
+                                        folder_set_up, folder_tear_down),
+        cmocka_unit_test_setup_teardown(an_adapter_on_other_types_is_not_rounded, folder_set_up,
+                                        folder_tear_down),
+        cmocka_unit_test_setup_teardown(layers_are_numbered_as_they_are_loaded, folder_set_up,
+                                        folder_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

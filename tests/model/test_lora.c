@@ -552,34 +552,30 @@ static void modules_may_be_merged_at_the_same_time(void **state) {
     lora_close(l);
 }
 
-static int set_up(void **state) {
-    *state = temporary_folder();
-    return 0;
-}
-
-static int tear_down(void **state) {
-    remove_folder(*state);
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(three_layouts_are_one_adapter),
-        cmocka_unit_test_setup_teardown(every_spelling_of_a_key_is_understood, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(other_number_formats_are_read, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(several_adapters_add_up, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_matches_nothing_is_named, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(other_sizes_are_refused_and_leave_the_weight_alone, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(files_that_are_no_adapter_are_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_configuration_decides_the_strength, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(configurations_that_are_not_understood_are_refused, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_configuration_doubles_the_tiny_adapter, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(every_spelling_of_a_key_is_understood, folder_set_up,
+                                        folder_tear_down),
+        cmocka_unit_test_setup_teardown(other_number_formats_are_read, folder_set_up,
+                                        folder_tear_down),
+        cmocka_unit_test_setup_teardown(several_adapters_add_up, folder_set_up, folder_tear_down),
+        cmocka_unit_test_setup_teardown(what_matches_nothing_is_named, folder_set_up,
+                                        folder_tear_down),
+        cmocka_unit_test_setup_teardown(other_sizes_are_refused_and_leave_the_weight_alone,
+                                        folder_set_up, folder_tear_down),
+        cmocka_unit_test_setup_teardown(files_that_are_no_adapter_are_refused, folder_set_up,
+                                        folder_tear_down),
+        cmocka_unit_test_setup_teardown(the_configuration_decides_the_strength, folder_set_up,
+                                        folder_tear_down),
+        cmocka_unit_test_setup_teardown(configurations_that_are_not_understood_are_refused,
+                                        folder_set_up, folder_tear_down),
+        cmocka_unit_test_setup_teardown(a_configuration_doubles_the_tiny_adapter, folder_set_up,
+                                        folder_tear_down),
         cmocka_unit_test(scales_must_be_finite),
-        cmocka_unit_test_setup_teardown(blocks_do_not_show, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(modules_may_be_merged_at_the_same_time, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(blocks_do_not_show, folder_set_up, folder_tear_down),
+        cmocka_unit_test_setup_teardown(modules_may_be_merged_at_the_same_time, folder_set_up,
+                                        folder_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

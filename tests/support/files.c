@@ -42,6 +42,16 @@ void abandon_folder(char *folder) {
     free(folder);
 }
 
+int folder_set_up(void **state) {
+    *state = temporary_folder();
+    return 0;
+}
+
+int folder_tear_down(void **state) {
+    remove_folder(*state);
+    return 0;
+}
+
 const char *in_folder(const char *folder, const char *name) {
     static char paths[4][4096];
     static int next;

@@ -25,6 +25,10 @@ void remove_folder(char *folder);
 /* The same, as far as possible, for a folder that another process may still write to. */
 void abandon_folder(char *folder);
 
+/* cmocka's set-up and tear-down for a test whose *state is a folder of its own. */
+int folder_set_up(void **state);
+int folder_tear_down(void **state);
+
 /* FOLDER/NAME, in a buffer that the fourth call after this one uses again. */
 const char *in_folder(const char *folder, const char *name);
 

@@ -308,27 +308,22 @@ static void a_header_in_memory_needs_no_data(void **state) {
     safetensors_close(NULL);
 }
 
-static int set_up(void **state) {
-    *state = temporary_folder();
-    return 0;
-}
-
-static int tear_down(void **state) {
-    remove_folder(*state);
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(bad_files_are_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(bytes_that_are_no_header_are_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_is_no_file_is_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(long_names_leave_room_for_the_reason, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(other_formats_are_read_but_are_no_weights, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(good_files_give_their_tensors, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(metadata_is_found_by_key, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(metadata_and_no_tensors_are_fine, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(bad_files_are_refused, folder_set_up, folder_tear_down),
+        cmocka_unit_test_setup_teardown(bytes_that_are_no_header_are_refused, folder_set_up,
+                                        folder_tear_down),
+        cmocka_unit_test_setup_teardown(what_is_no_file_is_refused, folder_set_up,
+                                        folder_tear_down),
+        cmocka_unit_test_setup_teardown(long_names_leave_room_for_the_reason, folder_set_up,
+                                        folder_tear_down),
+        cmocka_unit_test_setup_teardown(other_formats_are_read_but_are_no_weights, folder_set_up,
+                                        folder_tear_down),
+        cmocka_unit_test_setup_teardown(good_files_give_their_tensors, folder_set_up,
+                                        folder_tear_down),
+        cmocka_unit_test_setup_teardown(metadata_is_found_by_key, folder_set_up, folder_tear_down),
+        cmocka_unit_test_setup_teardown(metadata_and_no_tensors_are_fine, folder_set_up,
+                                        folder_tear_down),
         cmocka_unit_test(a_header_in_memory_needs_no_data),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -284,16 +284,6 @@ static void the_full_size_layout_opens(void **state) {
                    "is truncated: 9973582662 bytes, needs 9973582664");
 }
 
-static int set_up(void **state) {
-    *state = temporary_folder();
-    return 0;
-}
-
-static int tear_down(void **state) {
-    remove_folder(*state);
-    return 0;
-}
-
 static void elements_are_read_scaled(void **state) {
     (void)state;
     static const uint16_t halves[] = {0x3c00, 0x4000, 0x4200, 0x4400, 0x4500, 0x4600}; /* 1 to 6 */
@@ -317,13 +307,17 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(single_files_of_the_reference_model_open),
         cmocka_unit_test(shards_of_the_reference_model_open),
-        cmocka_unit_test_setup_teardown(bad_indexes_are_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_good_index_opens_its_shards, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_folder_decides_what_is_opened, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(released_pages_leave_and_come_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(bad_indexes_are_refused, folder_set_up, folder_tear_down),
+        cmocka_unit_test_setup_teardown(a_good_index_opens_its_shards, folder_set_up,
+                                        folder_tear_down),
+        cmocka_unit_test_setup_teardown(the_folder_decides_what_is_opened, folder_set_up,
+                                        folder_tear_down),
+        cmocka_unit_test_setup_teardown(released_pages_leave_and_come_back, folder_set_up,
+                                        folder_tear_down),
         cmocka_unit_test(several_threads_may_read),
         cmocka_unit_test(elements_are_read_scaled),
-        cmocka_unit_test_setup_teardown(the_full_size_layout_opens, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_full_size_layout_opens, folder_set_up,
+                                        folder_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -121,21 +121,11 @@ static void lora_survives(void **state) {
     fail_each_allocation(try_lora, in_folder(*state, "lora"), 11);
 }
 
-static int set_up(void **state) {
-    *state = temporary_folder();
-    return 0;
-}
-
-static int tear_down(void **state) {
-    remove_folder(*state);
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(weights_survive, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(hub_survives, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(lora_survives, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(weights_survive, folder_set_up, folder_tear_down),
+        cmocka_unit_test_setup_teardown(hub_survives, folder_set_up, folder_tear_down),
+        cmocka_unit_test_setup_teardown(lora_survives, folder_set_up, folder_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
