@@ -16,6 +16,7 @@
 #include "cli/interrupt.h"
 #include "cli/json_out.h"
 #include "cli/model_place.h"
+#include "cli/model_pull.h"
 #include "cli/output.h"
 #include "cli/picture_file.h"
 #include "cli/progress.h"
@@ -134,12 +135,30 @@ static enum status prepare_server(struct session *w, struct error *err) {
     return s == STATUS_OK ? http_client_open(&w->client, r->server, w->config->api_key, err) : s;
 }
 
+/* A model of the hub's that is not here, or not whole: fetches it, or says how. */
+static enum status bring_model(const struct session *w, const struct log *log, struct error *err) {
+    struct model_pull pull;
+    bool wanted;
+    enum status s = model_pull_look(&pull, w->config, &wanted, err);
+    if (s == STATUS_OK && wanted)
+        s = w->request.pull
+                ? model_pull_run(&pull, "edit", log, err)
+                : fail(err, STATUS_INVALID,
+                       "the model %.150s is not in the cache %.150s, or not whole: `firered pull "
+                       "%.100s` fetches it, and so does --pull",
+                       pull.name, pull.options.cache, pull.name);
+    model_pull_close(&pull);
+    return s;
+}
+
 static enum status prepare(struct session *w, struct error *err) {
     const struct edit_request *r = &w->request;
     const struct log log = {.min_level = r->verbose ? LOG_DEBUG : LOG_WARN, .fd = STDERR_FILENO};
     enum status s = STATUS_OK;
     for (size_t i = 0; i < r->input_count && s == STATUS_OK; i++)
         s = picture_file_read(&w->pictures[i], r->inputs[i], w->config->max_image_pixels, err);
+    if (s != STATUS_OK) return s;
+    s = bring_model(w, &log, err);
     if (s != STATUS_OK) return s;
     progress_start(&w->progress, !r->verbose);
     return model_open(&w->engine, &w->model, "edit", w->config, &log, &w->progress, err);
@@ -203,15 +222,16 @@ static const char help[] =
     "  --guidance-scale G   0 to 30; up to 1: none [DEFAULT_GUIDANCE, else model's]\n"
     "  --size S             input (as the last picture), model, WIDTHxHEIGHT [model]\n"
     "  --server URL         edit on a server, with API_KEY; Ctrl-C cancels there\n"
-    "  --json               tell about each picture as JSON, one line each\n"
-    "  --verbose            log what happens, instead of the progress bar\n";
+    "  --pull               fetch the model first where it is not in the cache\n"
+    "  --json, --verbose    tell a line of JSON a picture; log, in place of progress\n";
 
 static const struct arg_spec own[] = {
     {"image", "FILE"}, {"prompt", "TEXT"},      {"output", "FILE"},
     {"force", NULL},   {"seed", "N"},           {"count", "N"},
     {"steps", "N"},    {"guidance-scale", "G"}, {"size", "input|model|WxH"},
     {"width", "N"},    {"height", "N"},         {"server", "URL"},
-    {"json", NULL},    {"verbose", NULL},       {NULL, NULL}};
+    {"json", NULL},    {"verbose", NULL},       {"pull", NULL},
+    {NULL, NULL}};
 
 const struct command command_edit = {
     .name = "edit",

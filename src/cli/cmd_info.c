@@ -11,9 +11,11 @@
 #include "cli/commands.h"
 #include "cli/json_out.h"
 #include "cli/model_place.h"
+#include "cli/model_pull.h"
 #include "cli/picture_file.h"
 #include "config/options.h"
 #include "firered.h"
+#include "hub/snapshot.h"
 #include "image/decode.h"
 #include "image/png_text.h"
 
@@ -89,9 +91,28 @@ static json_t *report_json(const char *model, char *report) {
     return json_pack("{s:s, s:o}", "model", model, "report", lines);
 }
 
+/* A snapshot that is not whole: what is missing of it, and how to get it. */
+static enum status check_whole(const struct model_place *model, const struct config *config,
+                               struct error *err) {
+    struct model_pull pull;
+    struct buffer missing = {0};
+    bool wanted;
+    enum status s = model_pull_look(&pull, config, &wanted, err);
+    if (s == STATUS_OK && wanted) s = hub_folder_missing(model->folder, &missing, err);
+    if (s == STATUS_OK && missing.size)
+        s = fail(err, STATUS_INVALID,
+                 "%.120s is not whole, missing: %.250s (`firered pull %.100s`)", model->name,
+                 missing.data, model->name);
+    buffer_free(&missing);
+    model_pull_close(&pull);
+    return s;
+}
+
 static enum status tell_model(const struct config *config, bool json, struct error *err) {
     struct model_place model;
     enum status s = model_place_find(&model, config, err);
+    if (s == STATUS_OK && (s = check_whole(&model, config, err)) != STATUS_OK)
+        model_place_free(&model);
     if (s != STATUS_OK) return s;
     if (model.stands_in) fprintf(stderr, "firered info: %s\n", model_place_stand_in);
     char *report = NULL;

@@ -6,22 +6,44 @@
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/model_place.h"
+#include "cli/model_pull.h"
 #include "config/options.h"
 #include "http/server.h"
+
+/* A model that is to be fetched has no folder yet: the server fetches it. */
+static enum status serve_fetched(const struct config *config, struct model_pull *pull,
+                                 const struct log *log, struct error *err) {
+    struct model_fetch fetch;
+    model_pull_as_fetch(pull, log, &fetch);
+    return server_run(config, NULL, pull->name, &fetch, log, err);
+}
+
+static enum status serve_found(const struct config *config, const struct log *log,
+                               struct error *err) {
+    struct model_place model;
+    enum status s = model_place_find(&model, config, err);
+    if (s != STATUS_OK) return s;
+    if (model.stands_in)
+        log_event(log, LOG_WARN, model_place_stand_in, LOG_STR("model", model.name));
+    s = model_place_doubt(config, server_run(config, model.folder, model.name, NULL, log, err),
+                          err);
+    model_place_free(&model);
+    return s;
+}
 
 static int serve(const struct config *config, const struct args *args, struct error *err) {
     (void)args;
     struct log log = {.min_level = config->log_level,
                       .json = config->log_format == LOG_FORMAT_JSON,
                       .fd = STDERR_FILENO};
-    struct model_place model;
+    struct model_pull pull;
+    bool wanted;
     config_log(config, &log);
-    enum status s = model_place_find(&model, config, err);
-    if (s != STATUS_OK) return EXIT_FAILED;
-    if (model.stands_in)
-        log_event(&log, LOG_WARN, model_place_stand_in, LOG_STR("model", model.name));
-    s = server_run(config, model.folder, model.name, &log, err);
-    model_place_free(&model);
+    enum status s = model_pull_look(&pull, config, &wanted, err);
+    if (s == STATUS_OK)
+        s = wanted && config->pull == PULL_AUTO ? serve_fetched(config, &pull, &log, err)
+                                                : serve_found(config, &log, err);
+    model_pull_close(&pull);
     return s == STATUS_OK ? EXIT_OK : EXIT_FAILED;
 }
 

@@ -196,6 +196,7 @@ enum status edit_request_read(struct edit_request *r, const struct args *args, s
     r->force = args_last(args, "force") != NULL;
     r->json = args_last(args, "json") != NULL;
     r->verbose = args_last(args, "verbose") != NULL;
+    r->pull = args_last(args, "pull") != NULL;
     s = read_fields(r, args, err);
     if (s == STATUS_OK) s = read_server(r, args, err);
     if (s == STATUS_OK) s = read_seeds(r, args, err);

@@ -27,6 +27,7 @@ struct edit_request {
     int width, height;     /* 0: not said */
     bool input_size;
     bool force, json, verbose;
+    bool pull; /* a model that is not here is fetched first */
 
     /* One picture for each seed; malloc'ed.  outputs[i] is a file, "-" for standard output. */
     uint64_t *seeds;

@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/hub_settings.h"
 #include "hub/find.h"
+#include "hub/id.h"
 
 #define DEFAULT_MODEL "FireRedTeam/FireRed-Image-Edit-1.0"
 
@@ -54,6 +56,16 @@ enum status model_place_find(struct model_place *out, const struct config *confi
     return s;
 }
 
+enum status model_place_doubt(const struct config *config, enum status s, struct error *err) {
+    struct hub_id id;
+    struct stat st;
+    const char *name = config->model_id;
+    struct error why = *err;
+    if (s != STATUS_INVALID || !name || stat(name, &st) == 0 || !hub_id_parse(&id, name)) return s;
+    return fail(err, s, "%.330s (`firered verify %.100s` tells whether its files are damaged)",
+                why.text, name);
+}
+
 enum status model_open(struct firered **out, struct model_place *place, const char *command,
                        const struct config *config, const struct log *log,
                        struct progress *progress, struct error *err) {
@@ -73,7 +85,7 @@ enum status model_open(struct firered **out, struct model_place *place, const ch
         .loading = progress_loading,
         .loading_arg = progress,
     };
-    s = firered_open(out, &options, err);
+    s = model_place_doubt(config, firered_open(out, &options, err), err);
     progress_end(progress);
     return s;
 }

@@ -31,6 +31,10 @@ enum status model_open(struct firered **out, struct model_place *place, const ch
                        const struct config *config, const struct log *log,
                        struct progress *progress, struct error *err);
 
+/* Adds to the sentence of a model that did not load how to find out whether its files are damaged,
+ * where they came from the hub.  Returns s. */
+enum status model_place_doubt(const struct config *config, enum status s, struct error *err);
+
 /* The sentence about a stand-in, and the remedy. */
 extern const char model_place_stand_in[];
 

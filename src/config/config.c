@@ -151,6 +151,14 @@ void config_free(struct config *c) {
     free(c->hf_home);
     free(c->hf_token);
     free(c->hf_endpoint);
+    free(c->hf_hub_cache);
+    free(c->huggingface_hub_cache);
+    free(c->hf_token_path);
+    free(c->hugging_face_hub_token);
+    free(c->hf_hub_offline);
+    free(c->transformers_offline);
+    free(c->hf_hub_download_timeout);
+    free(c->hf_hub_disable_implicit_token);
     loras_free(c->loras, c->lora_count);
     *c = (struct config){0};
 }

@@ -17,6 +17,7 @@
 #include "firered.h"
 
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
+enum pull_mode { PULL_AUTO, PULL_NEVER };
 
 struct config {
     char *model_id; /* as given; NULL when unset: cli/model_place.h says what is then served */
@@ -43,8 +44,12 @@ struct config {
     char *cors_origins; /* NULL, "*", or a comma-separated list */
     struct firered_lora *loras;
     size_t lora_count;
-    char *negative_prompt;                  /* never NULL; one space when unset */
-    char *hf_home, *hf_token, *hf_endpoint; /* NULL when unset */
+    char *negative_prompt; /* never NULL; one space when unset */
+    enum pull_mode pull;
+    char *hf_home, *hf_token, *hf_endpoint; /* NULL when unset; so the rest */
+    char *hf_hub_cache, *huggingface_hub_cache, *hf_token_path, *hugging_face_hub_token;
+    char *hf_hub_offline, *transformers_offline, *hf_hub_download_timeout;
+    char *hf_hub_disable_implicit_token;
 };
 
 /* Reads those of `args` that are settings, the environment and `.env` of the working directory; of

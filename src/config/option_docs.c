@@ -88,7 +88,7 @@ enum status options_write_flags(struct buffer *out, unsigned command) {
     enum status s = STATUS_OK;
     for (size_t i = 0; i < option_count && s == STATUS_OK; i++) {
         const struct option *o = &option_table[i];
-        if (!(o->commands & command)) continue;
+        if (!(o->commands & command) || o->rare) continue;
         char flag[OPTION_FLAG_SIZE], value[OPTION_VALUE_SIZE];
         option_flag(o, flag);
         describe_value(o, value, sizeof value);

@@ -23,6 +23,8 @@ static const struct choice log_formats[] = {
 static const struct choice log_levels[] = {
     {"debug", LOG_DEBUG}, {"info", LOG_INFO}, {"warn", LOG_WARN}, {"error", LOG_ERROR}, {0}};
 
+static const struct choice pull_modes[] = {{"auto", PULL_AUTO}, {"never", PULL_NEVER}, {0}};
+
 #define FIELD(name) offsetof(struct config, name)
 
 const struct option option_table[] = {
@@ -89,6 +91,9 @@ const struct option option_table[] = {
      .takes = "FILE[:SCALE],...", .help = "adapters merged into the model at load"},
     {"NEGATIVE_PROMPT", NULL, OPTION_TEXT, OPTION_RUN, FIELD(negative_prompt), " ",
      .shown = "one space", .help = "what guidance leads away from, when the request has none"},
+    {"PULL", NULL, OPTION_CHOICE, OPTION_SERVE, FIELD(pull), "auto", .choices = pull_modes,
+     .help = "auto: a MODEL_ID that is set and not in the cache is downloaded first; never: it is "
+             "an error"},
     {"HF_HOME", NULL, OPTION_PATH, OPTION_MODEL | OPTION_HUB, FIELD(hf_home),
      .shown = "~/.cache/huggingface", .takes = "FOLDER",
      .help = "where the hub's cache is (models are in its folder hub/)"},
@@ -96,6 +101,31 @@ const struct option option_table[] = {
      .takes = "TOKEN", .help = "access to models that need it"},
     {"HF_ENDPOINT", NULL, OPTION_URL, OPTION_MODEL | OPTION_HUB, FIELD(hf_endpoint),
      .shown = "https://huggingface.co", .takes = "URL", .help = "a mirror of the hub"},
+    {"HF_HUB_CACHE", NULL, OPTION_PATH, OPTION_MODEL | OPTION_HUB, FIELD(hf_hub_cache),
+     .shown = "HF_HOME/hub", .takes = "FOLDER", .help = "the cache itself, whatever HF_HOME says",
+     .rare = true},
+    {"HUGGINGFACE_HUB_CACHE", NULL, OPTION_PATH, OPTION_MODEL | OPTION_HUB,
+     FIELD(huggingface_hub_cache), .shown = "none", .takes = "FOLDER",
+     .help = "the older name of HF_HUB_CACHE", .rare = true},
+    {"HF_TOKEN_PATH", NULL, OPTION_PATH, OPTION_MODEL | OPTION_HUB, FIELD(hf_token_path),
+     .shown = "HF_HOME/token", .takes = "FILE",
+     .help = "where the token is, when HF_TOKEN is not set", .rare = true},
+    {"HUGGING_FACE_HUB_TOKEN", NULL, OPTION_SECRET, OPTION_MODEL | OPTION_HUB,
+     FIELD(hugging_face_hub_token), .shown = "none", .takes = "TOKEN",
+     .help = "the older name of HF_TOKEN", .rare = true},
+    {"HF_HUB_DISABLE_IMPLICIT_TOKEN", NULL, OPTION_TEXT, OPTION_MODEL | OPTION_HUB,
+     FIELD(hf_hub_disable_implicit_token), .shown = "no", .takes = "1",
+     .help = "1, on, yes or true: no token is sent", .rare = true},
+    {"HF_HUB_OFFLINE", NULL, OPTION_TEXT, OPTION_MODEL | OPTION_HUB, FIELD(hf_hub_offline),
+     .shown = "no", .takes = "1",
+     .help = "1, on, yes or true: nothing is fetched, only what is in the cache is used",
+     .rare = true},
+    {"TRANSFORMERS_OFFLINE", NULL, OPTION_TEXT, OPTION_MODEL | OPTION_HUB,
+     FIELD(transformers_offline), .shown = "no", .takes = "1",
+     .help = "the same, when HF_HUB_OFFLINE is not set", .rare = true},
+    {"HF_HUB_DOWNLOAD_TIMEOUT", NULL, OPTION_TEXT, OPTION_MODEL | OPTION_HUB,
+     FIELD(hf_hub_download_timeout), .shown = "10", .takes = "SECONDS",
+     .help = "how long a download may stand still before it is tried again", .rare = true},
 };
 const size_t option_count = sizeof option_table / sizeof option_table[0];
 

@@ -8,6 +8,7 @@
 #ifndef CONFIG_OPTIONS_H
 #define CONFIG_OPTIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/buffer.h"
@@ -56,6 +57,7 @@ struct option {
     const struct choice *choices;
     const char *takes; /* what the value is, as --help calls it; NULL: made from the kind */
     const char *help;  /* one sentence, without a full stop */
+    bool rare;         /* not in a command's own short list, only in `help settings` */
 };
 
 enum { OPTION_FLAG_SIZE = 40 };

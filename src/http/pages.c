@@ -14,21 +14,26 @@ void page_health(struct request *r) {
     reply_json(&r->reply, 200, json_pack("{s:s}", "status", "ok"));
 }
 
-void page_ready(struct request *r) {
+static void tell_loading(struct request *r) {
     struct service *s = r->server->service;
     char detail[96];
+    double share;
+    bool downloading = service_downloading(s, &share);
+    if (!downloading) share = service_loading_share(s);
+    const char *status = downloading ? "downloading" : "loading";
+    snprintf(detail, sizeof detail, "the model is %s (%.0f%%)", status, share * 100);
+    reply_error_json(&r->reply, HTTP_MODEL_LOADING, r->id, detail,
+                     json_pack("{s:s, s:f}", "status", status, "progress", share));
+}
+
+void page_ready(struct request *r) {
+    struct service *s = r->server->service;
     switch (service_state(s)) {
     case SERVICE_READY:
         reply_json(&r->reply, 200,
                    json_pack("{s:s, s:s}", "status", "ready", "model", service_model_name(s)));
         break;
-    case SERVICE_LOADING:
-        snprintf(detail, sizeof detail, "the model is loading (%.0f%%)",
-                 service_loading_share(s) * 100);
-        reply_error_json(
-            &r->reply, HTTP_MODEL_LOADING, r->id, detail,
-            json_pack("{s:s, s:f}", "status", "loading", "progress", service_loading_share(s)));
-        break;
+    case SERVICE_LOADING: tell_loading(r); break;
     default:
         reply_error_json(&r->reply, HTTP_SHUTTING_DOWN, r->id, "the server is shutting down",
                          json_pack("{s:s}", "status", "shutting_down"));
@@ -113,9 +118,13 @@ void page_info(struct request *r) {
     static const char *const states[] = {
         [SERVICE_LOADING] = "loading", [SERVICE_READY] = "ready", [SERVICE_STOPPING] = "shutting_down"};
     struct service *s = r->server->service;
+    double share;
+    const char *status = states[service_state(s)];
+    if (service_state(s) == SERVICE_LOADING && service_downloading(s, &share))
+        status = "downloading";
     reply_json(&r->reply, 200,
                json_pack("{s:s, s:s, s:s, s:o, s:o}", "name", "firered", "version", FIRERED_VERSION,
-                         "status", states[service_state(s)], "model", model_json(s), "limits",
+                         "status", status, "model", model_json(s), "limits",
                          limits_json(r->server->config)));
 }
 

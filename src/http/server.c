@@ -171,11 +171,12 @@ static void serving_close(struct serving *serving) {
 }
 
 static enum status serving_open(struct serving *serving, const char *model, const char *model_name,
-                                struct error *err) {
+                                const struct model_fetch *fetch, struct error *err) {
     struct server *s = &serving->server;
     enum status e =
         listener_open(&serving->listener, s->config->host, &serving->port, &serving->passed, err);
     if (e == STATUS_OK) e = service_create(&s->service, s->config, model, model_name, s->log, err);
+    if (e == STATUS_OK && fetch) service_fetch_first(s->service, fetch);
     if (e == STATUS_OK) e = clients_create(&s->clients, &s->limits, err);
     if (e == STATUS_OK) e = event_streams_create(&s->streams, s->limits.heartbeat_seconds, err);
     if (e == STATUS_OK) e = start_library(serving, err);
@@ -189,8 +190,8 @@ static enum status serving_open(struct serving *serving, const char *model, cons
 }
 
 enum status server_run_with(const struct config *config, const char *model, const char *model_name,
-                            const struct limits *limits, const struct route *more,
-                            const struct log *log, struct error *err) {
+                            const struct model_fetch *fetch, const struct limits *limits,
+                            const struct route *more, const struct log *log, struct error *err) {
     sigset_t stop, before;
     sigemptyset(&stop);
     sigaddset(&stop, SIGTERM);
@@ -209,7 +210,7 @@ enum status server_run_with(const struct config *config, const char *model, cons
     serving.loaded = eventfd(0, EFD_CLOEXEC);
     enum status s =
         serving.signals >= 0 && serving.loaded >= 0
-            ? serving_open(&serving, model, model_name, err)
+            ? serving_open(&serving, model, model_name, fetch, err)
             : fail(err, STATUS_IO, "cannot open the server's own descriptors: %s", strerror(errno));
     if (s == STATUS_OK) {
         s = serve(&serving, err);
@@ -222,7 +223,7 @@ enum status server_run_with(const struct config *config, const char *model, cons
 }
 
 enum status server_run(const struct config *config, const char *model, const char *model_name,
-                       const struct log *log, struct error *err) {
+                       const struct model_fetch *fetch, const struct log *log, struct error *err) {
     struct limits limits = limits_default();
-    return server_run_with(config, model, model_name, &limits, NULL, log, err);
+    return server_run_with(config, model, model_name, fetch, &limits, NULL, log, err);
 }

@@ -10,10 +10,14 @@
 
 void upload_refuse(struct request *r, enum queue_answer a) {
     char detail[128];
+    double share;
+    bool downloading;
     switch (a) {
     case QUEUE_NOT_READY:
-        snprintf(detail, sizeof detail, "the model is still loading (%.0f%%); try again later",
-                 service_loading_share(r->server->service) * 100);
+        downloading = service_downloading(r->server->service, &share);
+        if (!downloading) share = service_loading_share(r->server->service);
+        snprintf(detail, sizeof detail, "the model is still %s (%.0f%%); try again later",
+                 downloading ? "downloading" : "loading", share * 100);
         request_refuse(r, HTTP_MODEL_LOADING, detail);
         break;
     case QUEUE_FULL:

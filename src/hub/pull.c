@@ -237,7 +237,7 @@ static enum status tree_read(void *arg, const char *path, struct buffer *out, st
 }
 
 static enum status choose(struct pull *p, struct error *err) {
-    const struct hub_look look = {tree_has, tree_read, p};
+    const struct hub_look look = {tree_has, tree_read, p, false};
     struct error why;
     if (p->wish->all || p->wish->file) {
         const struct hub_file *one = p->wish->file ? hub_tree_find(&p->tree, p->wish->file) : NULL;

@@ -103,7 +103,7 @@ static enum status walk_weights(const struct walk *w, size_t i, struct error *er
     snprintf(single, sizeof single, "%s/%s.safetensors", weights[i].folder, weights[i].stem);
     snprintf(index, sizeof index, "%s/%s.safetensors.index.json", weights[i].folder,
              weights[i].stem);
-    if (!has(w, index)) return w->each(w->arg, single, err);
+    if (!has(w, index) || (w->look->to_load && has(w, single))) return w->each(w->arg, single, err);
     enum status s = w->each(w->arg, index, err);
     if (s == STATUS_OK) s = w->look->read(w->look->arg, index, &text, err);
     if (s != STATUS_OK) return s;

@@ -29,6 +29,7 @@ struct hub_look {
     bool (*has)(void *arg, const char *path);
     enum status (*read)(void *arg, const char *path, struct buffer *out, struct error *err);
     void *arg;
+    bool to_load; /* one file of weights is enough where an index is beside it, too */
 };
 
 /* Calls `each` for every file that a model needs.  Of an alternative that is not there, neither

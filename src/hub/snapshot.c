@@ -38,7 +38,7 @@ static enum status read_one(void *folder, const char *path, struct buffer *out, 
 }
 
 enum status hub_folder_missing(const char *folder, struct buffer *missing, struct error *err) {
-    const struct hub_look look = {has, read_one, (void *)folder};
+    const struct hub_look look = {has, read_one, (void *)folder, true};
     struct error why;
     enum status s = hub_missing(&look, missing, &why);
     if (s == STATUS_OK) return s;

@@ -25,7 +25,9 @@ struct service {
     struct firered_info info;
     struct edit_rules rules;
     atomic_int state;
-    atomic_bool loaded;
+    atomic_bool loaded, downloading;
+    struct model_fetch fetch; /* run is NULL: the model is here */
+    char *fetched;            /* its folder */
     atomic_int loaded_permille;
 };
 
@@ -74,6 +76,25 @@ enum status service_create(struct service **out, const struct config *config, co
     return STATUS_OK;
 }
 
+void service_fetch_first(struct service *s, const struct model_fetch *fetch) {
+    s->fetch = *fetch;
+    atomic_store(&s->downloading, true);
+}
+
+bool service_downloading(const struct service *s, double *share) {
+    bool yes = atomic_load(&s->downloading);
+    *share = yes ? s->fetch.share(s->fetch.arg) : 1;
+    return yes;
+}
+
+static enum status fetch(struct service *s, struct error *err) {
+    if (!s->fetch.run) return STATUS_OK;
+    enum status e = s->fetch.run(s->fetch.arg, &s->fetched, err);
+    atomic_store(&s->downloading, false);
+    s->model = s->fetched;
+    return e;
+}
+
 static void on_loading(void *arg, double share) {
     struct service *s = arg;
     int permille = share < 0 ? 0 : share > 1 ? 1000 : (int)(share * 1000);
@@ -102,6 +123,8 @@ static enum status warm_up(struct service *s, struct error *err) {
 }
 
 enum status service_load(struct service *s, struct error *err) {
+    enum status e = fetch(s, err);
+    if (e != STATUS_OK) return e;
     int64_t from = clock_now();
     const struct config *c = s->config;
     struct firered_options options = {
@@ -119,7 +142,7 @@ enum status service_load(struct service *s, struct error *err) {
         .loading_arg = s,
     };
     log_event(s->log, LOG_INFO, "loading", LOG_STR("model", s->model_name), LOG_INT("percent", 0));
-    enum status e = firered_open(&s->editor.engine, &options, err);
+    e = firered_open(&s->editor.engine, &options, err);
     if (e != STATUS_OK) return e;
     firered_describe(s->editor.engine, &s->info);
     s->rules = edit_rules_of(s->model_name, &s->info, c);
@@ -194,5 +217,6 @@ void service_destroy(struct service *s) {
     job_store_destroy(s->store);
     firered_close(s->editor.engine);
     metrics_destroy(s->metrics);
+    free(s->fetched);
     free(s);
 }

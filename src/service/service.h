@@ -27,12 +27,25 @@
 
 struct service;
 
+/* What brings a model to this machine before it is loaded, and how far that is, from 0 to 1. */
+struct model_fetch {
+    enum status (*run)(void *arg, char **folder, struct error *err); /* *folder: malloc'ed */
+    double (*share)(void *arg);
+    void *arg;
+};
+
 enum service_state { SERVICE_LOADING, SERVICE_READY, SERVICE_STOPPING };
 
 /* `model` is a folder, `model_name` what clients see.  config, both names and log stay the
  * caller's and must live as long as the service.  STATUS_NO_MEMORY, STATUS_IO. */
 enum status service_create(struct service **out, const struct config *config, const char *model,
                            const char *model_name, const struct log *log, struct error *err);
+
+/* Has service_load fetch the model first; the folder of service_create does not count then. */
+void service_fetch_first(struct service *s, const struct model_fetch *fetch);
+
+/* Whether the model is being fetched; *share says how much of it is here. */
+bool service_downloading(const struct service *s, double *share);
 
 /* Opens the model and runs one small edit, so that the first client does not pay for cold memory.
  * Blocks. Errors as firered_open's; a warm-up edit that fails for another reason than memory is an

@@ -156,10 +156,10 @@ enum status firered_inspect(const struct firered_options *options, char **out, s
 }
 
 enum status server_run(const struct config *config, const char *model, const char *model_name,
-                       const struct log *log, struct error *err) {
+                       const struct model_fetch *fetch, const struct log *log, struct error *err) {
     (void)log;
-    report("serve model=%s name=%s host=%s port=%d key=%s\n", model, model_name, config->host,
-           config->port, config->api_key ? config->api_key : "");
+    report("serve model=%s name=%s host=%s port=%d key=%s\n", fetch ? "fetched" : model, model_name,
+           config->host, config->port, config->api_key ? config->api_key : "");
     if (config->port == 1) return fail(err, STATUS_IO, "port 1 is taken");
     return STATUS_OK;
 }

@@ -65,7 +65,8 @@ static void test_front(void **state) {
 
 static void test_helps(void **state) {
     (void)state;
-    static const char *const commands[] = {"serve", "edit", "info", "health", "bench", "eval"};
+    static const char *const commands[] = {"serve", "edit", "info", "health", "bench",
+                                           "eval",  "pull", "list", "rm",     "verify"};
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         char usage[64];
         snprintf(usage, sizeof usage, "usage: firered %s", commands[i]);
@@ -81,7 +82,10 @@ static void test_helps(void **state) {
         RUN(commands[i], "stray");
         if (strcmp(commands[i], "info") == 0) continue; /* the name of a picture */
         assert_int_equal(c.status, 2);
-        assert_has(c.err, "unexpected argument 'stray': ");
+        bool takes_an_id = strcmp(commands[i], "pull") == 0 || strcmp(commands[i], "rm") == 0 ||
+                           strcmp(commands[i], "verify") == 0;
+        assert_has(c.err, takes_an_id ? "\"stray\" is no id of the form ORG/NAME[@REV]"
+                                      : "unexpected argument 'stray': ");
     }
 }
 
@@ -220,7 +224,11 @@ static void test_model_rule(void **state) {
     assert_null(strstr(c.err, "running the small"));
 
     unlink("report");
-    RUN("serve", "--model", "Some/Other-Model"); /* never replaced by another one */
+    RUN("serve", "--model", "Some/Other-Model"); /* fetched, */
+    assert_has(report(), "model=fetched name=Some/Other-Model ");
+    unlink("report");
+    RUN("serve", "--pull", "never", "--model",
+        "Some/Other-Model"); /* never replaced by another one */
     assert_int_equal(c.status, 1);
     assert_string_equal(report(), "");
     assert_has(c.err, "firered serve: ");

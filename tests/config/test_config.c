@@ -95,6 +95,15 @@ static const struct good good_values[] = {
     {"HF_HOME", "/var/cache/hf", 0, 0, NULL},
     {"HF_TOKEN", "hf_abc", 0, 0, NULL},
     {"HF_ENDPOINT", "https://mirror.example", 0, 0, NULL},
+    {"PULL", "never", PULL_NEVER, 0, NULL},
+    {"HF_HUB_CACHE", "/var/cache/models", 0, 0, NULL},
+    {"HUGGINGFACE_HUB_CACHE", "/var/cache/models", 0, 0, NULL},
+    {"HF_TOKEN_PATH", "/run/secrets/token", 0, 0, NULL},
+    {"HUGGING_FACE_HUB_TOKEN", "hf_abc", 0, 0, NULL},
+    {"HF_HUB_DISABLE_IMPLICIT_TOKEN", "yes", 0, 0, NULL},
+    {"HF_HUB_OFFLINE", "1", 0, 0, NULL},
+    {"TRANSFORMERS_OFFLINE", "1", 0, 0, NULL},
+    {"HF_HUB_DOWNLOAD_TIMEOUT", "30", 0, 0, NULL},
 };
 
 static const struct option *option_named(const char *variable) {

@@ -116,7 +116,7 @@ int main(void) {
                       .fd = STDERR_FILENO};
     config_log(&config, &log);
     enum status s =
-        server_run_with(&config, "fake", "fake-model", &limits, more_routes, &log, &err);
+        server_run_with(&config, "fake", "fake-model", NULL, &limits, more_routes, &log, &err);
     config_free(&config);
     if (s != STATUS_OK) fprintf(stderr, "firered: %s\n", err.text);
     return s == STATUS_OK ? 0 : 1;
