@@ -1,5 +1,5 @@
 /*
- * Loads both halves, and runs each as a chain of layers over bands of rows on the picture's side,
+ * Loads encoder and decoder, and runs each as a chain of layers over bands of rows on the picture's side,
  * with the middle, which attends over the whole map, at the other end.
  */
 #include "model/vae.h"
@@ -8,7 +8,37 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "model/vae_internal.h"
+#include "model/vae_bands.h"
+
+enum { VAE_MAX_RES_BLOCKS = 65 };
+
+struct attention_block {
+    struct vector *norm;
+    struct linear *qkv, *proj;
+};
+
+struct level {
+    struct res_block blocks[VAE_MAX_RES_BLOCKS];
+    int64_t count;
+    struct conv *resample; /* NULL in the last level */
+};
+
+/* Encoder or decoder. */
+struct coder {
+    struct conv *conv_in, *conv_out;
+    struct level levels[VAE_MAX_LEVELS];
+    struct res_block middle[2];
+    struct attention_block attention;
+    struct vector *norm_out;
+    int64_t middle_channels, out_channels; /* of the middle, and before conv_out */
+};
+
+struct vae {
+    struct vae_config c;
+    struct coder encoder, decoder;
+    struct linear *quant, *post_quant;
+    int64_t band_rows; /* see vae_set_band */
+};
 
 /* Pixels of the picture in a band.  Fewer take less memory; but in a small map a band then has
  * so few rows that transforming the weights (conv_winograd.c) and starting the threads begin to
@@ -28,16 +58,16 @@ static void load_res_block(struct loader *l, struct res_block *b, int64_t in, in
     if (in != out) load_pointwise(l, &b->shortcut, out, in, 5, "%s.conv_shortcut", name);
 }
 
-static void load_middle(struct loader *l, struct half *h, int64_t n, const char *name) {
+static void load_middle(struct loader *l, struct coder *coder, int64_t n, const char *name) {
     char block[LOADER_NAME_MAX];
-    h->middle_channels = n;
+    coder->middle_channels = n;
     for (int i = 0; i < 2; i++) {
         snprintf(block, sizeof block, "%s.resnets.%d", name, i);
-        load_res_block(l, &h->middle[i], n, n, block);
+        load_res_block(l, &coder->middle[i], n, n, block);
     }
-    load_vector(l, &h->attention.norm, n, "%s.attentions.0.norm.gamma", name);
-    load_pointwise(l, &h->attention.qkv, 3 * n, n, 4, "%s.attentions.0.to_qkv", name);
-    load_pointwise(l, &h->attention.proj, n, n, 4, "%s.attentions.0.proj", name);
+    load_vector(l, &coder->attention.norm, n, "%s.attentions.0.norm.gamma", name);
+    load_pointwise(l, &coder->attention.qkv, 3 * n, n, 4, "%s.attentions.0.to_qkv", name);
+    load_pointwise(l, &coder->attention.proj, n, n, 4, "%s.attentions.0.proj", name);
 }
 
 /* Convolutions over time, which a still picture never meets. */
@@ -46,13 +76,13 @@ static void skip_time_conv(struct loader *l, const char *name, int64_t out, int6
     load_nothing(l, &out, 1, "%s.time_conv.bias", name);
 }
 
-static void load_encoder(struct loader *l, struct half *h, const struct vae_config *c) {
+static void load_encoder(struct loader *l, struct coder *coder, const struct vae_config *c) {
     char name[LOADER_NAME_MAX];
     int64_t n = c->base;
     int flat = 0; /* diffusers numbers an encoder's blocks through all levels */
-    load_conv(l, &h->conv_in, n, c->picture_channels, 3, 5, 3, "encoder.conv_in");
+    load_conv(l, &coder->conv_in, n, c->picture_channels, 3, 5, 3, "encoder.conv_in");
     for (int i = 0; i < c->levels; i++) {
-        struct level *level = &h->levels[i];
+        struct level *level = &coder->levels[i];
         int64_t out = c->base * c->mult[i];
         for (level->count = 0; level->count < c->res_blocks; level->count++, n = out) {
             snprintf(name, sizeof name, "encoder.down_blocks.%d", flat++);
@@ -63,19 +93,19 @@ static void load_encoder(struct loader *l, struct half *h, const struct vae_conf
         load_conv(l, &level->resample, n, n, 3, 4, 1, "%s.resample.1", name);
         if (c->temporal[i]) skip_time_conv(l, name, n, n);
     }
-    load_middle(l, h, n, "encoder.mid_block");
-    load_vector(l, &h->norm_out, n, "encoder.norm_out.gamma");
-    load_conv(l, &h->conv_out, 2 * c->z, n, 3, 5, 3, "encoder.conv_out");
-    h->out_channels = n;
+    load_middle(l, coder, n, "encoder.mid_block");
+    load_vector(l, &coder->norm_out, n, "encoder.norm_out.gamma");
+    load_conv(l, &coder->conv_out, 2 * c->z, n, 3, 5, 3, "encoder.conv_out");
+    coder->out_channels = n;
 }
 
-static void load_decoder(struct loader *l, struct half *h, const struct vae_config *c) {
+static void load_decoder(struct loader *l, struct coder *coder, const struct vae_config *c) {
     char name[LOADER_NAME_MAX];
     int64_t n = c->base * c->mult[c->levels - 1];
-    load_conv(l, &h->conv_in, n, c->z, 3, 5, 3, "decoder.conv_in");
-    load_middle(l, h, n, "decoder.mid_block");
+    load_conv(l, &coder->conv_in, n, c->z, 3, 5, 3, "decoder.conv_in");
+    load_middle(l, coder, n, "decoder.mid_block");
     for (int i = 0; i < c->levels; i++) {
-        struct level *level = &h->levels[i];
+        struct level *level = &coder->levels[i];
         int64_t out = c->base * c->mult[c->levels - 1 - i];
         for (level->count = 0; level->count < c->res_blocks + 1; level->count++, n = out) {
             snprintf(name, sizeof name, "decoder.up_blocks.%d.resnets.%d", i, (int)level->count);
@@ -87,9 +117,9 @@ static void load_decoder(struct loader *l, struct half *h, const struct vae_conf
         if (c->temporal[c->levels - 2 - i]) skip_time_conv(l, name, 2 * n, n);
         n /= 2;
     }
-    load_vector(l, &h->norm_out, n, "decoder.norm_out.gamma");
-    load_conv(l, &h->conv_out, c->picture_channels, n, 3, 5, 3, "decoder.conv_out");
-    h->out_channels = n;
+    load_vector(l, &coder->norm_out, n, "decoder.norm_out.gamma");
+    load_conv(l, &coder->conv_out, c->picture_channels, n, 3, 5, 3, "decoder.conv_out");
+    coder->out_channels = n;
 }
 
 enum status vae_load(struct vae **out, const struct vae_config *c, struct loader *l,
@@ -120,25 +150,26 @@ static void res_block_destroy(struct res_block *b) {
     linear_destroy(b->shortcut);
 }
 
-static void half_destroy(struct half *h) {
+static void coder_destroy(struct coder *coder) {
     for (int i = 0; i < VAE_MAX_LEVELS; i++) {
-        for (int64_t k = 0; k < h->levels[i].count; k++) res_block_destroy(&h->levels[i].blocks[k]);
-        conv_destroy(h->levels[i].resample);
+        for (int64_t k = 0; k < coder->levels[i].count; k++)
+            res_block_destroy(&coder->levels[i].blocks[k]);
+        conv_destroy(coder->levels[i].resample);
     }
-    res_block_destroy(&h->middle[0]);
-    res_block_destroy(&h->middle[1]);
-    vector_destroy(h->attention.norm);
-    linear_destroy(h->attention.qkv);
-    linear_destroy(h->attention.proj);
-    vector_destroy(h->norm_out);
-    conv_destroy(h->conv_in);
-    conv_destroy(h->conv_out);
+    res_block_destroy(&coder->middle[0]);
+    res_block_destroy(&coder->middle[1]);
+    vector_destroy(coder->attention.norm);
+    linear_destroy(coder->attention.qkv);
+    linear_destroy(coder->attention.proj);
+    vector_destroy(coder->norm_out);
+    conv_destroy(coder->conv_in);
+    conv_destroy(coder->conv_out);
 }
 
 void vae_destroy(struct vae *v) {
     if (!v) return;
-    half_destroy(&v->encoder);
-    half_destroy(&v->decoder);
+    coder_destroy(&v->encoder);
+    coder_destroy(&v->decoder);
     linear_destroy(v->quant);
     linear_destroy(v->post_quant);
     free(v);
@@ -149,21 +180,6 @@ void vae_set_band(struct vae *v, int64_t rows) {
 }
 
 /* ---- a pass ---- */
-
-void pass_start(struct pass *p, struct workspace *w, int64_t numbers) {
-    *p = (struct pass){.w = w};
-    for (int i = 0; i < 3; i++) p->buffers[i] = tensor_take(w, 1, numbers);
-}
-
-int pass_other(const struct pass *p, int steps) {
-    return (p->at + steps) % 3;
-}
-
-struct feature_map pass_map(const struct pass *p, int buffer, int64_t skip, int64_t height,
-                            int64_t width, int64_t channels) {
-    struct tensor t = tensor_of_buffer(p->w, p->buffers[buffer], skip, height * width, channels);
-    return (struct feature_map){t, height, width};
-}
 
 static void conv3(struct workspace *w, struct feature_map out, struct feature_map in,
                   const struct conv *v, const struct tensor *residual) {
@@ -203,15 +219,15 @@ static void run_attention(struct workspace *w, struct feature_map x, struct feat
 }
 
 /* The middle sees the whole map at once. */
-static enum status run_middle(struct workspace *w, struct feature_map x, const struct half *h,
+static enum status run_middle(struct workspace *w, struct feature_map x, const struct coder *coder,
                               struct error *err) {
     size_t mark = workspace_mark(w);
     struct feature_map normed = feature_map_take(w, x.height, x.width, x.t.cols);
-    run_middle_block(w, x, normed, &h->middle[0]);
+    run_middle_block(w, x, normed, &coder->middle[0]);
     enum status s = workspace_check(w, err);
     if (s == STATUS_OK) {
-        run_attention(w, x, normed, &h->attention);
-        run_middle_block(w, x, normed, &h->middle[1]);
+        run_attention(w, x, normed, &coder->attention);
+        run_middle_block(w, x, normed, &coder->middle[1]);
         s = workspace_check(w, err);
     }
     workspace_release(w, mark);
@@ -225,24 +241,24 @@ static int64_t band_rows(const struct vae *v, const struct workspace *w, int64_t
 }
 
 /* Between a chain, the picture on the host and the map in the middle. */
-struct ends {
+struct band_io {
     const float *picture;
     struct vae_picture *decoded;
     struct tensor finite; /* [1, 1]: 0 once something was decoded that is no number */
     struct feature_map middle;
 };
 
-static struct tensor middle_rows(const struct ends *e, int64_t from, struct feature_map band) {
+static struct tensor middle_rows(const struct band_io *e, int64_t from, struct feature_map band) {
     return tensor_rows(e->middle.t, from * e->middle.width, band.t.rows);
 }
 
 static void read_picture(void *arg, struct workspace *w, struct feature_map to, int64_t from) {
-    const struct ends *e = arg;
+    const struct band_io *e = arg;
     if (!workspace_is_dry(w)) tensor_upload(w, to.t, e->picture + from * to.width * to.t.cols);
 }
 
 static void write_picture(void *arg, struct workspace *w, struct feature_map rows, int64_t from) {
-    const struct ends *e = arg;
+    const struct band_io *e = arg;
     int64_t at = from * rows.width * rows.t.cols;
     size_t mark = workspace_mark(w);
     struct tensor bytes = tensor_take(w, 1, rows.t.rows * rows.t.cols / 4);
@@ -266,13 +282,13 @@ static void write_middle(void *arg, struct workspace *w, struct feature_map rows
 
 static enum status encoder_layers(struct chain **out, const struct vae *v, int64_t height,
                                   int64_t width, struct error *err) {
-    const struct half *h = &v->encoder;
+    const struct coder *coder = &v->encoder;
     enum status s = chain_create(out, err);
     if (s != STATUS_OK) return s;
     chain_input(*out, height, width, v->c.picture_channels);
-    chain_add_conv(*out, NULL, h->conv_in, v->c.base);
+    chain_add_conv(*out, NULL, coder->conv_in, v->c.base);
     for (int i = 0; i < v->c.levels; i++) {
-        const struct level *level = &h->levels[i];
+        const struct level *level = &coder->levels[i];
         for (int64_t k = 0; k < level->count; k++) chain_add_block(*out, &level->blocks[k]);
         if (level->resample) chain_add_downsample(*out, level->resample, v->c.base * v->c.mult[i]);
     }
@@ -281,23 +297,23 @@ static enum status encoder_layers(struct chain **out, const struct vae *v, int64
 
 enum status vae_encode(const struct vae *v, struct workspace *w, struct tensor mean,
                        const float *picture, int64_t height, int64_t width, struct error *err) {
-    const struct half *h = &v->encoder;
+    const struct coder *coder = &v->encoder;
     int64_t scale = vae_scale(&v->c);
     size_t mark = workspace_mark(w);
-    struct ends ends = {.picture = picture};
-    struct feature_map x = ends.middle =
-        feature_map_take(w, height / scale, width / scale, h->middle_channels);
+    struct band_io io = {.picture = picture};
+    struct feature_map x = io.middle =
+        feature_map_take(w, height / scale, width / scale, coder->middle_channels);
     struct chain *layers;
     enum status s = encoder_layers(&layers, v, height, width, err);
     if (s == STATUS_OK)
         s = chain_run(layers, w, band_rows(v, w, width), false,
-                      &(struct chain_ends){read_picture, write_middle, &ends}, err);
-    if (s == STATUS_OK) s = run_middle(w, x, h, err);
+                      &(struct chain_io){read_picture, write_middle, &io}, err);
+    if (s == STATUS_OK) s = run_middle(w, x, coder, err);
     if (s == STATUS_OK) {
         struct feature_map moments = feature_map_take(w, x.height, x.width, 2 * v->c.z);
         struct tensor quantised = tensor_take(w, moments.t.rows, 2 * v->c.z);
-        op_channel_norm(w, x.t, x.t, h->norm_out, true);
-        conv3(w, moments, x, h->conv_out, NULL);
+        op_channel_norm(w, x.t, x.t, coder->norm_out, true);
+        conv3(w, moments, x, coder->conv_out, NULL);
         op_linear(w, quantised, moments.t, v->quant, NULL);
         op_copy(w, mean, tensor_cols(quantised, 0, v->c.z));
         s = workspace_check(w, err);
@@ -309,17 +325,17 @@ enum status vae_encode(const struct vae *v, struct workspace *w, struct tensor m
 
 static enum status decoder_layers(struct chain **out, const struct vae *v, int64_t height,
                                   int64_t width, struct error *err) {
-    const struct half *h = &v->decoder;
+    const struct coder *coder = &v->decoder;
     enum status s = chain_create(out, err);
     if (s != STATUS_OK) return s;
-    chain_input(*out, height, width, h->middle_channels);
+    chain_input(*out, height, width, coder->middle_channels);
     for (int i = 0; i < v->c.levels; i++) {
-        const struct level *level = &h->levels[i];
+        const struct level *level = &coder->levels[i];
         for (int64_t k = 0; k < level->count; k++) chain_add_block(*out, &level->blocks[k]);
         if (level->resample)
             chain_add_upsample(*out, level->resample, level->blocks[level->count - 1].out / 2);
     }
-    chain_add_conv(*out, h->norm_out, h->conv_out, v->c.picture_channels);
+    chain_add_conv(*out, coder->norm_out, coder->conv_out, v->c.picture_channels);
     return s;
 }
 
@@ -339,17 +355,17 @@ enum status vae_decode(const struct vae *v, struct workspace *w, struct vae_pict
     int64_t scale = vae_scale(&v->c);
     size_t mark = workspace_mark(w);
     float finite = 1;
-    struct ends ends = {.decoded = picture, .finite = tensor_take(w, 1, 1)};
-    tensor_upload(w, ends.finite, &finite);
-    struct feature_map x = ends.middle =
+    struct band_io io = {.decoded = picture, .finite = tensor_take(w, 1, 1)};
+    tensor_upload(w, io.finite, &finite);
+    struct feature_map x = io.middle =
         feature_map_take(w, height, width, v->decoder.middle_channels);
     struct chain *layers;
     enum status s = decoder_layers(&layers, v, height, width, err);
     if (s == STATUS_OK) s = decode_middle(v, w, x, latents, err);
     if (s == STATUS_OK)
         s = chain_run(layers, w, band_rows(v, w, width * scale), true,
-                      &(struct chain_ends){read_middle, write_picture, &ends}, err);
-    tensor_download(w, &finite, ends.finite);
+                      &(struct chain_io){read_middle, write_picture, &io}, err);
+    tensor_download(w, &finite, io.finite);
     picture->finite = finite != 0;
     if (s == STATUS_OK) s = workspace_check(w, err);
     chain_destroy(layers);

@@ -6,7 +6,7 @@
  * convolution, exactly, and its convolutions over time do not run at all.
  *
  * Feature maps have their channels side by side.  The large ones, on the picture's side of the
- * middle, never exist as a whole: the layers there run in bands of rows (vae_internal.h), with the
+ * middle, never exist as a whole: the layers there run in bands of rows (vae_bands.h), with the
  * same result to the byte.
  *
  * Source: diffusers, autoencoder_kl_qwenimage.py.
