@@ -468,7 +468,7 @@ static void take_back(struct fetch *f) {
 /* From the first byte or from where it stands to a blob.  *wrong: the hash was. */
 static enum status fetch_part(struct fetch *f, bool own, bool fresh, bool *vanished, bool *wrong,
                               struct error *err) {
-    char digits[HUB_HASH_SIZE];
+    char digits[HUB_HASH_SIZE] = "";
     *wrong = *vanished = false;
     enum status s = hub_part_open(&f->part, f->blob->cache, f->file, own, fresh, err);
     if (s == STATUS_OK) {

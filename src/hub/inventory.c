@@ -80,8 +80,8 @@ static enum status partly(void *arg, const char *path, const char *below, struct
     return STATUS_OK;
 }
 
-static enum status append(struct hub_inventory *out, const struct hub_held *held,
-                          struct error *err) {
+/* On success the list has taken what *held owns. */
+static enum status append(struct hub_inventory *out, struct hub_held *held, struct error *err) {
     if (out->count == out->capacity) {
         size_t capacity = out->capacity ? 2 * out->capacity : 16;
         struct hub_held *items = realloc(out->items, capacity * sizeof *items);
@@ -90,6 +90,7 @@ static enum status append(struct hub_inventory *out, const struct hub_held *held
         out->capacity = capacity;
     }
     out->items[out->count++] = *held;
+    held->missing = NULL;
     return STATUS_OK;
 }
 
@@ -99,8 +100,8 @@ static enum status add_snapshot(struct hub_inventory *out, const struct hub_cach
     struct buffer missing = {0};
     char *folder = NULL, *refs = NULL;
     struct sum *sum = calloc(1, sizeof *sum);
-    enum status s = sum ? hub_cache_path(c, &folder, err, "snapshots/%s", commit)
-                        : fail(err, STATUS_NO_MEMORY, "no memory for the list of models");
+    if (!sum) return fail(err, STATUS_NO_MEMORY, "no memory for the list of models");
+    enum status s = hub_cache_path(c, &folder, err, "snapshots/%s", commit);
     struct ref_search search = {c, commit, held.id.revision, sizeof held.id.revision, false};
     snprintf(held.commit, sizeof held.commit, "%.40s", commit);
     snprintf(held.id.revision, sizeof held.id.revision, "%s", commit);
@@ -116,7 +117,7 @@ static enum status add_snapshot(struct hub_inventory *out, const struct hub_cach
         held.used = sum->used;
         s = append(out, &held, err);
     }
-    if (s != STATUS_OK) free(held.missing);
+    free(held.missing);
     free(sum);
     free(folder);
     free(refs);
@@ -128,17 +129,20 @@ static enum status add_begun(struct hub_inventory *out, const struct hub_cache *
                              const struct hub_id *id, struct error *err) {
     struct hub_held held = {.id = *id, .missing = strdup("a pull that was not finished")};
     struct sum *sum = calloc(1, sizeof *sum);
-    enum status s = sum && held.missing ? hub_folder_walk(c->blobs, add_file, sum, err)
-                                        : fail(err, STATUS_NO_MEMORY, "no memory for a list");
+    if (!sum || !held.missing) {
+        free(sum);
+        free(held.missing);
+        return fail(err, STATUS_NO_MEMORY, "no memory for a list");
+    }
+    enum status s = hub_folder_walk(c->blobs, add_file, sum, err);
     if (s == STATUS_OK) s = hub_folder_walk(c->blobs, partly, &held.fetching, err);
     if (s == STATUS_OK && sum->seen_count) {
         held.used = sum->used;
         held.bytes = held.fetching;
         held.id.revision[0] = '\0';
         s = append(out, &held, err);
-    } else {
-        free(held.missing);
     }
+    free(held.missing);
     free(sum);
     return s;
 }

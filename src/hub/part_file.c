@@ -87,7 +87,7 @@ enum status hub_part_open(struct hub_part *out, const struct hub_cache *c,
 uint64_t hub_part_peek(const struct hub_cache *c, const struct hub_file *file) {
     struct hub_part p;
     uint64_t there = 0;
-    if (set_up(&p, c, file, false, NULL) == STATUS_OK) {
+    if (set_up(&p, c, file, false, NULL) == STATUS_OK && p.path && p.map_path) {
         p.fd = open(p.path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
         p.map_fd = open(p.map_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
         if (p.fd >= 0 && p.map_fd >= 0 && read_map(&p)) there = hub_part_there(&p);

@@ -149,9 +149,9 @@ static int reap(struct pull *p) {
 static bool start_next(struct pull *p, size_t *next, int running) {
     if (*next == p->job_count || hub_remote_ended(&p->remote)) return false;
     if (running > hub_lanes_count(p->lanes)) return true;
-    struct job *job = &p->jobs[*next], *before = *next ? job - 1 : NULL;
+    struct job *job = &p->jobs[*next];
     pthread_mutex_lock(&p->lock);
-    bool may = !before || before->state != JOB_TAKING;
+    bool may = *next == 0 || job[-1].state != JOB_TAKING;
     if (may) job->state = JOB_TAKING;
     pthread_mutex_unlock(&p->lock);
     if (!may) return true;

@@ -95,7 +95,7 @@ static void take_facts(struct answer *a, struct http_connection *c) {
     const char *size = http_get_header(c, "X-Linked-Size");
     const char *hash = http_get_header(c, "X-Linked-Etag");
     if (commit && hub_is_commit(commit) && !*a->commit) memcpy(a->commit, commit, HUB_COMMIT_SIZE);
-    if (size && !a->has_size) a->has_size = sscanf(size, "%" SCNu64, &a->size) == 1;
+    if (size && !a->has_size) a->has_size = http_get_number(size, &a->size) != NULL;
     if (hash && !*a->hash) {
         if (strncmp(hash, "W/", 2) == 0) hash += 2;
         if (*hash == '"') hash++;

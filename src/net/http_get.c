@@ -77,6 +77,27 @@ const char *http_get_header(struct http_connection *c, const char *name) {
                : NULL;
 }
 
+const char *http_get_number(const char *text, uint64_t *out) {
+    char *end;
+    if (*text < '0' || *text > '9') return NULL;
+    *out = strtoull(text, &end, 10);
+    return end;
+}
+
+/* "bytes 0-9/10"; the last number may be "*". */
+static void see_range(struct http_get *get, const char *range) {
+    static const char unit[] = "bytes ";
+    uint64_t last;
+    if (strncmp(range, unit, sizeof unit - 1) != 0) return;
+    const char *rest = http_get_number(range + sizeof unit - 1, &get->range_from);
+    if (rest && *rest == '-')
+        rest = http_get_number(rest + 1, &last);
+    else
+        rest = NULL;
+    get->has_range = rest != NULL;
+    if (rest && *rest == '/') (void)http_get_number(rest + 1, &get->range_total);
+}
+
 /* Fills in what the head says, once, and asks the caller whether to go on. */
 static bool see_head(struct http_connection *c) {
     struct http_get *get = c->get;
@@ -87,12 +108,9 @@ static bool see_head(struct http_connection *c) {
     get->status = (int)status;
     const char *length = http_get_header(c, "Content-Length");
     const char *range = http_get_header(c, "Content-Range");
-    if (length) get->has_length = sscanf(length, "%" SCNu64, &get->length) == 1;
+    if (length) get->has_length = http_get_number(length, &get->length) != NULL;
     if (range) {
-        uint64_t last;
-        int n = sscanf(range, "bytes %" SCNu64 "-%" SCNu64 "/%" SCNu64, &get->range_from, &last,
-                       &get->range_total);
-        get->has_range = n >= 2;
+        see_range(get, range);
     }
     return !get->head || get->head(get->arg, get);
 }

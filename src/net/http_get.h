@@ -71,6 +71,10 @@ void http_get_run(struct http_connection *c, struct http_get *get);
  * until the next request. */
 const char *http_get_header(struct http_connection *c, const char *name);
 
+/* The whole number that a header's value, or a part of one, begins with, goes to *out.  Returns what
+ * comes after it; NULL, and *out is as it was, where there is none. */
+const char *http_get_number(const char *text, uint64_t *out);
+
 /* Whether both URLs have the same scheme, host and port. */
 bool http_same_origin(const char *a, const char *b);
 
