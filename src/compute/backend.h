@@ -84,7 +84,7 @@ struct backend {
     /* Returns when everything that was asked for in this workspace is done. */
     void (*wait)(struct workspace *w);
 
-    /* into: a workspace for the numbers, or NULL for memory of the linear's own. */
+    /* into: a workspace for the weights, or NULL for memory of the linear's own. */
     enum status (*pack_linear)(struct compute *c, struct workspace *into, struct linear **out,
                                const struct matrix *parts, size_t count, const float *bias,
                                unsigned bears, struct error *err);
@@ -137,7 +137,7 @@ struct compute {
     int64_t conv_tile;     /* rows: op_conv_tile */
     bool guarded;          /* fresh memory is NaN, see cpu/guard.h */
     uint64_t entry;        /* what an address grows by on its way into the backend */
-    bool plan_only;        /* what is packed has sizes, but no numbers */
+    bool plan_only;        /* what is packed has sizes, but no contents */
     uint64_t memory_limit; /* of the two below together, as far as the host's memory is meant;
                               UINT64_MAX for none */
     atomic_uint_least64_t weight_bytes, workspace_bytes;
@@ -149,7 +149,7 @@ struct linear {
     struct compute *compute;
     int64_t out_features, in_features;
     uint64_t bytes;
-    bool in_workspace; /* the numbers' memory goes with a workspace's */
+    bool in_workspace; /* its memory goes with a workspace's */
 };
 
 struct conv {
@@ -183,8 +183,9 @@ struct workspace {
     double started;
     bool (*cancelled)(void *arg);
     void *arg;
-    enum status failed; /* the first error, told by workspace_check; nothing is computed after it */
-    struct error why;   /* its sentence */
+    enum status
+        failed; /* the first error, reported by workspace_check; nothing is computed after it */
+    struct error why; /* its sentence */
 };
 
 /* All that an x86 or ARM process can address.  A plan of more is refused, and below it no sum or

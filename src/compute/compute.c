@@ -102,19 +102,19 @@ enum status compute_pack_conv(struct compute *c, struct conv **out, const float 
 static enum status pack_vector(struct compute *c, struct workspace *into, struct vector **out,
                                const float *data, int64_t n, struct error *err) {
     size_t bytes = (size_t)n * sizeof(float);
-    bool numbers = !c->plan_only && !(into && into->dry);
+    bool filled = !c->plan_only && !(into && into->dry);
     *out = NULL;
     struct vector *v = malloc(sizeof *v);
     uint64_t address = 0;
     if (v) address = into ? workspace_take(into, bytes) : weight_memory_take(c, bytes);
-    if (!v || (!address && numbers)) {
+    if (!v || (!address && filled)) {
         free(v);
-        return fail(err, STATUS_NO_MEMORY, "no memory for a weight vector of %lld numbers",
+        return fail(err, STATUS_NO_MEMORY, "no memory for a weight vector of %lld elements",
                     (long long)n);
     }
     *v = (struct vector){c, {address, 1, n, n, DTYPE_F32}, into != NULL};
     struct workspace own = {.compute = c}, *by = into ? into : &own;
-    if (numbers) tensor_upload(by, v->t, data);
+    if (filled) tensor_upload(by, v->t, data);
     enum status s = workspace_check(by, err);
     if (s == STATUS_OK) {
         *out = v;

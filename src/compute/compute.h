@@ -9,7 +9,7 @@
  *                  weights
  *   workspace.h    struct workspace: one edit's working memory, an arena planned beforehand, and its
  *                  cancelling
- *   tensor.h       struct tensor: a matrix of float32: rows are tokens or pixels, columns features or
+ *   tensor.h       struct tensor: a matrix: rows are tokens or pixels, columns features or
  *                  channels
  *   operations.h   the operations of the models over tensors
  *
@@ -59,7 +59,7 @@ struct compute_options {
     /* What compute_weight_bytes was on a plan-only device that packed the same weights: they get one
      * piece of memory of that size; 0: unknown. */
     uint64_t weight_bytes;
-    const struct log *log; /* is told what `auto` chose, and why; may be NULL */
+    const struct log *log; /* gets what `auto` chose, and why; may be NULL */
 };
 
 /* The device that was asked for, or with `auto` the best one that can be used.  The caller owns
@@ -111,7 +111,7 @@ struct matrix {
     void *packed_arg;
 };
 
-/* A plan-only device takes NULL for all numbers. Packs `count` matrices of equal cols, one below
+/* A plan-only device takes NULL for all contents. Packs `count` matrices of equal cols, one below
  * the other (q, k and v become one product), with a bias for all rows or NULL.  16-bit weights
  * stay 16 bit, or become 8.  `bears`: a set of precisions; the products are of one that is among
  * these, was allowed when the device was made, and suits the device.  The caller owns *out.  STATUS_INVALID: nothing to pack, or unequal

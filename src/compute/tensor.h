@@ -3,7 +3,7 @@
  *
  * A tensor is an address that only the backend can follow, with a shape.  Parts of it are views,
  * made here and nowhere else; one that would leave its tensor fits no operation, which the dry run
- * tells (workspace_check).  A row begins where the device likes it, so the stride of an odd number
+ * reports (workspace_check).  A row begins where the device likes it, so the stride of an odd number
  * of columns may be larger than that number.
  *
  * Elements are float32.  What only products read (normed rows, queries, keys and values, what

@@ -182,7 +182,7 @@ void workspace_host_release(struct workspace *w, size_t mark) {
     w->host.used = mark;
 }
 
-/* Takes `bytes`, rounded up to a multiple of `piece`, and tells where they begin in *from.  A real
+/* Takes `bytes`, rounded up to a multiple of `piece`, and writes where they begin to *from.  A real
  * run takes exactly what its dry run took; should the two ever differ, nothing more is computed and
  * the run fails at its next check. */
 static bool take(struct workspace *w, struct arena *a, size_t piece, size_t bytes, size_t *from) {

@@ -95,8 +95,8 @@ enum status language_embed(const struct language *m, struct workspace *w, struct
 }
 
 enum status language_cache_create(struct language_cache *out, const struct language *m,
-                                  struct workspace *w, int64_t room, struct error *err) {
-    *out = (struct language_cache){.room = room};
+                                  struct workspace *w, int64_t capacity, struct error *err) {
+    *out = (struct language_cache){.capacity = capacity};
     out->keys = calloc((size_t)m->c.layers, sizeof *out->keys);
     out->values = calloc((size_t)m->c.layers, sizeof *out->values);
     if (!out->keys || !out->values) {
@@ -104,8 +104,8 @@ enum status language_cache_create(struct language_cache *out, const struct langu
         return fail(err, STATUS_NO_MEMORY, "no memory to read the prompt");
     }
     for (int64_t i = 0; i < m->c.layers; i++) {
-        out->keys[i] = tensor_take_operand(w, room, m->c.kv_heads * m->c.head_dim);
-        out->values[i] = tensor_take_operand(w, room, m->c.kv_heads * m->c.head_dim);
+        out->keys[i] = tensor_take_operand(w, capacity, m->c.kv_heads * m->c.head_dim);
+        out->values[i] = tensor_take_operand(w, capacity, m->c.kv_heads * m->c.head_dim);
     }
     return STATUS_OK;
 }

@@ -30,13 +30,13 @@ void language_destroy(struct language *m);
 enum status language_embed(const struct language *m, struct workspace *w, struct tensor out,
                            const int32_t *ids, struct error *err);
 
-/* Keys and values of every layer, in the workspace, for up to `room` tokens. */
+/* Keys and values of every layer, in the workspace, for up to `capacity` tokens. */
 struct language_cache {
-    struct tensor *keys, *values; /* [layers] of [room, kv_heads * head_dim] */
-    int64_t room;
+    struct tensor *keys, *values; /* [layers] of [capacity, kv_heads * head_dim] */
+    int64_t capacity;
 };
 enum status language_cache_create(struct language_cache *out, const struct language *m,
-                                  struct workspace *w, int64_t room, struct error *err);
+                                  struct workspace *w, int64_t capacity, struct error *err);
 void language_cache_destroy(struct language_cache *c);
 
 /* Makes of the embeddings of tokens first .. first + x.rows - 1 in x [tokens, hidden] their last

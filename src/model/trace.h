@@ -8,7 +8,7 @@
 #include "compute/operations.h"
 
 struct trace {
-    /* rows x cols numbers, packed; valid during the call. */
+    /* rows x cols elements, packed; valid during the call. */
     void (*floats)(void *arg, const char *name, const float *data, int64_t rows, int64_t cols);
     void (*integers)(void *arg, const char *name, const int32_t *data, int64_t rows, int64_t cols);
     void *arg;

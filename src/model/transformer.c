@@ -315,10 +315,10 @@ static void project_and_feed_forward(const struct pass *p, const struct part *pa
               &(struct epilogue){.gate = &a.gate, .residual = &hidden});
 
     size_t mark = workspace_mark(p->w);
-    int64_t most = part->rows < FEED_FORWARD_ROWS ? part->rows : FEED_FORWARD_ROWS;
-    struct tensor inner = tensor_take_operand(p->w, most, WIDENING * n);
-    for (int64_t from = 0; from < part->rows; from += most) {
-        int64_t rows = part->rows - from < most ? part->rows - from : most;
+    int64_t max_rows = part->rows < FEED_FORWARD_ROWS ? part->rows : FEED_FORWARD_ROWS;
+    struct tensor inner = tensor_take_operand(p->w, max_rows, WIDENING * n);
+    for (int64_t from = 0; from < part->rows; from += max_rows) {
+        int64_t rows = part->rows - from < max_rows ? part->rows - from : max_rows;
         struct tensor x = tensor_rows(hidden, from, rows), up = tensor_rows(inner, 0, rows);
         struct tensor normed = tensor_rows(p->normed, part->from + from, rows);
         op_layer_norm_modulate(p->w, normed, x, f.scale, f.shift, NORM_EPS);

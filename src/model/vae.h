@@ -39,7 +39,7 @@ enum status vae_encode(const struct vae *v, struct workspace *w, struct tensor m
 struct vae_picture {
     uint8_t *bytes;
     float *floats; /* may be NULL */
-    bool finite;   /* set by vae_decode: whether all of it is numbers */
+    bool finite;   /* set by vae_decode: whether no element is NaN or infinite */
 };
 
 /* The picture of latents [height * width, z] in the VAE's own scale. */

@@ -44,7 +44,7 @@ void vision_size(const struct vision_config *c, int width, int height, int *new_
     *new_height = (int)high;
 }
 
-int64_t vision_patch_numbers(const struct vision_config *c) {
+int64_t vision_patch_size(const struct vision_config *c) {
     return c->channels * c->temporal_patch * c->patch * c->patch;
 }
 
@@ -271,7 +271,7 @@ enum status vision_forward(const struct vision *v, struct workspace *w, struct t
     struct tensor x = tensor_take(w, patches, c->hidden),
                   angles = tensor_take(w, patches, c->head_dim);
     size_t inner = workspace_mark(w);
-    struct tensor pixels = tensor_take_operand(w, patches, vision_patch_numbers(c));
+    struct tensor pixels = tensor_take_operand(w, patches, vision_patch_size(c));
     upload_inputs(c, w, pixels, angles, pixel_values, &a);
     op_linear(w, x, pixels, v->patch_embed, NULL);
     workspace_release(w, inner);

@@ -30,12 +30,12 @@ struct patch_grid {
 void vision_size(const struct vision_config *c, int width, int height, int *new_width,
                  int *new_height);
 
-/* Numbers of one patch: channels * temporal_patch * patch * patch. */
-int64_t vision_patch_numbers(const struct vision_config *c);
+/* Elements of one patch: channels * temporal_patch * patch * patch. */
+int64_t vision_patch_size(const struct vision_config *c);
 int64_t vision_tokens(const struct vision_config *c, const struct patch_grid *grids, int64_t count);
 
 /* Normalises a picture of the size that vision_size gave and cuts it into patches [grid rows *
- * grid cols, patch numbers], merge x merge neighbours together, as `pixel_values` has them. */
+ * grid cols, patch size], merge x merge neighbours together, as `pixel_values` has them. */
 void vision_patches(float *out, const struct vision_config *c, const struct picture *picture);
 
 /* keep: how many layers stay resident, if others do not (model/blocks.h). */

@@ -23,7 +23,7 @@
 struct host {
     struct picture condition[FIRERED_MAX_PICTURES]; /* resized for the vision tower */
     struct picture vae[FIRERED_MAX_PICTURES];       /* resized for the VAE */
-    float *pixel_values;                            /* [patches, patch numbers] */
+    float *pixel_values;                            /* [patches, patch size] */
     float *noise;                                   /* [noise tokens, channels], packed */
     float *planes;                                  /* the same as it is drawn */
     float *pixels;                                  /* the largest picture as floats */
@@ -100,7 +100,7 @@ static void host_take(struct edit_work *r) {
         float **to;
         int64_t n;
     } wanted[] = {
-        {&r->host.pixel_values, patches * vision_patch_numbers(&c->vision)},
+        {&r->host.pixel_values, patches * vision_patch_size(&c->vision)},
         {&r->host.noise, p->noise_tokens * channels},
         {&r->host.planes, p->noise_tokens * channels},
         {&r->host.pixels, pixels * 3},
@@ -133,7 +133,7 @@ static enum status resize_pictures(struct edit_work *r, struct error *err) {
         if (s != STATUS_OK) break;
         vision_patches(patches, &r->config->vision, &h->condition[i]);
         patches +=
-            p->patches[i].height * p->patches[i].width * vision_patch_numbers(&r->config->vision);
+            p->patches[i].height * p->patches[i].width * vision_patch_size(&r->config->vision);
     }
     return s;
 }
@@ -504,7 +504,7 @@ static void trace_plan(const struct trace *t, const struct plan *p, const struct
     t->integers(t->arg, "cond.position_ids", p->positive.positions, 3, n);
     if (p->guided) t->integers(t->arg, "uncond.input_ids", p->negative.text.ids.ids, 1, m);
     if (p->guided) t->integers(t->arg, "uncond.position_ids", p->negative.positions, 3, m);
-    t->floats(t->arg, "pixel_values", h->pixel_values, patches, vision_patch_numbers(&c->vision));
+    t->floats(t->arg, "pixel_values", h->pixel_values, patches, vision_patch_size(&c->vision));
     t->floats(t->arg, "sigmas", p->sigmas, 1, p->steps + 1);
     t->floats(t->arg, "timesteps", p->timesteps, 1, p->steps);
 }

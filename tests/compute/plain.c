@@ -10,7 +10,7 @@
 
 #include "support/unit_test.h"
 
-static double *numbers(int64_t n) {
+static double *zeros(int64_t n) {
     double *x = calloc((size_t)n + 1, sizeof *x);
     assert_non_null(x);
     return x;
@@ -30,7 +30,7 @@ double plain_activation(enum activation a, double x) {
 
 double *plain_linear(const float *in, int64_t rows, int64_t depth, const float *weight,
                      const float *bias, int64_t out, const struct plain_epilogue *e) {
-    double *y = numbers(rows * out);
+    double *y = zeros(rows * out);
     for (int64_t r = 0; r < rows; r++)
         for (int64_t o = 0; o < out; o++) {
             double sum = bias ? bias[o] : 0.0;
@@ -45,32 +45,32 @@ double *plain_linear(const float *in, int64_t rows, int64_t depth, const float *
 /* Whole numbers in place of x, and what they are to be multiplied by.  In float32, so that what lies
  * halfway between two of them is rounded as the kernels round it: rows away from zero, weights to
  * even. */
-static float *rounded(const float *x, int64_t n, int most, bool weight, double *scale) {
+static float *rounded(const float *x, int64_t n, int max, bool weight, double *scale) {
     float largest = 0, *q = calloc((size_t)n + 1, sizeof *q);
     assert_non_null(q);
     for (int64_t i = 0; i < n; i++) largest = fmaxf(largest, fabsf(x[i]));
-    *scale = (double)(largest / (float)most);
+    *scale = (double)(largest / (float)max);
     for (int64_t i = 0; i < n; i++)
-        q[i] = weight ? rintf(x[i] * (1.0f / (largest / (float)most)))
-                      : roundf(x[i] * ((float)most / largest));
+        q[i] = weight ? rintf(x[i] * (1.0f / (largest / (float)max)))
+                      : roundf(x[i] * ((float)max / largest));
     return q;
 }
 
-void plain_round_rows(float *x, int64_t rows, int64_t n, int most) {
+void plain_round_rows(float *x, int64_t rows, int64_t n, int max) {
     for (int64_t r = 0; r < rows; r++, x += n) {
         double scale;
-        float *whole = rounded(x, n, most, false, &scale);
+        float *whole = rounded(x, n, max, false, &scale);
         for (int64_t i = 0; i < n; i++) x[i] = (float)(whole[i] * scale);
         free(whole);
     }
 }
 
 double *plain_linear_int8(const float *in, int64_t rows, int64_t depth, const float *weight,
-                          const float *bias, int64_t out, int most) {
-    double *y = numbers(rows * out);
+                          const float *bias, int64_t out, int max) {
+    double *y = zeros(rows * out);
     for (int64_t o = 0; o < out; o++) {
         double column_scale, row_scale;
-        float *w = rounded(weight + o * depth, depth, most, true, &column_scale);
+        float *w = rounded(weight + o * depth, depth, max, true, &column_scale);
         for (int64_t r = 0; r < rows; r++) {
             float *x = rounded(in + r * depth, depth, 127, false, &row_scale);
             double sum = 0;
@@ -97,20 +97,20 @@ static bool sees(const struct attention *a, int64_t query, int64_t key, int64_t 
 double *plain_attention(const float *q, const float *k, const float *v, int64_t queries,
                         int64_t keys, const struct attention *a) {
     int64_t d = a->head_dim, q_cols = a->heads * d, kv_cols = a->kv_heads * d;
-    double *out = numbers(queries * q_cols), *score = numbers(keys);
+    double *out = zeros(queries * q_cols), *score = zeros(keys);
     for (int64_t h = 0; h < a->heads; h++)
         for (int64_t i = 0; i < queries; i++) {
             int64_t kv = h / (a->heads / a->kv_heads) * d;
-            double most = -INFINITY, total = 0.0;
+            double max = -INFINITY, total = 0.0;
             for (int64_t j = 0; j < keys; j++) {
                 score[j] = 0.0;
                 for (int64_t n = 0; n < d; n++)
                     score[j] +=
                         (double)q[i * q_cols + h * d + n] * k[j * kv_cols + kv + n] * a->scale;
                 if (!sees(a, i, j, queries, keys)) score[j] = -INFINITY;
-                most = fmax(most, score[j]);
+                max = fmax(max, score[j]);
             }
-            for (int64_t j = 0; j < keys; j++) total += score[j] = exp(score[j] - most);
+            for (int64_t j = 0; j < keys; j++) total += score[j] = exp(score[j] - max);
             for (int64_t j = 0; j < keys; j++)
                 for (int64_t n = 0; n < d; n++)
                     out[i * q_cols + h * d + n] += score[j] / total * v[j * kv_cols + kv + n];
@@ -129,7 +129,7 @@ static const float *pixel_at(struct plain_picture p, bool upsample, int64_t y, i
 double *plain_conv(struct plain_picture in, int64_t height, int64_t width, int64_t out_channels,
                    int size, const float *weight, const float *bias, const struct conv_options *o,
                    const float *residual) {
-    double *out = numbers(height * width * out_channels), *to = out;
+    double *out = zeros(height * width * out_channels), *to = out;
     for (int64_t y = 0; y < height; y++)
         for (int64_t x = 0; x < width; x++)
             for (int64_t c = 0; c < out_channels; c++, to++) {
@@ -154,7 +154,7 @@ static double sum_of_squares(const float *x, int64_t n) {
 
 double *plain_rms_norm(const float *x, int64_t rows, int64_t cols, const float *weight,
                        double eps) {
-    double *out = numbers(rows * cols);
+    double *out = zeros(rows * cols);
     for (int64_t r = 0; r < rows; r++) {
         double length = sqrt(sum_of_squares(x + r * cols, cols) / (double)cols + eps);
         for (int64_t i = 0; i < cols; i++) out[r * cols + i] = x[r * cols + i] / length * weight[i];
@@ -164,7 +164,7 @@ double *plain_rms_norm(const float *x, int64_t rows, int64_t cols, const float *
 
 double *plain_layer_norm_modulate(const float *x, int64_t rows, int64_t cols, const float *scale,
                                   const float *shift, double eps) {
-    double *out = numbers(rows * cols);
+    double *out = zeros(rows * cols);
     for (int64_t r = 0; r < rows; r++) {
         const float *row = x + r * cols;
         double mean = 0.0, variance = 0.0;
@@ -180,7 +180,7 @@ double *plain_layer_norm_modulate(const float *x, int64_t rows, int64_t cols, co
 
 double *plain_channel_norm(const float *x, int64_t rows, int64_t cols, const float *gamma,
                            bool silu) {
-    double *out = numbers(rows * cols);
+    double *out = zeros(rows * cols);
     for (int64_t r = 0; r < rows; r++) {
         double length = fmax(sqrt(sum_of_squares(x + r * cols, cols)), 1e-12);
         for (int64_t i = 0; i < cols; i++) {
@@ -194,7 +194,7 @@ double *plain_channel_norm(const float *x, int64_t rows, int64_t cols, const flo
 double *plain_norm_rotary(const float *x, int64_t rows, int64_t cols, int64_t head_dim,
                           const float *norm, double eps, const float *angles,
                           enum rotary_pairs pairs) {
-    double *out = numbers(rows * cols);
+    double *out = zeros(rows * cols);
     int64_t half = head_dim / 2;
     for (int64_t i = 0; i < rows * cols; i += head_dim) {
         const float *angle = angles + i / cols * head_dim;
@@ -239,10 +239,10 @@ static uint32_t next_random(void) {
     return (uint32_t)(random_state * 2685821657736338717u >> 32);
 }
 
-float *random_floats(size_t n, float most) {
+float *random_floats(size_t n, float max) {
     float *x = malloc((n + 1) * sizeof *x);
     assert_non_null(x);
-    for (size_t i = 0; i < n; i++) x[i] = ((float)(next_random() >> 8) * 0x1p-23f - 1.0f) * most;
+    for (size_t i = 0; i < n; i++) x[i] = ((float)(next_random() >> 8) * 0x1p-23f - 1.0f) * max;
     return x;
 }
 
@@ -322,7 +322,7 @@ bool multiplies_bf16(const struct compute *c) {
     return strcmp(compute_kernels(c), "avx512-bf16") == 0;
 }
 
-int int8_most(const struct compute *c) {
+int int8_max(const struct compute *c) {
     const char *name = compute_kernels(c);
     return strcmp(name, "avx2") == 0 || strcmp(name, "avx512") == 0 ? 64 : 127;
 }

@@ -26,12 +26,12 @@ double *plain_linear(const float *in, int64_t rows, int64_t depth, const float *
                      const float *bias, int64_t out, const struct plain_epilogue *e);
 
 /* The same from numbers rounded to whole ones: each row of `in` by a scale that makes its largest
- * magnitude 127, each row of `weight` by one that makes it `most`. */
+ * magnitude 127, each row of `weight` by one that makes it `max`. */
 double *plain_linear_int8(const float *in, int64_t rows, int64_t depth, const float *weight,
-                          const float *bias, int64_t out, int most);
+                          const float *bias, int64_t out, int max);
 
-/* x: [rows, n], in place: what is left of it in whole numbers up to `most`, as above. */
-void plain_round_rows(float *x, int64_t rows, int64_t n, int most);
+/* x: [rows, n], in place: what is left of it in whole numbers up to `max`, as above. */
+void plain_round_rows(float *x, int64_t rows, int64_t n, int max);
 
 /* q: [queries, heads * head_dim]; k, v: [keys, kv_heads * head_dim]. */
 double *plain_attention(const float *q, const float *k, const float *v, int64_t queries,
@@ -60,7 +60,7 @@ double *plain_norm_rotary(const float *x, int64_t rows, int64_t cols, int64_t he
 /* ---- comparing ---- */
 
 /* float32 sums of up to some thousand products differ from exact ones by about 1e-7 to 1e-6 of
- * their size; 1e-5 leaves room for cancellation, and a single wrong number among 60000 already
+ * their size; 1e-5 allows for cancellation, and a single wrong number among 60000 already
  * shows as 4e-3. */
 #define NEAR_FLOAT32 1e-5
 /* bfloat16 keeps 8 bits: each factor is off by up to 2e-3, mostly in random directions. */
@@ -71,7 +71,7 @@ double distance(const float *got, const double *want, size_t n);
 
 /* ---- making up numbers: the same ones in every run, and for every kernel table ---- */
 
-float *random_floats(size_t n, float most); /* between -most and most */
+float *random_floats(size_t n, float max); /* between -max and max */
 float *random_bf16_floats(
     size_t n); /* numbers which float16 and bfloat16 hold exactly, between -2 and 2 */
 void *stored_as(enum dtype t, const float *x,
@@ -79,7 +79,7 @@ void *stored_as(enum dtype t, const float *x,
 
 /* ---- running ---- */
 
-/* Runs `work` on a dry workspace and then on one of exactly the peak that this told; the test
+/* Runs `work` on a dry workspace and then on one of exactly that peak; the test
  * fails unless the second run succeeds with the same peak. */
 void run_planned(struct compute *c, void (*work)(struct workspace *w, void *arg), void *arg);
 
@@ -89,7 +89,7 @@ void each_kernels(int threads, void (*test)(struct compute *c));
 void each_kernels_at(enum precision precision, int threads, void (*test)(struct compute *c));
 bool multiplies_bf16(const struct compute *c);
 /* The largest 8-bit weight or key: less where pairs of products are added up in 16 bits. */
-int int8_most(const struct compute *c);
+int int8_max(const struct compute *c);
 
 struct tensor tensor_from(struct workspace *w, const float *x, int64_t rows,
                           int64_t cols); /* takes and uploads */

@@ -48,7 +48,7 @@ static void check_case(struct compute *c, struct attention_case *t, float size_o
     run_planned(c, work, t);
     if (t->a.bears & PRECISION_INT8) {
         plain_round_rows(q, t->queries * t->a.heads, t->a.head_dim, 127);
-        plain_round_rows(k, t->keys * t->a.kv_heads, t->a.head_dim, int8_most(c));
+        plain_round_rows(k, t->keys * t->a.kv_heads, t->a.head_dim, int8_max(c));
     }
     double *want = plain_attention(q, k, v, t->queries, t->keys, &t->a);
     double off = distance(t->out, want, wide * (size_t)t->queries);

@@ -48,7 +48,7 @@ static void as_the_formula(struct compute *c) {
         t.bias = n % 2 ? bias : NULL;
         t.y = random_floats(size, 1);
         run(c, &t);
-        double *want = plain_linear_int8(x, t.rows, t.depth, weight, t.bias, t.out, int8_most(c));
+        double *want = plain_linear_int8(x, t.rows, t.depth, weight, t.bias, t.out, int8_max(c));
         double off = distance(t.y, want, size);
         if (!(off < 1e-6))
             fail_msg("%s: rows %d depth %d out %d: off by %g", compute_kernels(c), (int)t.rows,
@@ -90,7 +90,7 @@ static void the_same_everywhere(struct compute *c) {
         weight = random_floats((size_t)OUT * DEPTH, 0.2f);
         bias = random_floats(OUT, 1);
     }
-    float **first = &first_of[int8_most(c) == 127], *y = random_floats(ROWS * OUT, 1);
+    float **first = &first_of[int8_max(c) == 127], *y = random_floats(ROWS * OUT, 1);
     struct int8_case t = {
         .rows = ROWS, .depth = DEPTH, .out = OUT, .x = x, .weight = weight, .bias = bias, .y = y};
     static const int threads[] = {1, 2, 3, 5};

@@ -1,5 +1,5 @@
 /*
- * Operands: what only products read, in the device's type for it.  The CPU answers float32; told to
+ * Operands: what only products read, in the device's type for it.  The CPU answers float32; made to
  * answer bfloat16, each operation yields from operands what it yields from the same numbers as
  * floats, and writes into one what it writes into floats, rounded: to the byte, with every table.
  */

@@ -1,5 +1,5 @@
 /*
- * Working memory: what a dry run tells is what a real run takes, nothing is written beyond it,
+ * Working memory: what a dry run finds is what a real run takes, nothing is written beyond it,
  * sizes that no machine has are refused, and shapes that do not belong together stop the edit
  * instead of reaching a kernel.
  */

@@ -19,17 +19,17 @@
 
 enum { QUERIES = 48, KEYS = 512 }; /* of a tile; multiples of every table's `rows` and `cols` */
 
-struct job {
+struct attention_job {
     const struct cpu *cpu;
     const struct attention *a;
     struct tensor out, q, k, v;
-    bool bf16, int8;   /* the products: int8 of queries and keys, bf16 of all else */
-    size_t value_item; /* bytes of a packed value, and of a weight */
-    int64_t key_items; /* of 32 bits that a key's numbers take: one each, two, or four */
-    int64_t key_room;  /* keys rounded up to whole panels */
+    bool bf16, int8;      /* the products: int8 of queries and keys, bf16 of all else */
+    size_t value_item;    /* bytes of a packed value, and of a weight */
+    int64_t key_items;    /* of 32 bits that a key's elements take: one each, two, or four */
+    int64_t key_capacity; /* keys rounded up to whole panels */
     int64_t value_panels;
     char *keys,
-        *values; /* per kv head: [key panels][key_items][cols], [value panels][key_room][cols] */
+        *values; /* per kv head: [key panels][key_items][cols], [value panels][key_capacity][cols] */
     size_t keys_bytes, values_bytes; /* of one head; behind 8-bit keys their scales and offsets */
     char *tiles;                     /* per worker */
     int64_t query_tiles;
@@ -39,7 +39,7 @@ struct job {
  * their sums. */
 struct layout {
     size_t q, scores, sums, total; /* offsets in bytes */
-    int64_t q_stride, sum_stride;  /* numbers from query to query */
+    int64_t q_stride, sum_stride;  /* elements from query to query */
 };
 
 static int64_t even(int64_t n) {
@@ -57,56 +57,55 @@ static struct layout layout_of(const struct kernels *k, int64_t head_dim) {
     return l;
 }
 
-static void sizes_of(struct job *j, struct compute *c) {
+static void sizes_of(struct attention_job *j, struct compute *c) {
     const struct kernels *k = cpu_of(c)->kernels;
     j->bf16 = j->a->bears & PRECISION_BFLOAT16 && k->product_bf16;
     j->int8 = j->a->bears & c->precisions & PRECISION_INT8 && j->a->head_dim <= INT8_MAX_DEPTH;
     j->value_item = j->bf16 ? 2 : 4;
     int64_t per_item = j->int8 ? 4 : j->bf16 ? 2 : 1;
     j->key_items = (j->a->head_dim + per_item - 1) / per_item;
-    j->key_room = (int64_t)round_up((size_t)j->k.rows, (size_t)k->cols);
+    j->key_capacity = (int64_t)round_up((size_t)j->k.rows, (size_t)k->cols);
     j->value_panels = (j->a->head_dim + k->cols - 1) / k->cols;
-    int64_t numbers = j->key_room * (j->key_items + (j->int8 ? 2 : 0));
-    j->keys_bytes = round_up((size_t)numbers * 4, 64);
+    int64_t words = j->key_capacity * (j->key_items + (j->int8 ? 2 : 0));
+    j->keys_bytes = round_up((size_t)words * 4, 64);
     j->values_bytes =
-        round_up((size_t)(j->value_panels * j->key_room * k->cols) * j->value_item, 64);
+        round_up((size_t)(j->value_panels * j->key_capacity * k->cols) * j->value_item, 64);
 }
 
 size_t cpu_attention_scratch(struct compute *c, struct tensor q, struct tensor k,
                              const struct attention *a) {
     (void)q;
     const struct kernels *kernels = cpu_of(c)->kernels;
-    struct job j = {.a = a, .k = k};
+    struct attention_job j = {.a = a, .k = k};
     sizes_of(&j, c);
     return (j.keys_bytes + j.values_bytes) * (size_t)a->kv_heads +
            layout_of(kernels, a->head_dim).total * (size_t)c->threads;
 }
 
-static uint32_t *key_panels(const struct job *j, int64_t head) {
+static uint32_t *key_panels(const struct attention_job *j, int64_t head) {
     return (uint32_t *)(j->keys + (size_t)head * j->keys_bytes);
 }
 
-static float *key_scales(const struct job *j, int64_t head) {
-    return (float *)(void *)(key_panels(j, head) + j->key_room * j->key_items);
+static float *key_scales(const struct attention_job *j, int64_t head) {
+    return (float *)(void *)(key_panels(j, head) + j->key_capacity * j->key_items);
 }
 
 /* By how much the sums of a query's products with each key are too large: as for cpu_linear's
  * columns. */
-static int32_t *key_offsets(const struct job *j, int64_t head) {
-    return (int32_t *)(void *)(key_scales(j, head) + j->key_room);
+static int32_t *key_offsets(const struct attention_job *j, int64_t head) {
+    return (int32_t *)(void *)(key_scales(j, head) + j->key_capacity);
 }
 
 /* A key in whole items: as it is, in bfloat16, or in 8 bits with a sign. */
-static void convert_key(const struct job *j, uint32_t *items, const float *key, int64_t head,
-                        int64_t row) {
+static void convert_key(const struct attention_job *j, uint32_t *items, const float *key,
+                        int64_t head, int64_t row) {
     const struct kernels *k = j->cpu->kernels;
     int64_t d = j->a->head_dim;
     if (j->int8) {
-        uint8_t *numbers = (uint8_t *)items;
+        uint8_t *bytes = (uint8_t *)items;
         int32_t sum = 0;
-        key_scales(j, head)[row] =
-            cpu_round_row(k, numbers, 4 * j->key_items, key, d, k->int8_most);
-        for (int64_t i = 0; i < d; i++) sum += numbers[i] - INT8_ZERO;
+        key_scales(j, head)[row] = cpu_round_row(k, bytes, 4 * j->key_items, key, d, k->int8_max);
+        for (int64_t i = 0; i < d; i++) sum += bytes[i] - INT8_ZERO;
         for (int64_t i = 0; i < j->key_items; i++) items[i] ^= 0x80808080;
         key_offsets(j, head)[row] = INT8_ZERO * sum;
     } else if (j->bf16) {
@@ -118,7 +117,7 @@ static void convert_key(const struct job *j, uint32_t *items, const float *key, 
 }
 
 /* A key's items lie `cols` apart in its panel. */
-static void pack_keys(const struct job *j, uint32_t *items, int64_t head, int64_t panel) {
+static void pack_keys(const struct attention_job *j, uint32_t *items, int64_t head, int64_t panel) {
     int64_t cols = j->cpu->kernels->cols, n = j->key_items, d = j->a->head_dim;
     uint32_t *to = key_panels(j, head) + panel * n * cols;
     for (int64_t c = 0; c < cols; c++) {
@@ -138,12 +137,12 @@ static void pack_keys(const struct job *j, uint32_t *items, int64_t head, int64_
 }
 
 /* Values stay as they lie, row after row; as bfloat16 two rows are paired. */
-static void pack_values(const struct job *j, int64_t head, int64_t panel) {
+static void pack_values(const struct attention_job *j, int64_t head, int64_t panel) {
     int64_t cols = j->cpu->kernels->cols, d = j->a->head_dim;
     for (int64_t vp = 0; vp < j->value_panels; vp++) {
         char *to = j->values + (size_t)head * j->values_bytes +
-                   (size_t)((vp * j->key_room + panel * cols) * cols) * j->value_item;
-        int64_t wide = least(cols, d - vp * cols);
+                   (size_t)((vp * j->key_capacity + panel * cols) * cols) * j->value_item;
+        int64_t wide = min_of(cols, d - vp * cols);
         for (int64_t r = 0; r < cols; r += 2, to += 2 * (size_t)cols * j->value_item) {
             float pair[2][KERNEL_MAX_COLS] = {{0}};
             for (int i = 0; i < 2; i++) {
@@ -155,19 +154,19 @@ static void pack_values(const struct job *j, int64_t head, int64_t panel) {
                 if (!j->bf16) memcpy((float *)to + i * cols, pair[i], (size_t)cols * sizeof **pair);
             }
             if (!j->bf16) continue;
-            uint16_t half[2][KERNEL_MAX_COLS];
-            for (int i = 0; i < 2; i++) j->cpu->kernels->to_bf16(half[i], pair[i], cols);
+            uint16_t bf16[2][KERNEL_MAX_COLS];
+            for (int i = 0; i < 2; i++) j->cpu->kernels->to_bf16(bf16[i], pair[i], cols);
             for (int64_t c = 0; c < cols; c++)
-                ((uint32_t *)to)[c] = half[0][c] | (uint32_t)half[1][c] << 16;
+                ((uint32_t *)to)[c] = bf16[0][c] | (uint32_t)bf16[1][c] << 16;
         }
     }
 }
 
 /* One panel of keys and the same keys' values, of one kv head. */
 static void pack(void *arg, size_t task, int worker) {
-    const struct job *j = arg;
+    const struct attention_job *j = arg;
     const struct kernels *k = j->cpu->kernels;
-    int64_t panels = j->key_room / k->cols;
+    int64_t panels = j->key_capacity / k->cols;
     char *own = j->tiles + (size_t)worker * layout_of(k, j->a->head_dim).total;
     pack_keys(j, (uint32_t *)own, (int64_t)task / panels, (int64_t)task % panels);
     pack_values(j, (int64_t)task / panels, (int64_t)task % panels);
@@ -182,15 +181,15 @@ struct span {
 /* Tiles do not cross segments. */
 static struct span span_of(const struct attention *a, int64_t queries, int64_t keys, int64_t tile) {
     if (!a->segments) {
-        int64_t first = tile * QUERIES, count = least(QUERIES, queries - first);
-        int64_t to = a->causal ? least(keys, first + count + keys - queries) : keys;
+        int64_t first = tile * QUERIES, count = min_of(QUERIES, queries - first);
+        int64_t to = a->causal ? min_of(keys, first + count + keys - queries) : keys;
         return (struct span){first, count, 0, to};
     }
     for (size_t s = 0; s < a->segment_count; s++) {
         int64_t from = a->segments[s], to = a->segments[s + 1],
                 tiles = (to - from + QUERIES - 1) / QUERIES;
         if (tile < tiles)
-            return (struct span){from + tile * QUERIES, least(QUERIES, to - from - tile * QUERIES),
+            return (struct span){from + tile * QUERIES, min_of(QUERIES, to - from - tile * QUERIES),
                                  from, to};
         tile -= tiles;
     }
@@ -207,7 +206,7 @@ static int64_t count_tiles(const struct attention *a, int64_t queries) {
 
 /* The tile's scores against keys [at, at + width), both multiples of a panel.  8-bit ones are whole
  * numbers yet. */
-static void score(const struct job *j, const struct layout *l, char *tile, int64_t count,
+static void score(const struct attention_job *j, const struct layout *l, char *tile, int64_t count,
                   int64_t kv_head, int64_t at, int64_t width) {
     const struct kernels *k = j->cpu->kernels;
     const uint32_t *keys = key_panels(j, kv_head) + at * j->key_items;
@@ -215,7 +214,7 @@ static void score(const struct job *j, const struct layout *l, char *tile, int64
     for (int64_t i = 0; i < count; i++) row[i] = (const float *)(tile + l->q) + i * l->q_stride;
     for (int64_t c = 0; c < width; c += k->cols, keys += k->cols * j->key_items)
         for (int64_t i = 0; i < count; i += k->rows) {
-            int rows = (int)least(k->rows, count - i);
+            int rows = (int)min_of(k->rows, count - i);
             float *to = (float *)(tile + l->scores) + i * KEYS + c;
             const void *const *q = row + i;
             if (j->int8)
@@ -231,8 +230,8 @@ static void score(const struct job *j, const struct layout *l, char *tile, int64
 }
 
 /* Adds the tile's weights times the values of keys [at, at + width) to its sums. */
-static void gather(const struct job *j, const struct layout *l, char *tile, int64_t count,
-                   int64_t kv_head, int64_t at, int64_t width) {
+static void weigh_values(const struct attention_job *j, const struct layout *l, char *tile,
+                         int64_t count, int64_t kv_head, int64_t at, int64_t width) {
     const struct kernels *k = j->cpu->kernels;
     const char *values =
         j->values + (size_t)kv_head * j->values_bytes + (size_t)(at * k->cols) * j->value_item;
@@ -240,7 +239,7 @@ static void gather(const struct job *j, const struct layout *l, char *tile, int6
     for (int64_t i = 0; i < count; i++) row[i] = (const float *)(tile + l->scores) + i * KEYS;
     for (int64_t vp = 0; vp < j->value_panels; vp++) {
         for (int64_t i = 0; i < count; i += k->rows) {
-            int rows = (int)least(k->rows, count - i);
+            int rows = (int)min_of(k->rows, count - i);
             float *to = (float *)(tile + l->sums) + i * l->sum_stride + vp * k->cols;
             const void *const *p = row + i;
             if (j->bf16)
@@ -250,28 +249,29 @@ static void gather(const struct job *j, const struct layout *l, char *tile, int6
                 k->product(rows, width, (const float *const *)p, (const float *)values, to,
                            l->sum_stride, true);
         }
-        values += (size_t)(j->key_room * k->cols) * j->value_item;
+        values += (size_t)(j->key_capacity * k->cols) * j->value_item;
     }
 }
 
 /* Turns a row of scores into weights, in place, [lo, hi) of them and zeros around; updates its
- * largest score and sum, and rescales what it has gathered. */
-static void soften(const struct job *j, const struct layout *l, float *scores, float *sums,
-                   float *most, float *total, int64_t lo, int64_t hi, int64_t width) {
+ * largest score and sum, and rescales its weighted sum. */
+static void softmax_step(const struct attention_job *j, const struct layout *l, float *scores,
+                         float *sums, float *max, float *total, int64_t lo, int64_t hi,
+                         int64_t width) {
     const struct kernels *k = j->cpu->kernels;
     if (hi < lo) hi = lo;
     if (hi > lo) {
         float m = k->max(scores + lo, hi - lo);
-        if (m > *most) {
-            float shrink = exp2f(*most - m); /* 0 for the first tile */
+        if (m > *max) {
+            float shrink = exp2f(*max - m); /* 0 for the first tile */
             k->scale(sums, shrink, l->sum_stride);
             *total *= shrink;
-            *most = m;
+            *max = m;
         }
         if (j->bf16)
-            *total += k->exp2_sum_bf16((uint16_t *)scores + lo, scores + lo, *most, hi - lo);
+            *total += k->exp2_sum_bf16((uint16_t *)scores + lo, scores + lo, *max, hi - lo);
         else
-            *total += k->exp2_sum(scores + lo, *most, hi - lo);
+            *total += k->exp2_sum(scores + lo, *max, hi - lo);
     }
     memset(scores, 0, (size_t)lo * j->value_item);
     memset((char *)scores + (size_t)hi * j->value_item, 0, (size_t)(width - hi) * j->value_item);
@@ -279,7 +279,7 @@ static void soften(const struct job *j, const struct layout *l, float *scores, f
 
 /* A query of the tile, scaled and as the products want it; returns what its 8-bit products are to be
  * multiplied by. */
-static float take_query(const struct job *j, float *to, const float *query) {
+static float take_query(const struct attention_job *j, float *to, const float *query) {
     const struct kernels *k = j->cpu->kernels;
     float scale = j->a->scale * LOG2_E;
     int64_t d = j->a->head_dim;
@@ -292,7 +292,7 @@ static float take_query(const struct job *j, float *to, const float *query) {
 }
 
 static void attend_tile(void *arg, size_t task, int worker) {
-    const struct job *j = arg;
+    const struct attention_job *j = arg;
     const struct kernels *k = j->cpu->kernels;
     const struct attention *a = j->a;
     int64_t head = (int64_t)task / j->query_tiles, kv_head = head / (a->heads / a->kv_heads);
@@ -300,30 +300,30 @@ static void attend_tile(void *arg, size_t task, int worker) {
     struct layout l = layout_of(k, a->head_dim);
     char *tile = j->tiles + (size_t)worker * l.total;
     float *sums = (float *)(tile + l.sums);
-    float factor[QUERIES], most[QUERIES], total[QUERIES];
+    float factor[QUERIES], max[QUERIES], total[QUERIES];
 
     for (int64_t i = 0; i < s.count; i++) {
         const float *query =
             cpu_floats(j->q, s.first + i, head * a->head_dim, a->head_dim, sums + i * l.sum_stride);
         factor[i] = take_query(j, (float *)(tile + l.q) + i * l.q_stride, query);
         memset(sums + i * l.sum_stride, 0, (size_t)l.sum_stride * sizeof *sums);
-        most[i] = -INFINITY;
+        max[i] = -INFINITY;
         total[i] = 0;
     }
     for (int64_t at = s.from / k->cols * k->cols; at < s.to; at += KEYS) {
-        int64_t width = least(KEYS, (int64_t)round_up((size_t)(s.to - at), (size_t)k->cols));
+        int64_t width = min_of(KEYS, (int64_t)round_up((size_t)(s.to - at), (size_t)k->cols));
         score(j, &l, tile, s.count, kv_head, at, width);
         for (int64_t i = 0; i < s.count; i++) {
             float *scores = (float *)(tile + l.scores) + i * KEYS;
-            int64_t to = a->causal ? least(s.to, s.first + i + 1 + j->k.rows - j->q.rows) : s.to;
-            int64_t lo = s.from > at ? s.from - at : 0, hi = least(width, to - at);
+            int64_t to = a->causal ? min_of(s.to, s.first + i + 1 + j->k.rows - j->q.rows) : s.to;
+            int64_t lo = s.from > at ? s.from - at : 0, hi = min_of(width, to - at);
             if (j->int8)
                 k->from_int8(scores, (const int32_t *)(const void *)scores,
                              key_offsets(j, kv_head) + at, key_scales(j, kv_head) + at, factor[i],
                              width);
-            soften(j, &l, scores, sums + i * l.sum_stride, &most[i], &total[i], lo, hi, width);
+            softmax_step(j, &l, scores, sums + i * l.sum_stride, &max[i], &total[i], lo, hi, width);
         }
-        gather(j, &l, tile, s.count, kv_head, at, width);
+        weigh_values(j, &l, tile, s.count, kv_head, at, width);
     }
     for (int64_t i = 0; i < s.count; i++) {
         float *sum = sums + i * l.sum_stride;
@@ -335,12 +335,12 @@ static void attend_tile(void *arg, size_t task, int worker) {
 void cpu_attention(struct workspace *w, struct tensor scratch, struct tensor out, struct tensor q,
                    struct tensor k, struct tensor v, const struct attention *a) {
     const struct cpu *cpu = cpu_of(w->compute);
-    struct job j = {.cpu = cpu, .a = a, .out = out, .q = q, .k = k, .v = v};
+    struct attention_job j = {.cpu = cpu, .a = a, .out = out, .q = q, .k = k, .v = v};
     sizes_of(&j, w->compute);
     j.keys = cpu_pointer(scratch.address);
     j.values = j.keys + j.keys_bytes * (size_t)a->kv_heads;
     j.tiles = j.values + j.values_bytes * (size_t)a->kv_heads;
     j.query_tiles = count_tiles(a, q.rows);
-    pool_run(cpu->pool, (size_t)(a->kv_heads * (j.key_room / cpu->kernels->cols)), pack, &j);
+    pool_run(cpu->pool, (size_t)(a->kv_heads * (j.key_capacity / cpu->kernels->cols)), pack, &j);
     pool_run(cpu->pool, (size_t)(a->heads * j.query_tiles), attend_tile, &j);
 }

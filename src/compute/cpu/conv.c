@@ -15,7 +15,7 @@
 
 enum { STRIP = 96, BLOCK_COLS = 384 };
 
-struct job {
+struct direct_job {
     struct conv_job conv;
     int64_t strips, col_blocks, block_panels;
     char *scratch;
@@ -36,8 +36,9 @@ static size_t zeros_bytes(struct feature_map in) {
 size_t cpu_conv_scratch(struct compute *c, struct feature_map out, struct feature_map in,
                         const struct conv *v, const struct conv_options *o) {
     (void)out;
-    size_t work = suits_winograd(v, o) ? cpu_conv_winograd_scratch(c, (const struct cpu_conv *)v)
-                                       : worker_bytes() * (size_t)c->threads;
+    size_t work = suits_winograd(v, o)
+                      ? cpu_conv_winograd_scratch(c, (const struct cpu_conv_weights *)v)
+                      : worker_bytes() * (size_t)c->threads;
     return zeros_bytes(in) + work;
 }
 
@@ -51,14 +52,14 @@ static void finish_pixel(const struct conv_job *j, float *sums, int64_t pixel, i
 }
 
 static void conv_strip(void *arg, size_t task, int worker) {
-    const struct job *j = arg;
+    const struct direct_job *j = arg;
     const struct kernels *k = j->conv.cpu->kernels;
-    const struct cpu_conv *v = j->conv.v;
+    const struct cpu_conv_weights *v = j->conv.v;
     struct feature_map out = j->conv.out;
     int64_t block = (int64_t)task % j->col_blocks, strip = (int64_t)task / j->col_blocks;
     int64_t y = strip / j->strips, x0 = strip % j->strips * STRIP;
-    int64_t n = least(STRIP, out.width - x0);
-    int64_t panel = block * j->block_panels, panels = least(j->block_panels, v->panels - panel);
+    int64_t n = min_of(STRIP, out.width - x0);
+    int64_t panel = block * j->block_panels, panels = min_of(j->block_panels, v->panels - panel);
     float *sums = (float *)(j->scratch + (size_t)worker * worker_bytes());
     int64_t depth = v->base.in_channels;
     const float *row[STRIP];
@@ -69,17 +70,17 @@ static void conv_strip(void *arg, size_t task, int worker) {
         for (int64_t p = 0; p < panels; p++) {
             const float *b = v->packed + ((tap * v->panels + panel + p) * depth) * k->cols;
             for (int64_t i = 0; i < n; i += k->rows)
-                k->product((int)least(k->rows, n - i), depth, row + i, b,
+                k->product((int)min_of(k->rows, n - i), depth, row + i, b,
                            sums + i * BLOCK_COLS + p * k->cols, BLOCK_COLS, tap > 0);
         }
     }
-    int64_t col = panel * k->cols, width = least(panels * k->cols, out.t.cols - col);
+    int64_t col = panel * k->cols, width = min_of(panels * k->cols, out.t.cols - col);
     for (int64_t i = 0; i < n; i++)
         finish_pixel(&j->conv, sums + i * BLOCK_COLS, y * out.width + x0 + i, col, width);
 }
 
 static void conv_direct(char *scratch, const struct conv_job *conv) {
-    struct job j = {.conv = *conv, .scratch = scratch};
+    struct direct_job j = {.conv = *conv, .scratch = scratch};
     j.block_panels = BLOCK_COLS / conv->cpu->kernels->cols;
     j.col_blocks = (conv->v->panels + j.block_panels - 1) / j.block_panels;
     j.strips = (conv->out.width + STRIP - 1) / STRIP;
@@ -91,7 +92,7 @@ void cpu_conv(struct workspace *w, struct tensor scratch, struct feature_map out
     size_t zeros = zeros_bytes(in);
     char *memory = cpu_pointer(scratch.address);
     struct conv_job conv = {.cpu = cpu_of(w->compute),
-                            .v = (const struct cpu_conv *)base,
+                            .v = (const struct cpu_conv_weights *)base,
                             .o = o,
                             .out = out,
                             .in = in,

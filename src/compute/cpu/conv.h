@@ -11,7 +11,7 @@ enum { CONV_TILE = 4 }; /* a side of what conv_winograd.c computes at a time */
 
 struct conv_job {
     const struct cpu *cpu;
-    const struct cpu_conv *v;
+    const struct cpu_conv_weights *v;
     const struct conv_options *o;
     struct feature_map out, in;
     const float *zeros; /* in_channels of them: the pixels outside */
@@ -26,7 +26,7 @@ static inline const float *conv_pixel(const struct conv_job *j, int64_t y, int64
     return cpu_row(j->in.t, sy / zoom * j->in.width + sx / zoom);
 }
 
-size_t cpu_conv_winograd_scratch(struct compute *c, const struct cpu_conv *v);
+size_t cpu_conv_winograd_scratch(struct compute *c, const struct cpu_conv_weights *v);
 void cpu_conv_winograd(struct workspace *w, char *scratch, const struct conv_job *conv);
 
 #endif

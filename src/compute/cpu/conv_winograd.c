@@ -29,7 +29,7 @@ enum {
     WEIGHTS_AT_ONCE = 1 << 13,
 };
 
-struct job {
+struct winograd_job {
     struct conv_job conv;
     int64_t tiles, tiles_across;
     int64_t weight_step, in_step, out_step; /* from one point to the next */
@@ -37,41 +37,41 @@ struct job {
     char *scratch;
 };
 
-static int64_t panel_numbers(const struct cpu_conv *v, int cols) {
+static int64_t panel_elements(const struct cpu_conv_weights *v, int cols) {
     return v->panels * v->base.in_channels * cols;
 }
 
-static int64_t in_step(const struct cpu_conv *v) {
+static int64_t in_step(const struct cpu_conv_weights *v) {
     return TILES * v->base.in_channels + SPREAD;
 }
 
-static int64_t out_step(const struct cpu_conv *v, int cols) {
+static int64_t out_step(const struct cpu_conv_weights *v, int cols) {
     return TILES * v->panels * cols + SPREAD;
 }
 
-static size_t worker_bytes(const struct cpu_conv *v, int cols) {
+static size_t worker_bytes(const struct cpu_conv_weights *v, int cols) {
     return (size_t)(POINTS * (in_step(v) + out_step(v, cols))) * sizeof(float);
 }
 
-static size_t weight_bytes(const struct cpu_conv *v, int cols) {
-    return (size_t)(POINTS * (panel_numbers(v, cols) + SPREAD)) * sizeof(float);
+static size_t weight_bytes(const struct cpu_conv_weights *v, int cols) {
+    return (size_t)(POINTS * (panel_elements(v, cols) + SPREAD)) * sizeof(float);
 }
 
-size_t cpu_conv_winograd_scratch(struct compute *c, const struct cpu_conv *v) {
+size_t cpu_conv_winograd_scratch(struct compute *c, const struct cpu_conv_weights *v) {
     int cols = cpu_of(c)->kernels->cols;
     return worker_bytes(v, cols) * (size_t)c->threads + weight_bytes(v, cols);
 }
 
 static void transform_weights(void *arg, size_t task, int worker) {
     (void)worker;
-    const struct job *j = arg;
+    const struct winograd_job *j = arg;
     const struct kernels *k = j->conv.cpu->kernels;
-    int64_t all = panel_numbers(j->conv.v, k->cols), from = (int64_t)task * WEIGHTS_AT_ONCE;
+    int64_t all = panel_elements(j->conv.v, k->cols), from = (int64_t)task * WEIGHTS_AT_ONCE;
     k->winograd_weights(j->weights + from, j->weight_step, j->conv.v->packed + from, all,
-                        least(WEIGHTS_AT_ONCE, all - from));
+                        min_of(WEIGHTS_AT_ONCE, all - from));
 }
 
-static void read_tile(const struct job *j, int64_t tile, float *patches) {
+static void read_tile(const struct winograd_job *j, int64_t tile, float *patches) {
     const float *pixel[POINTS];
     int64_t top = tile / j->tiles_across * TILE, left = tile % j->tiles_across * TILE;
     for (int i = 0; i < POINTS; i++)
@@ -79,7 +79,7 @@ static void read_tile(const struct job *j, int64_t tile, float *patches) {
     j->conv.cpu->kernels->winograd_input(patches, j->in_step, pixel, j->conv.v->base.in_channels);
 }
 
-static void write_tile(const struct job *j, int64_t tile, const float *sums) {
+static void write_tile(const struct winograd_job *j, int64_t tile, const float *sums) {
     const struct tensor *r = j->conv.o->residual, *out = &j->conv.out.t;
     float *to[TILE * TILE];
     const float *residual[TILE * TILE];
@@ -94,7 +94,8 @@ static void write_tile(const struct job *j, int64_t tile, const float *sums) {
                                           r ? residual : NULL, j->conv.o->upsample, out->cols);
 }
 
-static void multiply(const struct job *j, const float *patches, float *sums, int64_t tiles) {
+static void multiply(const struct winograd_job *j, const float *patches, float *sums,
+                     int64_t tiles) {
     const struct kernels *k = j->conv.cpu->kernels;
     int64_t depth = j->conv.v->base.in_channels, panels = j->conv.v->panels;
     const float *row[TILES];
@@ -105,17 +106,17 @@ static void multiply(const struct job *j, const float *patches, float *sums, int
             const float *b = j->weights + i * j->weight_step + p * depth * k->cols;
             float *c = sums + i * j->out_step + p * k->cols;
             for (int64_t t = 0; t < tiles; t += k->rows)
-                k->product((int)least(k->rows, tiles - t), depth, row + t, b,
+                k->product((int)min_of(k->rows, tiles - t), depth, row + t, b,
                            c + t * panels * k->cols, panels * k->cols, false);
         }
     }
 }
 
 static void some_tiles(void *arg, size_t task, int worker) {
-    const struct job *j = arg;
-    const struct cpu_conv *v = j->conv.v;
+    const struct winograd_job *j = arg;
+    const struct cpu_conv_weights *v = j->conv.v;
     int cols = j->conv.cpu->kernels->cols;
-    int64_t first = (int64_t)task * TILES, tiles = least(TILES, j->tiles - first);
+    int64_t first = (int64_t)task * TILES, tiles = min_of(TILES, j->tiles - first);
     float *patches = (float *)(j->scratch + (size_t)worker * worker_bytes(v, cols));
     float *sums = patches + POINTS * j->in_step;
     for (int64_t t = 0; t < tiles; t++) read_tile(j, first + t, patches + t * v->base.in_channels);
@@ -125,15 +126,15 @@ static void some_tiles(void *arg, size_t task, int worker) {
 
 void cpu_conv_winograd(struct workspace *w, char *scratch, const struct conv_job *conv) {
     int cols = conv->cpu->kernels->cols;
-    int64_t numbers = panel_numbers(conv->v, cols);
-    struct job j = {.conv = *conv, .scratch = scratch};
+    int64_t elements = panel_elements(conv->v, cols);
+    struct winograd_job j = {.conv = *conv, .scratch = scratch};
     j.tiles_across = (conv->out.width + TILE - 1) / TILE;
     j.tiles = (conv->out.height + TILE - 1) / TILE * j.tiles_across;
-    j.weight_step = numbers + SPREAD;
+    j.weight_step = elements + SPREAD;
     j.in_step = in_step(conv->v);
     j.out_step = out_step(conv->v, cols);
     j.weights = (float *)(j.scratch + worker_bytes(conv->v, cols) * (size_t)w->compute->threads);
-    pool_run(conv->cpu->pool, (size_t)((numbers + WEIGHTS_AT_ONCE - 1) / WEIGHTS_AT_ONCE),
+    pool_run(conv->cpu->pool, (size_t)((elements + WEIGHTS_AT_ONCE - 1) / WEIGHTS_AT_ONCE),
              transform_weights, &j);
     pool_run(conv->cpu->pool, (size_t)((j.tiles + TILES - 1) / TILES), some_tiles, &j);
 }

@@ -41,7 +41,7 @@ void cpu_upload_rows(struct workspace *w, struct tensor out, const struct matrix
     float buffer[STEP];
     for (int64_t r = 0; r < out.rows; r++)
         for (int64_t i = 0; i < out.cols; i += step) {
-            int64_t n = least(step, out.cols - i);
+            int64_t n = min_of(step, out.cols - i);
             float *to = cpu_place(out, r, i, buffer);
             cpu_read_matrix(to, table, rows[r], i, n);
             cpu_store(k, out, r, i, to, n);

@@ -21,7 +21,7 @@ struct cpu {
     const struct kernels *kernels;
 };
 
-/* How the numbers of a packed right-hand side are stored and multiplied. */
+/* How the elements of a packed right-hand side are stored and multiplied. */
 enum product_kind {
     PRODUCT_F32,          /* float32 weights */
     PRODUCT_BF16_WEIGHTS, /* bfloat16 weights widened on the way into the product: exact */
@@ -30,7 +30,7 @@ enum product_kind {
     PRODUCT_KINDS
 };
 
-struct cpu_linear {
+struct cpu_linear_weights {
     struct linear base;
     enum product_kind kind;
     int64_t panels; /* of kernels->cols columns; the last one padded with zeros */
@@ -43,7 +43,7 @@ struct cpu_linear {
     int32_t *offsets;
 };
 
-struct cpu_conv {
+struct cpu_conv_weights {
     struct conv base;
     int64_t panels;
     float *packed; /* [size * size][panels][in_channels][cols] */
@@ -101,16 +101,16 @@ static inline size_t round_up(size_t n, size_t to) {
     return (n + to - 1) / to * to;
 }
 
-static inline int64_t least(int64_t a, int64_t b) {
+static inline int64_t min_of(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
-/* A row of n numbers in 8 bits, its largest magnitude becoming `most`, and INT8_ZERO up to `room`;
+/* A row of n elements in 8 bits, its largest magnitude becoming `max`, and INT8_ZERO up to `capacity`;
  * returns what they are to be multiplied by.  A row with a number that is not finite gets a factor
  * that is none: so will be all that comes of it. One so small that the factor's inverse has no place
  * in a float is zero. */
-float cpu_round_row(const struct kernels *k, uint8_t *out, int64_t room, const float *x, int64_t n,
-                    int most);
+float cpu_round_row(const struct kernels *k, uint8_t *out, int64_t capacity, const float *x,
+                    int64_t n, int max);
 
 /* The backend's own way to memory that it has allocated or taken, and back; NULL is 0. */
 void *cpu_memory(const struct compute *c, uint64_t address);

@@ -42,14 +42,14 @@ struct kernels {
     void (*product_bf16)(int rows, int64_t k, const uint16_t *const *a, const uint16_t *b, float *c,
                          int64_t ldc, bool add);
     /* 8-bit products, the left-hand side without sign; k is a multiple of 4.  No sum of up to
-     * INT8_MAX_DEPTH overflows as long as no weight is beyond +-int8_most, which is 127, or 64 where
+     * INT8_MAX_DEPTH overflows as long as no weight is beyond +-int8_max, which is 127, or 64 where
      * pairs of products are added up in 16 bits. */
     void (*product_int8)(int rows, int64_t k, const uint8_t *const *a, const int8_t *b, int32_t *c,
                          int64_t ldc, bool add);
-    int int8_most;
+    int int8_max;
     /* The largest magnitude; no finite number when one of x is none. */
     float (*largest)(const float *x, int64_t n);
-    /* INT8_ZERO + x * factor, rounded half away from zero; |x * factor| is at most 127. */
+    /* INT8_ZERO + x * factor, rounded to nearest, ties away from zero; |x * factor| is at most 127. */
     void (*to_int8)(uint8_t *out, const float *x, float factor, int64_t n);
     /* (sums - offsets) * (factor * scales); out may be sums.  n is a multiple of `cols`. */
     void (*from_int8)(float *out, const int32_t *sums, const int32_t *offsets, const float *scales,
@@ -79,7 +79,7 @@ struct kernels {
     void (*gate_add)(float *out, const float *x, const float *gate, const float *residual,
                      int64_t n);
 
-    /* The three transforms of conv_winograd.c.  36 results, or sums, stand `step` numbers apart.
+    /* The three transforms of conv_winograd.c.  36 results, or sums, stand `step` elements apart.
      * n is a number of channels; for the weights, where 9 taps stand tap_step apart, a multiple of
      * `cols`.  What winograd_output reads of sums and bias goes up to the next multiple of `cols`.
      * pixel: 36 pixels, row after row; out, residual: 16, and where out is NULL nothing is written.

@@ -9,7 +9,7 @@
 #define DOT_INT8(s, a, b)                                                                          \
     ((s) + (ivec)_mm256_madd_epi16(_mm256_maddubs_epi16((__m256i)(a), (__m256i)(b)),               \
                                    _mm256_set1_epi16(1)))
-#define INT8_MOST 64
+#define WEIGHT_MAX 64
 #include "compute/cpu/kernels.inc"
 
 extern const struct kernels kernels_avx2;

@@ -12,7 +12,7 @@
 #define DOT_INT8(s, a, b)                                                                          \
     ((s) + (ivec)_mm512_madd_epi16(_mm512_maddubs_epi16((__m512i)(a), (__m512i)(b)),               \
                                    _mm512_set1_epi16(1)))
-#define INT8_MOST 64
+#define WEIGHT_MAX 64
 #include "compute/cpu/kernels.inc"
 
 extern const struct kernels kernels_avx512;

@@ -1,4 +1,4 @@
-/* kernels_avx512.c's twin for CPUs that also multiply pairs of bfloat16 numbers, and fours of
+/* kernels_avx512.c's twin for CPUs that also multiply pairs of bfloat16, and fours of
  * bytes (Cooper Lake, Zen 4 and later). */
 #include <immintrin.h>
 
@@ -7,7 +7,7 @@
 #define MULTIPLY_ADD(a, b, c) ((vec)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
 #define LARGER(a, b)          ((vec)_mm512_max_ps((__m512)(a), (__m512)(b)))
 #define DOT_INT8(s, a, b)     ((ivec)_mm512_dpbusd_epi32((__m512i)(s), (__m512i)(a), (__m512i)(b)))
-#define INT8_MOST             127
+#define WEIGHT_MAX            127
 #include "compute/cpu/kernels.inc"
 
 static inline __attribute__((always_inline)) void product_bf16_tile(const int rows, int64_t depth,

@@ -7,7 +7,7 @@
 #define MULTIPLY_ADD(a, b, c) ((vec)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
 #define LARGER(a, b)          ((vec)_mm512_max_ps((__m512)(a), (__m512)(b)))
 #define DOT_INT8(s, a, b)     ((ivec)_mm512_dpbusd_epi32((__m512i)(s), (__m512i)(a), (__m512i)(b)))
-#define INT8_MOST             127
+#define WEIGHT_MAX            127
 #include "compute/cpu/kernels.inc"
 
 extern const struct kernels kernels_avx512_vnni;

@@ -3,7 +3,7 @@
 #define ROWS                  4
 #define MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
 #define LARGER(a, b)          pick((a) > (b), a, b)
-#define INT8_MOST             127
+#define WEIGHT_MAX            127
 #include "compute/cpu/kernels.inc"
 
 extern const struct kernels kernels_generic;

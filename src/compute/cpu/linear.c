@@ -30,16 +30,16 @@ enum {
     ROUND_ROWS = 16,           /* rows that one task rounds to 8 bits */
 };
 
-/* An input in 8 bits: number (r, k) is (numbers[r * stride + k] - INT8_ZERO) * scales[r]. */
+/* An input in 8 bits: element (r, k) is (elements[r * stride + k] - INT8_ZERO) * scales[r]. */
 struct rounded {
-    uint8_t *numbers;
+    uint8_t *elements;
     float *scales;
     int64_t stride;
 };
 
-struct job {
+struct linear_job {
     const struct cpu *cpu;
-    const struct cpu_linear *l;
+    const struct cpu_linear_weights *l;
     const struct epilogue *e;
     struct tensor out, in;
     int64_t col_blocks;
@@ -53,7 +53,7 @@ static size_t worker_bytes(void) {
 }
 
 /* An odd number of cache lines keeps rows off the same cache sets. */
-static int64_t rounded_stride(const struct cpu_linear *l) {
+static int64_t rounded_stride(const struct cpu_linear_weights *l) {
     return (int64_t)(round_up((size_t)l->depth, 128) + 64);
 }
 
@@ -61,13 +61,14 @@ static int64_t rounded_stride(const struct cpu_linear *l) {
 size_t cpu_linear_scratch(struct compute *c, struct tensor out, struct tensor in,
                           const struct linear *base) {
     (void)out;
-    const struct cpu_linear *l = (const struct cpu_linear *)base;
+    const struct cpu_linear_weights *l = (const struct cpu_linear_weights *)base;
     size_t bytes = worker_bytes() * (size_t)c->threads;
     if (l->kind != PRODUCT_INT8) return bytes;
     return bytes + (size_t)in.rows * ((size_t)rounded_stride(l) + sizeof(float));
 }
 
-static void finish_row(const struct job *j, float *sums, int64_t row, int64_t col, int64_t n) {
+static void finish_row(const struct linear_job *j, float *sums, int64_t row, int64_t col,
+                       int64_t n) {
     const struct kernels *k = j->cpu->kernels;
     const struct epilogue *e = j->e;
     k->add(sums, j->l->bias + col, n);
@@ -86,8 +87,8 @@ static void finish_row(const struct job *j, float *sums, int64_t row, int64_t co
 
 /* Copies [rows] x [from, from + n) of the input together, n rounded up to even for bfloat16
  * products. */
-static void gather(const struct job *j, float *block, int64_t row, int64_t rows, int64_t from,
-                   int64_t n) {
+static void copy_block(const struct linear_job *j, float *block, int64_t row, int64_t rows,
+                       int64_t from, int64_t n) {
     for (int64_t i = 0; i < rows; i++) {
         float *to = block + i * SLICE_STRIDE;
         if (j->l->kind == PRODUCT_BF16) {
@@ -103,10 +104,10 @@ static void gather(const struct job *j, float *block, int64_t row, int64_t rows,
     }
 }
 
-static void multiply(const struct job *j, const float *block, float *sums, float *wide,
+static void multiply(const struct linear_job *j, const float *block, float *sums, float *wide,
                      int64_t rows, int64_t panel, int64_t panels, int64_t from, int64_t n) {
     const struct kernels *k = j->cpu->kernels;
-    const struct cpu_linear *l = j->l;
+    const struct cpu_linear_weights *l = j->l;
     const float *row[BLOCK_ROWS];
     bool widen = l->kind == PRODUCT_BF16_WEIGHTS && rows > (WIDEN_FROM - 1) * k->rows;
     for (int64_t i = 0; i < rows; i++) row[i] = block + i * SLICE_STRIDE;
@@ -114,7 +115,7 @@ static void multiply(const struct job *j, const float *block, float *sums, float
         int64_t at = ((panel + p) * l->depth + from) * k->cols;
         if (widen) k->from_bf16(wide, (const uint16_t *)l->packed + at, n * k->cols);
         for (int64_t i = 0; i < rows; i += k->rows) {
-            int m = (int)least(k->rows, rows - i);
+            int m = (int)min_of(k->rows, rows - i);
             float *c = sums + i * BLOCK_COLS + p * k->cols;
             if (widen)
                 k->product(m, n, row + i, wide, c, BLOCK_COLS, from > 0);
@@ -130,61 +131,61 @@ static void multiply(const struct job *j, const float *block, float *sums, float
     }
 }
 
-float cpu_round_row(const struct kernels *k, uint8_t *out, int64_t room, const float *x, int64_t n,
-                    int most) {
+float cpu_round_row(const struct kernels *k, uint8_t *out, int64_t capacity, const float *x,
+                    int64_t n, int max) {
     float largest = k->largest(x, n);
     bool usable = isfinite(largest) && largest > 1e-36f;
     int64_t written = usable ? n : 0;
-    if (usable) k->to_int8(out, x, (float)most / largest, n);
-    memset(out + written, INT8_ZERO, (size_t)(room - written));
-    return usable ? largest / (float)most : largest * 0.0f; /* Inf and NaN times 0 are NaN */
+    if (usable) k->to_int8(out, x, (float)max / largest, n);
+    memset(out + written, INT8_ZERO, (size_t)(capacity - written));
+    return usable ? largest / (float)max : largest * 0.0f; /* Inf and NaN times 0 are NaN */
 }
 
 static void round_rows(void *arg, size_t task, int worker) {
-    const struct job *j = arg;
+    const struct linear_job *j = arg;
     const struct kernels *k = j->cpu->kernels;
     float *widened = (float *)(void *)(j->scratch + (size_t)worker * worker_bytes());
     const struct rounded *to = &j->rounded;
-    int64_t end = least(((int64_t)task + 1) * ROUND_ROWS, j->in.rows), n = j->in.cols;
+    int64_t end = min_of(((int64_t)task + 1) * ROUND_ROWS, j->in.rows), n = j->in.cols;
     for (int64_t r = (int64_t)task * ROUND_ROWS; r < end; r++) {
         const float *x = cpu_floats(j->in, r, 0, n, widened);
-        uint8_t *numbers = to->numbers + r * to->stride;
-        to->scales[r] = cpu_round_row(k, numbers, j->l->depth, x, n, 127);
+        uint8_t *elements = to->elements + r * to->stride;
+        to->scales[r] = cpu_round_row(k, elements, j->l->depth, x, n, 127);
     }
 }
 
-static void multiply_int8(const struct job *j, int32_t *sums, int64_t row, int64_t rows,
+static void multiply_int8(const struct linear_job *j, int32_t *sums, int64_t row, int64_t rows,
                           int64_t panel, int64_t panels) {
     const struct kernels *k = j->cpu->kernels;
-    const struct cpu_linear *l = j->l;
+    const struct cpu_linear_weights *l = j->l;
     const struct rounded *in = &j->rounded;
     const uint8_t *at[BLOCK_ROWS];
     for (int64_t from = 0; from < l->depth; from += SLICE_INT8) {
-        int64_t n = least(SLICE_INT8, l->depth - from);
-        for (int64_t i = 0; i < rows; i++) at[i] = in->numbers + (row + i) * in->stride + from;
+        int64_t n = min_of(SLICE_INT8, l->depth - from);
+        for (int64_t i = 0; i < rows; i++) at[i] = in->elements + (row + i) * in->stride + from;
         for (int64_t p = 0; p < panels; p++) {
             const int8_t *b = (const int8_t *)l->packed + ((panel + p) * l->depth + from) * k->cols;
             for (int64_t i = 0; i < rows; i += k->rows)
-                k->product_int8((int)least(k->rows, rows - i), n, at + i, b,
+                k->product_int8((int)min_of(k->rows, rows - i), n, at + i, b,
                                 sums + i * BLOCK_COLS + p * k->cols, BLOCK_COLS, from > 0);
         }
     }
 }
 
 static void linear_block(void *arg, size_t task, int worker) {
-    const struct job *j = arg;
+    const struct linear_job *j = arg;
     int64_t row = (int64_t)task / j->col_blocks * BLOCK_ROWS;
     int64_t panel = (int64_t)task % j->col_blocks * j->block_panels;
-    int64_t rows = least(BLOCK_ROWS, j->out.rows - row);
-    int64_t panels = least(j->block_panels, j->l->panels - panel);
+    int64_t rows = min_of(BLOCK_ROWS, j->out.rows - row);
+    int64_t panels = min_of(j->block_panels, j->l->panels - panel);
     float *block = (float *)(j->scratch + (size_t)worker * worker_bytes());
     float *sums = block + BLOCK_ROWS * SLICE_STRIDE, *wide = sums + BLOCK_ROWS * BLOCK_COLS;
 
     bool int8 = j->l->kind == PRODUCT_INT8;
     if (int8) multiply_int8(j, (int32_t *)(void *)sums, row, rows, panel, panels);
     for (int64_t from = 0; from < j->in.cols && !int8; from += SLICE) {
-        int64_t n = least(SLICE, j->in.cols - from);
-        gather(j, block, row, rows, from, n);
+        int64_t n = min_of(SLICE, j->in.cols - from);
+        copy_block(j, block, row, rows, from, n);
         multiply(j, block, sums, wide, rows, panel, panels, from, n);
     }
     int64_t col = panel * j->cpu->kernels->cols, width = panels * j->cpu->kernels->cols;
@@ -193,22 +194,22 @@ static void linear_block(void *arg, size_t task, int worker) {
             j->cpu->kernels->from_int8(sums, (const int32_t *)(const void *)sums,
                                        j->l->offsets + col, j->l->scales + col,
                                        j->rounded.scales[row + i], width);
-        finish_row(j, sums, row + i, col, least(width, j->out.cols - col));
+        finish_row(j, sums, row + i, col, min_of(width, j->out.cols - col));
     }
 }
 
 void cpu_linear(struct workspace *w, struct tensor scratch, struct tensor out, struct tensor in,
                 const struct linear *base, const struct epilogue *e) {
     const struct cpu *cpu = cpu_of(w->compute);
-    const struct cpu_linear *l = (const struct cpu_linear *)base;
-    struct job j = {.cpu = cpu, .l = l, .e = e, .out = out, .in = in};
+    const struct cpu_linear_weights *l = (const struct cpu_linear_weights *)base;
+    struct linear_job j = {.cpu = cpu, .l = l, .e = e, .out = out, .in = in};
     j.scratch = cpu_pointer(scratch.address);
     j.block_panels = BLOCK_COLS / cpu->kernels->cols;
     j.col_blocks = (l->panels + j.block_panels - 1) / j.block_panels;
     if (l->kind == PRODUCT_INT8) {
-        j.rounded.numbers = (uint8_t *)j.scratch + worker_bytes() * (size_t)w->compute->threads;
+        j.rounded.elements = (uint8_t *)j.scratch + worker_bytes() * (size_t)w->compute->threads;
         j.rounded.stride = rounded_stride(l);
-        j.rounded.scales = (float *)(void *)(j.rounded.numbers + in.rows * j.rounded.stride);
+        j.rounded.scales = (float *)(void *)(j.rounded.elements + in.rows * j.rounded.stride);
         pool_run(cpu->pool, (size_t)((in.rows + ROUND_ROWS - 1) / ROUND_ROWS), round_rows, &j);
     }
     int64_t row_blocks = (out.rows + BLOCK_ROWS - 1) / BLOCK_ROWS;

@@ -1,10 +1,10 @@
 /*
- * Weights into panels: for each group of `cols` output features, their numbers for one input
+ * Weights into panels: for each group of `cols` output features, their weights for one input
  * feature lie side by side, so that a product reads them as whole vectors, from the first byte to
  * the last.
  *
  * For 8-bit products an output feature's weights are rounded by a scale of their own: the largest
- * magnitude becomes the kernels' int8_most.
+ * magnitude becomes the kernels' int8_max.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -39,7 +39,7 @@ enum { CACHE_LINE = 64 };
 struct packing {
     const struct matrix *parts;
     size_t count;
-    struct cpu_linear *linear;
+    struct cpu_linear_weights *linear;
     const struct kernels *kernels;
     int cols;
 };
@@ -56,7 +56,7 @@ static const struct {
 };
 _Static_assert(sizeof KINDS / sizeof KINDS[0] == PRODUCT_KINDS, "every kind has its row");
 
-/* A panel is turned over in squares that fit the first-level cache: its rows' next numbers, as they
+/* A panel is turned over in squares that fit the first-level cache: its rows' next elements, as they
  * will be stored. */
 enum { SQUARE = 64 };
 
@@ -67,23 +67,23 @@ union square {
 };
 
 /* Finds the scales of a panel's features, and what each of their sums will be too large by: the
- * left-hand side stands INT8_ZERO above its numbers.  As in linear.c, weights that are not finite
+ * left-hand side stands INT8_ZERO above its elements.  As in linear.c, weights that are not finite
  * get a scale that is none. */
 static void scale_panel(const struct packing *p, int64_t first) {
-    const struct cpu_linear *l = p->linear;
-    float numbers[SQUARE];
+    const struct cpu_linear_weights *l = p->linear;
+    float floats[SQUARE];
     for (int64_t j = first; j < first + p->cols; j++) {
         int64_t row = j;
         const struct matrix *m = part_of(p->parts, p->count, &row);
-        float most = 0;
+        float max = 0;
         for (int64_t from = 0; m && from < l->base.in_features; from += SQUARE) {
-            int64_t n = least(SQUARE, l->base.in_features - from);
-            cpu_read_matrix(numbers, m, row, from, n);
-            float largest = p->kernels->largest(numbers, n);
-            if (!(largest <= most)) most = largest; /* NaN is kept: nothing is larger */
-            if (!isfinite(most)) break;
+            int64_t n = min_of(SQUARE, l->base.in_features - from);
+            cpu_read_matrix(floats, m, row, from, n);
+            float largest = p->kernels->largest(floats, n);
+            if (!(largest <= max)) max = largest; /* NaN is kept: nothing is larger */
+            if (!isfinite(max)) break;
         }
-        l->scales[j] = isfinite(most) ? most / (float)p->kernels->int8_most : NAN;
+        l->scales[j] = isfinite(max) ? max / (float)p->kernels->int8_max : NAN;
     }
 }
 
@@ -98,8 +98,8 @@ static void round_square(int8_t *out, int32_t *offset, const float *x, float sca
 /* Features [first, first + cols) of inputs [from, from + n); zeros beyond the matrix. */
 static void read_square(union square *to, const struct packing *p, int64_t first, int64_t from,
                         int64_t n) {
-    const struct cpu_linear *l = p->linear;
-    int64_t there = least(n, l->base.in_features - from);
+    const struct cpu_linear_weights *l = p->linear;
+    int64_t there = min_of(n, l->base.in_features - from);
     memset(to, 0, sizeof *to);
     for (int64_t j = 0; j < p->cols; j++) {
         int64_t row = first + j;
@@ -108,22 +108,22 @@ static void read_square(union square *to, const struct packing *p, int64_t first
         if (l->kind == PRODUCT_F32) {
             cpu_read_matrix(to->f32[j], m, row, from, there);
         } else if (l->kind == PRODUCT_INT8) {
-            float numbers[SQUARE];
-            cpu_read_matrix(numbers, m, row, from, there);
-            round_square(to->int8[j], &l->offsets[first + j], numbers, l->scales[first + j], there);
+            float floats[SQUARE];
+            cpu_read_matrix(floats, m, row, from, there);
+            round_square(to->int8[j], &l->offsets[first + j], floats, l->scales[first + j], there);
         } else if (is_bf16(m)) {
             memcpy(to->bf16[j], place_of(m, row, from), (size_t)there * sizeof **to->bf16);
         } else {
-            float numbers[SQUARE];
-            cpu_read_matrix(numbers, m, row, from, there);
-            for (int64_t k = 0; k < there; k++) to->bf16[j][k] = bf16_from_float(numbers[k]);
+            float floats[SQUARE];
+            cpu_read_matrix(floats, m, row, from, there);
+            for (int64_t k = 0; k < there; k++) to->bf16[j][k] = bf16_from_float(floats[k]);
         }
     }
 }
 
 static void write_square(const struct packing *p, int64_t panel, const union square *in,
                          int64_t from, int64_t n) {
-    const struct cpu_linear *l = p->linear;
+    const struct cpu_linear_weights *l = p->linear;
     int64_t cols = p->cols, at = (panel * l->depth + from) * cols;
     if (l->kind == PRODUCT_F32) {
         float *out = (float *)(void *)l->packed + at;
@@ -148,7 +148,7 @@ static void write_square(const struct packing *p, int64_t panel, const union squ
 static void report_packed(const struct packing *p, int64_t first) {
     for (size_t i = 0; i < p->count; first -= p->parts[i++].rows) {
         const struct matrix *m = &p->parts[i];
-        int64_t from = first > 0 ? first : 0, to = least(first + p->cols, m->rows);
+        int64_t from = first > 0 ? first : 0, to = min_of(first + p->cols, m->rows);
         size_t row = dtype_bytes(m->dtype, (size_t)m->cols);
         if (m->packed && from < to)
             m->packed(m->packed_arg, (const char *)m->data + (size_t)from * row,
@@ -162,7 +162,7 @@ static void pack_panel(void *arg, size_t panel, int worker) {
     union square square;
     if (p->linear->kind == PRODUCT_INT8) scale_panel(p, (int64_t)panel * p->cols);
     for (int64_t from = 0; from < p->linear->depth; from += SQUARE) {
-        int64_t n = least(SQUARE, p->linear->depth - from);
+        int64_t n = min_of(SQUARE, p->linear->depth - from);
         read_square(&square, p, (int64_t)panel * p->cols, from, n);
         write_square(p, (int64_t)panel, &square, from, n);
     }
@@ -179,17 +179,17 @@ static enum product_kind kind_for(const struct compute *c, const struct kernels 
     return all_bf16 ? PRODUCT_BF16_WEIGHTS : PRODUCT_F32;
 }
 
-static size_t packed_bytes(const struct cpu_linear *l, int cols) {
+static size_t packed_bytes(const struct cpu_linear_weights *l, int cols) {
     return (size_t)(l->panels * l->depth * cols) * KINDS[l->kind].bytes;
 }
 
 /* The bias, and of 8-bit weights the scales and the offsets behind it. */
-static size_t column_bytes(const struct cpu_linear *l, int cols) {
+static size_t column_bytes(const struct cpu_linear_weights *l, int cols) {
     return (size_t)(l->panels * cols) * (l->kind == PRODUCT_INT8 ? 3 : 1) * sizeof(float);
 }
 
 /* Of both, each at a cache line's start. */
-static size_t linear_bytes(const struct cpu_linear *l, int cols) {
+static size_t linear_bytes(const struct cpu_linear_weights *l, int cols) {
     return round_up(packed_bytes(l, cols), CACHE_LINE) + column_bytes(l, cols);
 }
 
@@ -199,7 +199,7 @@ enum status cpu_pack_linear(struct compute *c, struct workspace *into, struct li
     *out = NULL;
     struct cpu *cpu = cpu_of(c);
     int cols = cpu->kernels->cols;
-    struct cpu_linear *l = calloc(1, sizeof *l);
+    struct cpu_linear_weights *l = calloc(1, sizeof *l);
     if (!l) return fail(err, STATUS_NO_MEMORY, "no memory for a layer");
     l->base.compute = c;
     l->base.in_features = parts[0].cols;
@@ -233,7 +233,7 @@ enum status cpu_pack_linear(struct compute *c, struct workspace *into, struct li
 }
 
 void cpu_linear_destroy(struct linear *base) {
-    struct cpu_linear *l = (struct cpu_linear *)base;
+    struct cpu_linear_weights *l = (struct cpu_linear_weights *)base;
     int cols = cpu_of(base->compute)->kernels->cols;
     if (!base->in_workspace)
         weight_memory_give(base->compute, cpu_address(base->compute, l->packed),
@@ -241,19 +241,19 @@ void cpu_linear_destroy(struct linear *base) {
     free(l);
 }
 
-static size_t conv_taps_bytes(const struct cpu_conv *v, int cols) {
+static size_t conv_taps_bytes(const struct cpu_conv_weights *v, int cols) {
     return (size_t)v->base.size * (size_t)v->base.size * (size_t)v->panels *
            (size_t)v->base.in_channels * (size_t)cols * sizeof(float);
 }
 
 /* The taps, and the bias behind them. */
-static size_t conv_bytes(const struct cpu_conv *v, int cols) {
+static size_t conv_bytes(const struct cpu_conv_weights *v, int cols) {
     return round_up(conv_taps_bytes(v, cols), CACHE_LINE) +
            (size_t)(v->panels * cols) * sizeof(float);
 }
 
 struct conv_packing {
-    const struct cpu_conv *conv;
+    const struct cpu_conv_weights *conv;
     const float *weight;
     int64_t cols;
 };
@@ -262,7 +262,7 @@ struct conv_packing {
 static void pack_conv_panel(void *arg, size_t panel, int worker) {
     (void)worker;
     const struct conv_packing *p = arg;
-    const struct cpu_conv *v = p->conv;
+    const struct cpu_conv_weights *v = p->conv;
     int64_t taps = (int64_t)v->base.size * v->base.size, in = v->base.in_channels;
     int64_t first = (int64_t)panel * p->cols, tap_size = v->panels * in * p->cols;
     for (int64_t k = 0; k < in; k++)
@@ -280,7 +280,7 @@ enum status cpu_pack_conv(struct compute *c, struct conv **out, const float *wei
     (void)bears; /* its products are float32 always */
     *out = NULL;
     int64_t cols = cpu_of(c)->kernels->cols;
-    struct cpu_conv *v = calloc(1, sizeof *v);
+    struct cpu_conv_weights *v = calloc(1, sizeof *v);
     if (!v) return fail(err, STATUS_NO_MEMORY, "no memory for a convolution");
     v->base = (struct conv){c, out_channels, in_channels, size, 0};
     v->panels = (out_channels + cols - 1) / cols;
@@ -305,7 +305,7 @@ enum status cpu_pack_conv(struct compute *c, struct conv **out, const float *wei
 }
 
 void cpu_conv_destroy(struct conv *base) {
-    struct cpu_conv *v = (struct cpu_conv *)base;
+    struct cpu_conv_weights *v = (struct cpu_conv_weights *)base;
     weight_memory_give(base->compute, cpu_address(base->compute, v->packed),
                        conv_bytes(v, cpu_of(base->compute)->kernels->cols));
     free(v);

@@ -29,17 +29,17 @@ struct rows_job {
 static void rows_chunk(void *arg, size_t task, int worker) {
     (void)worker;
     const struct rows_job *j = arg;
-    int64_t from = (int64_t)task * j->chunk, to = least(from + j->chunk, j->out.rows);
+    int64_t from = (int64_t)task * j->chunk, to = min_of(from + j->chunk, j->out.rows);
     for (int64_t r = from; r < to; r++) j->row(j, r);
 }
 
 static void run_rows(struct workspace *w, struct rows_job *j) {
     const struct cpu *cpu = cpu_of(w->compute);
-    int64_t numbers_per_task = 16384;
+    int64_t elements_per_task = 16384;
     bool floats = j->out.type == DTYPE_F32 && j->in.type == DTYPE_F32 && j->other.type == DTYPE_F32;
     j->k = cpu->kernels;
     j->step = floats ? j->out.cols : STEP;
-    j->chunk = numbers_per_task / (j->out.cols + 1) + 1;
+    j->chunk = elements_per_task / (j->out.cols + 1) + 1;
     pool_run(cpu->pool, (size_t)((j->out.rows + j->chunk - 1) / j->chunk), rows_chunk, j);
 }
 
@@ -47,7 +47,7 @@ static void run_rows(struct workspace *w, struct rows_job *j) {
 static void write_weighted(const struct rows_job *j, int64_t r, const float *x, float factor) {
     float buffer[STEP];
     for (int64_t i = 0; i < j->out.cols; i += j->step) {
-        int64_t n = least(j->step, j->out.cols - i);
+        int64_t n = min_of(j->step, j->out.cols - i);
         float *out = cpu_place(j->out, r, i, buffer);
         j->k->weighted(out, x + i, j->weight + i, factor, n);
         if (j->silu) j->k->silu(out, out, n);
@@ -74,7 +74,7 @@ static void layer_norm_row(const struct rows_job *j, int64_t r) {
     float buffer[STEP];
     struct row_moments m = j->k->moments(x, j->in.cols, j->eps);
     for (int64_t i = 0; i < j->out.cols; i += j->step) {
-        int64_t n = least(j->step, j->out.cols - i);
+        int64_t n = min_of(j->step, j->out.cols - i);
         float *out = cpu_place(j->out, r, i, buffer);
         j->k->modulate(out, x + i, m, j->weight + i, j->shift + i, n);
         cpu_store(j->k, j->out, r, i, out, n);
@@ -111,7 +111,7 @@ void cpu_channel_norm(struct workspace *w, struct tensor out, struct tensor in, 
 static void copy_row(const struct rows_job *j, int64_t r) {
     float buffer[STEP];
     for (int64_t i = 0; i < j->out.cols; i += j->step) {
-        int64_t n = least(j->step, j->out.cols - i);
+        int64_t n = min_of(j->step, j->out.cols - i);
         const float *x = cpu_floats(j->in, r, i, n, buffer);
         float *out = cpu_place(j->out, r, i, buffer);
         if (out != x) memcpy(out, x, (size_t)n * sizeof *x);
@@ -147,7 +147,7 @@ void cpu_rows(struct workspace *w, struct tensor scratch, struct tensor out, str
 static void silu_row(const struct rows_job *j, int64_t r) {
     float buffer[STEP];
     for (int64_t i = 0; i < j->out.cols; i += j->step) {
-        int64_t n = least(j->step, j->out.cols - i);
+        int64_t n = min_of(j->step, j->out.cols - i);
         float *out = cpu_place(j->out, r, i, buffer);
         j->k->silu(out, cpu_row(j->in, r) + i, n);
         cpu_store(j->k, j->out, r, i, out, n);
@@ -161,7 +161,7 @@ void cpu_silu(struct workspace *w, struct tensor out, struct tensor in) {
 static void silu_mul_row(const struct rows_job *j, int64_t r) {
     float gate_buffer[STEP], up_buffer[STEP];
     for (int64_t i = 0; i < j->out.cols; i += j->step) {
-        int64_t n = least(j->step, j->out.cols - i);
+        int64_t n = min_of(j->step, j->out.cols - i);
         const float *gate = cpu_floats(j->in, r, i, n, gate_buffer);
         const float *up = cpu_floats(j->other, r, i, n, up_buffer);
         float *out = cpu_place(j->out, r, i, gate_buffer);

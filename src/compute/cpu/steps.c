@@ -22,7 +22,7 @@ struct steps_job {
 static void run_chunk(void *arg, size_t task, int worker) {
     (void)worker;
     struct steps_job *j = arg;
-    int64_t from = (int64_t)task * j->chunk, to = least(from + j->chunk, j->rows);
+    int64_t from = (int64_t)task * j->chunk, to = min_of(from + j->chunk, j->rows);
     for (int64_t r = from; r < to; r++) j->row(j, r);
 }
 
@@ -124,7 +124,7 @@ static void unpack_row(struct steps_job *j, int64_t r) {
     for (int64_t c = 0; c < j->in.cols; c++) pixel[c] = from[4 * c];
 }
 
-/* A job's rows are those of `in`, whichever way the numbers go. */
+/* A job's rows are those of `in`, whichever way the elements go. */
 void cpu_unpack(struct workspace *w, struct feature_map map, struct tensor tokens) {
     run(w, &(struct steps_job){.out = tokens, .in = map.t, .width = map.width, .row = unpack_row});
 }
