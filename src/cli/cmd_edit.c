@@ -140,13 +140,13 @@ static enum status bring_model(const struct session *w, const struct log *log, s
     struct model_pull pull;
     bool wanted;
     enum status s = model_pull_look(&pull, w->config, &wanted, err);
-    if (s == STATUS_OK && wanted)
-        s = w->request.pull
-                ? model_pull_run(&pull, "edit", log, err)
-                : fail(err, STATUS_INVALID,
-                       "the model %.150s is not in the cache %.150s, or not whole: `firered pull "
-                       "%.100s` fetches it, and so does --pull",
-                       pull.name, pull.options.cache, pull.name);
+    if (s == STATUS_OK && wanted && w->request.pull)
+        s = model_pull_run(&pull, "edit", log, err);
+    else if (s == STATUS_OK && pull.model)
+        s = fail(err, STATUS_INVALID,
+                 "the model %.150s is not in the cache %.150s, or not whole: `firered pull %.100s` "
+                 "fetches it, and so does --pull",
+                 w->config->model_id, pull.options.cache, w->config->model_id);
     model_pull_close(&pull);
     return s;
 }

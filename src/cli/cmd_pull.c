@@ -24,18 +24,24 @@ static bool interrupted(void *arg) {
 }
 
 /* The id, and the flags that say how.  STATUS_INVALID. */
-static enum status read_flags(struct hub_id *id, struct hub_options *o, struct hub_pull_wish *wish,
-                              const struct args *args, struct error *err) {
+static enum status read_flags(struct hub_file_id *id, struct hub_options *o,
+                              struct hub_pull_wish *wish, const struct args *args,
+                              struct error *err) {
     const char *word = args_last(args, ""), *rate = args_last(args, "limit-rate");
     size_t words = 0;
     for (size_t i = 0; i < args->count; i++) words += *args->list[i].flag == '\0';
     if (words != 1)
         return fail(err, STATUS_INVALID, "one model, please: firered pull ORG/NAME[@REV]");
-    if (!hub_id_parse(id, word))
-        return fail(err, STATUS_INVALID, "\"%.200s\" is no id of the form ORG/NAME[@REV]", word);
+    bool file = hub_file_id_parse(id, word);
+    if (!file && !hub_id_parse(&id->id, word))
+        return fail(
+            err, STATUS_INVALID,
+            "\"%.200s\" is no id of the form ORG/NAME[@REV], and no file ORG/NAME/FILE[@REV]",
+            word);
     *wish = (struct hub_pull_wish){.all = args_last(args, "all") != NULL,
                                    .force = args_last(args, "force") != NULL,
-                                   .dry_run = args_last(args, "dry-run") != NULL};
+                                   .dry_run = args_last(args, "dry-run") != NULL,
+                                   .file = file ? id->file : NULL};
     enum status s = flag_int(args, "connections", 1, HUB_CONNECTIONS_MAX, &o->connections, err);
     if (s == STATUS_OK && rate && *rate && (!value_bytes(rate, &o->rate) || o->rate < MIN_RATE))
         s = fail(err, STATUS_INVALID,
@@ -57,7 +63,7 @@ static enum status tell_result(const struct hub_pull_result *r, const struct hub
         printf("%zu files, %s, of which %s are to be fetched\n", r->files,
                bytes_shown(r->bytes).text, bytes_shown(r->fetch).text);
     else
-        printf("%s\n", r->folder);
+        printf("%s%s%s\n", r->folder, wish->file ? "/" : "", wish->file ? wish->file : "");
     return fflush(stdout) == 0 ? STATUS_OK : fail(err, STATUS_IO, "cannot write the result");
 }
 
@@ -90,12 +96,12 @@ static int pull(const struct config *config, const struct args *args, struct err
     struct hub_environment environment = {0};
     struct hub_options options;
     struct hub_pull_wish wish;
-    struct hub_id id;
+    struct hub_file_id id;
     enum status s = hub_settings_read(&environment, &options, config, err);
     int exit_status = EXIT_USAGE;
     if (s == STATUS_OK) s = read_flags(&id, &options, &wish, args, err);
     if (s == STATUS_OK) {
-        s = run(&options, &id, &wish, args, err);
+        s = run(&options, &id.id, &wish, args, err);
         exit_status = s == STATUS_OK          ? EXIT_OK
                       : s == STATUS_CANCELLED ? EXIT_INTERRUPTED
                                               : EXIT_FAILED;
@@ -112,7 +118,8 @@ static const struct arg_spec own[] = {
 const struct command command_pull = {
     .name = "pull",
     .summary = "fetch a model from the hub into the cache",
-    .help = "usage: firered pull ORG/NAME[@REV] [FLAGS]\n\n"
+    .help = "usage: firered pull ORG/NAME[@REV] [FLAGS]\n"
+            "       firered pull ORG/NAME/FILE[@REV] [FLAGS]     one file, such as a LoRA\n\n"
             "Fetches what the model needs, over several connections, and checks every byte; a\n"
             "pull that was interrupted goes on where it stood.  REV is a branch, a tag, refs/pr/N\n"
             "or a commit.  Writes the folder that the model is in.\n\n"

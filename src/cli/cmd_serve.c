@@ -15,7 +15,7 @@ static enum status serve_fetched(const struct config *config, struct model_pull 
                                  const struct log *log, struct error *err) {
     struct model_fetch fetch;
     model_pull_as_fetch(pull, log, &fetch);
-    return server_run(config, NULL, pull->name, &fetch, log, err);
+    return server_run(config, NULL, config->model_id, &fetch, log, err);
 }
 
 static enum status serve_found(const struct config *config, const struct log *log,
@@ -40,9 +40,11 @@ static int serve(const struct config *config, const struct args *args, struct er
     bool wanted;
     config_log(config, &log);
     enum status s = model_pull_look(&pull, config, &wanted, err);
+    wanted = wanted && config->pull == PULL_AUTO;
+    if (s == STATUS_OK && wanted && !pull.model) s = model_pull_run(&pull, "serve", &log, err);
     if (s == STATUS_OK)
-        s = wanted && config->pull == PULL_AUTO ? serve_fetched(config, &pull, &log, err)
-                                                : serve_found(config, &log, err);
+        s = wanted && pull.model ? serve_fetched(config, &pull, &log, err)
+                                 : serve_found(config, &log, err);
     model_pull_close(&pull);
     return s == STATUS_OK ? EXIT_OK : EXIT_FAILED;
 }

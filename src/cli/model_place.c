@@ -36,6 +36,20 @@ static char *shown_name(const char *model_id) {
     return strndup(model_id + last, length - last);
 }
 
+static enum status find_loras(const struct config *config, const struct hub_options *hub,
+                              struct error *err) {
+    enum status s = STATUS_OK;
+    for (size_t i = 0; s == STATUS_OK && i < config->lora_count; i++) {
+        struct firered_lora *lora = &config->loras[i];
+        char *path;
+        s = hub_find_file(&path, lora->path, hub, err);
+        if (s != STATUS_OK) break;
+        free((char *)lora->path);
+        lora->path = path;
+    }
+    return s;
+}
+
 enum status model_place_find(struct model_place *out, const struct config *config,
                              struct error *err) {
     *out = (struct model_place){0};
@@ -49,6 +63,7 @@ enum status model_place_find(struct model_place *out, const struct config *confi
         out->stands_in = true;
         s = hub_find_model(&out->folder, id, &hub, err);
     }
+    if (s == STATUS_OK) s = find_loras(config, &hub, err);
     if (s == STATUS_OK && !(out->name = shown_name(id)))
         s = fail(err, STATUS_NO_MEMORY, "no memory for the model's name");
     hub_environment_free(&environment);
@@ -61,7 +76,9 @@ enum status model_place_doubt(const struct config *config, enum status s, struct
     struct stat st;
     const char *name = config->model_id;
     struct error why = *err;
-    if (s != STATUS_INVALID || !name || stat(name, &st) == 0 || !hub_id_parse(&id, name)) return s;
+    if (s != STATUS_INVALID || config->lora_count || !name || stat(name, &st) == 0 ||
+        !hub_id_parse(&id, name))
+        return s;
     return fail(err, s, "%.330s (`firered verify %.100s` tells whether its files are damaged)",
                 why.text, name);
 }

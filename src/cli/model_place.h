@@ -19,7 +19,8 @@ struct model_place {
 
 /* MODEL_ID where it is set, and nothing else then; otherwise the default model where it is in the
  * local cache, otherwise the demo.  Where the cache is, the settings and the user's environment say.
- * STATUS_INVALID: the model is not here.  On success the caller releases *out. */
+ * STATUS_INVALID: the model is not here.  A LoRA that is a file of the hub's becomes its path in the cache, in
+ * config->loras.  On success the caller releases *out. */
 enum status model_place_find(struct model_place *out, const struct config *config,
                              struct error *err);
 void model_place_free(struct model_place *p);

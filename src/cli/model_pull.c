@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 
 #include "cli/interrupt.h"
+#include "cli/model_place.h"
+#include "hub/find.h"
 #include "hub/pull.h"
 #include "hub/snapshot.h"
 
@@ -16,24 +18,39 @@ static bool interrupted(void *arg) {
     return interrupt_requested();
 }
 
-enum status model_pull_look(struct model_pull *out, const struct config *config, bool *wanted,
-                            struct error *err) {
-    struct stat st;
-    *out = (struct model_pull){.name = config->model_id};
-    *wanted = false;
-    if (!out->name || strcmp(out->name, "demo") == 0 || stat(out->name, &st) == 0 ||
-        !hub_id_parse(&out->id, out->name))
-        return STATUS_OK;
+/* Whether the model is one of the hub's that is not here whole. */
+static enum status look_for_model(struct model_pull *p, struct error *err) {
+    const char *name = p->config->model_id;
     struct hub_cache cache = {0};
     struct buffer missing = {0};
     char *folder = NULL;
-    enum status s = hub_settings_read(&out->environment, &out->options, config, err);
-    if (s == STATUS_OK) s = hub_cache_open(&cache, &out->options, &out->id, err);
-    if (s == STATUS_OK) s = hub_snapshot_look(&cache, out->id.revision, &folder, &missing, err);
-    *wanted = s == STATUS_OK && (!folder || missing.size > 0);
+    struct stat st;
+    if (!name || strcmp(name, "demo") == 0 || stat(name, &st) == 0 || !hub_id_parse(&p->id, name))
+        return STATUS_OK;
+    enum status s = hub_cache_open(&cache, &p->options, &p->id, err);
+    if (s == STATUS_OK) s = hub_snapshot_look(&cache, p->id.revision, &folder, &missing, err);
+    p->model = s == STATUS_OK && (!folder || missing.size > 0);
     free(folder);
     buffer_free(&missing);
     hub_cache_close(&cache);
+    return s;
+}
+
+static bool lora_is_here(const struct model_pull *p, size_t i) {
+    char *path;
+    bool here = hub_find_file(&path, p->config->loras[i].path, &p->options, NULL) == STATUS_OK;
+    free(path);
+    return here;
+}
+
+enum status model_pull_look(struct model_pull *out, const struct config *config, bool *wanted,
+                            struct error *err) {
+    *out = (struct model_pull){.config = config};
+    enum status s = hub_settings_read(&out->environment, &out->options, config, err);
+    if (s == STATUS_OK) s = look_for_model(out, err);
+    *wanted = s == STATUS_OK && out->model;
+    for (size_t i = 0; s == STATUS_OK && i < config->lora_count; i++)
+        *wanted |= !lora_is_here(out, i);
     return s;
 }
 
@@ -41,26 +58,43 @@ void model_pull_close(struct model_pull *p) {
     hub_environment_free(&p->environment);
 }
 
-static enum status run(struct model_pull *p, char **folder, struct error *err) {
+static enum status pull_one(struct model_pull *p, const struct hub_id *id, const char *file,
+                            struct error *err) {
     struct hub_pull_result result;
+    const struct hub_pull_wish wish = {.file = file};
+    enum status s = hub_pull(&p->options, id, &wish, &result, err);
+    hub_pull_result_free(&result);
+    return s;
+}
+
+static enum status run(struct model_pull *p, struct error *err) {
+    struct hub_file_id lora;
     p->options.tell = pull_teller_tell;
     p->options.cancelled = interrupted;
     p->options.arg = &p->teller;
-    enum status s = hub_pull(&p->options, &p->id, &(struct hub_pull_wish){0}, &result, err);
+    enum status s = p->model ? pull_one(p, &p->id, NULL, err) : STATUS_OK;
+    for (size_t i = 0; s == STATUS_OK && i < p->config->lora_count; i++)
+        if (!lora_is_here(p, i) && hub_file_id_parse(&lora, p->config->loras[i].path))
+            s = pull_one(p, &lora.id, lora.file, err);
     pull_teller_end(&p->teller);
-    if (folder) *folder = result.folder;
-    if (!folder || s != STATUS_OK) hub_pull_result_free(&result);
     return s;
 }
 
 enum status model_pull_run(struct model_pull *p, const char *command, const struct log *log,
                            struct error *err) {
     pull_teller_start(&p->teller, command, log);
-    return run(p, NULL, err);
+    return run(p, err);
 }
 
 static enum status run_fetch(void *arg, char **folder, struct error *err) {
-    return run(arg, folder, err);
+    struct model_pull *p = arg;
+    struct model_place place = {0};
+    enum status s = run(p, err);
+    if (s == STATUS_OK) s = model_place_find(&place, p->config, err);
+    *folder = place.folder;
+    place.folder = NULL;
+    model_place_free(&place);
+    return s;
 }
 
 static double share(void *arg) {

@@ -14,10 +14,12 @@ struct model_pull {
     struct hub_options options;
     struct hub_id id;
     struct pull_teller teller;
-    const char *name; /* the id as it was given: the config's */
+    const struct config *config;
+    bool model; /* it is the model that is not here; else only LoRAs */
 };
 
-/* Whether MODEL_ID is set, is a model's id, and not in the cache whole: *wanted.  Settings that are
+/* Whether MODEL_ID is set, is a model's id, and not in the cache whole, or a LoRA is a file of the
+ * hub's that is not there: *wanted.  Settings that are
  * no good, and STATUS_NO_MEMORY, are errors.  The caller closes *out, also after a failure. */
 enum status model_pull_look(struct model_pull *out, const struct config *config, bool *wanted,
                             struct error *err);

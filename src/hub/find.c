@@ -113,3 +113,28 @@ enum status hub_find_model(char **folder, const char *model_id, const struct hub
                     model_id);
     return find_snapshot(folder, &id, o, err);
 }
+
+enum status hub_find_file(char **path, const char *name, const struct hub_options *o,
+                          struct error *err) {
+    struct hub_file_id id;
+    struct hub_cache cache;
+    char commit[HUB_COMMIT_SIZE];
+    *path = NULL;
+    if (is_file(name) || !hub_file_id_parse(&id, name)) {
+        *path = strdup(name);
+        return *path ? STATUS_OK : fail(err, STATUS_NO_MEMORY, "no memory for a file's path");
+    }
+    enum status s = hub_cache_open(&cache, o, &id.id, err);
+    if (s == STATUS_OK && hub_snapshot_commit(&cache, id.id.revision, commit))
+        s = hub_cache_path(&cache, path, err, "snapshots/%s/%s", commit, id.file);
+    if (s == STATUS_OK && (!*path || !is_file(*path))) {
+        free(*path);
+        *path = NULL;
+        s = fail(err, STATUS_INVALID,
+                 "the file %.160s is not on this machine (not in %.120s): `firered pull %.160s` "
+                 "fetches it",
+                 name, o->cache, name);
+    }
+    hub_cache_close(&cache);
+    return s;
+}

@@ -25,6 +25,12 @@
 enum status hub_find_model(char **folder, const char *model_id, const struct hub_options *o,
                            struct error *err);
 
+/* Sets *path to a file's: to `name` itself, where it is a file or has not the form
+ * ORG/NAME/FILE[@REV], else to the file in the cache.  STATUS_INVALID: it is not there; the sentence
+ * says how to get it.  STATUS_NO_MEMORY.  The caller frees *path. */
+enum status hub_find_file(char **path, const char *name, const struct hub_options *o,
+                          struct error *err);
+
 /* The bundled model, as seen from the executable `program` (NULL: the running one): in the
  * installation (bin/firered -> share/firered/models/demo), in the source tree
  * (build/release/firered -> models/demo), and at last models/demo in the working directory.  It is

@@ -4,6 +4,7 @@
  */
 #include "hub/id.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static bool is_letter_or_digit(char c) {
@@ -59,6 +60,19 @@ bool hub_id_parse(struct hub_id *out, const char *text) {
     return copy_name(out->org, text, (size_t)(slash - text)) &&
            copy_name(out->name, slash + 1, (size_t)(end - slash - 1)) &&
            (!at || copy_revision(out->revision, at + 1));
+}
+
+bool hub_file_id_parse(struct hub_file_id *out, const char *text) {
+    char id[600];
+    const char *first = strchr(text, '/'), *second = first ? strchr(first + 1, '/') : NULL;
+    if (!second) return false;
+    const char *at = strchr(second, '@'), *end = at ? at : text + strlen(text);
+    size_t n = (size_t)(end - second - 1);
+    if (n >= sizeof out->file || !hub_path_is_safe(second + 1, n)) return false;
+    int length = snprintf(id, sizeof id, "%.*s%s", (int)(second - text), text, at ? at : "");
+    memcpy(out->file, second + 1, n);
+    out->file[n] = '\0';
+    return length < (int)sizeof id && hub_id_parse(&out->id, id);
 }
 
 bool hub_is_commit(const char *text) {

@@ -19,6 +19,13 @@ struct hub_id {
 /* False: it is none. */
 bool hub_id_parse(struct hub_id *out, const char *text);
 
+/* A file of a model: ORG/NAME/FILE[@REV], where FILE may hold slashes.  False: it is none. */
+struct hub_file_id {
+    struct hub_id id;
+    char file[300];
+};
+bool hub_file_id_parse(struct hub_file_id *out, const char *text);
+
 /* 40 small hexadecimal digits. */
 bool hub_is_commit(const char *text);
 

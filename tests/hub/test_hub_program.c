@@ -178,6 +178,39 @@ static void offline_is_kept(void **state) {
     unsetenv("HF_HUB_OFFLINE");
 }
 
+/* A repository with one adapter in it. */
+static void make_adapter(void) {
+    char folder[4096], path[4200];
+    const float numbers[128] = {0};
+    snprintf(folder, sizeof folder, "mkdir -p %s/example/adapter/main/sub", scene.root);
+    assert_int_equal(system(folder), 0);
+    snprintf(path, sizeof path, "%s/example/adapter/main/sub/a.safetensors", scene.root);
+    const struct tensor_spec tensors[] = {
+        {"transformer_blocks.0.attn.to_q.lora_A.weight", "F32", 2, {1, 128}, numbers, 512},
+        {"transformer_blocks.0.attn.to_q.lora_B.weight", "F32", 2, {128, 1}, numbers, 512}};
+    write_tensors(path, tensors, 2);
+}
+
+static void a_lora_is_named_like_a_model(void **state) {
+    (void)state;
+    make_adapter();
+    run(0, "pull", TINY, NULL);
+    run(1, "edit", "--model", TINY, "--lora", "example/adapter/sub/a.safetensors", "--image",
+        PICTURE, "--prompt", "x", NULL);
+    assert_says(child.err, "`firered pull example/adapter/sub/a.safetensors` fetches it");
+    run(0, "edit", "--pull", "--model", TINY, "--lora",
+        "example/adapter/sub/a.safetensors@main:0.5", "--image", PICTURE, "--prompt", "x",
+        "--steps", "1", "--size", "64x64", "--output", "lora.png", NULL);
+    hub_stub_forget(&scene.stub);
+    run(0, "edit", "--model", TINY, "--lora", "example/adapter/sub/a.safetensors", "--image",
+        PICTURE, "--prompt", "x", "--steps", "1", "--size", "64x64", "--output", "lora2.png", NULL);
+    assert_int_equal(hub_stub_count(&scene.stub, NULL), 0);
+    run(0, "pull", "example/adapter/sub/a.safetensors", NULL);
+    assert_says(child.out, "/sub/a.safetensors\n");
+    run(1, "pull", "example/adapter/none.safetensors", NULL);
+    assert_says(child.err, "has no file none.safetensors");
+}
+
 static void start_serving(const char *pull) {
     const char *words[] = {"serve",     "--model",      TINY,   "--port", "0",  "--host",
                            "127.0.0.1", "--log-format", "text", "--pull", pull, NULL};
@@ -259,6 +292,7 @@ int main(void) {
         PROGRAM_TEST(an_edit_says_how_or_pulls_itself),
         PROGRAM_TEST(an_incomplete_model_is_told_and_gone_on_with),
         PROGRAM_TEST(offline_is_kept),
+        PROGRAM_TEST(a_lora_is_named_like_a_model),
         PROGRAM_TEST(a_service_fetches_its_model_first),
         PROGRAM_TEST(a_service_that_may_not_pull_says_so),
     };
