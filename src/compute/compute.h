@@ -114,8 +114,8 @@ struct matrix {
 /* A plan-only device takes NULL for all contents. Packs `count` matrices of equal cols, one below
  * the other (q, k and v become one product), with a bias for all rows or NULL.  16-bit weights
  * stay 16 bit, or become 8.  `bears`: a set of precisions; the products are of one that is among
- * these, was allowed when the device was made, and suits the device.  The caller owns *out.  STATUS_INVALID: nothing to pack, or unequal
- * cols.  STATUS_NO_MEMORY. */
+ * these, was allowed when the device was made, and suits the device.  The caller owns *out.
+ * STATUS_INVALID: nothing to pack, or unequal cols.  STATUS_NO_MEMORY. */
 enum status compute_pack_linear(struct compute *c, struct linear **out, const struct matrix *parts,
                                 size_t count, const float *bias, unsigned bears, struct error *err);
 /* weight: [out, in, size, size] float32; size is 1 or 3, anything else STATUS_INVALID.

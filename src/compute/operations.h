@@ -2,10 +2,10 @@
  * operations.h - what the networks are made of.  out may be the same tensor as in where a line says
  * so.
  *
- * Operands (tensor.h) are read by op_linear and op_attention, whose q, k and v have one type, and on
- * the way there by op_copy, op_silu_mul and op_norm_rotary; all else that is read is float32.  Written
- * is any type; but op_conv and what stands between the networks (from op_guide to op_to_bytes) is
- * float32's alone, and op_rows keeps the type.
+ * Operands (tensor.h) are read by op_linear and op_attention, whose q, k and v have one type, and
+ * on the way there by op_copy, op_silu_mul and op_norm_rotary; all else that is read is float32.
+ * Written is any type; but op_conv and what stands between the networks (from op_guide to
+ * op_to_bytes) is float32's alone, and op_rows keeps the type.
  */
 #ifndef COMPUTE_OPERATIONS_H
 #define COMPUTE_OPERATIONS_H
@@ -39,8 +39,8 @@ void op_channel_norm(struct workspace *w, struct tensor out, struct tensor in,
                      const struct vector *gamma, bool silu);
 
 void op_copy(struct workspace *w, struct tensor out, struct tensor in);
-/* Row i of out becomes row rows[i] of in; where that is negative it stays as it is.  out and in share
- * no memory.  rows, on the host, is not read when w is dry. */
+/* Row i of out becomes row rows[i] of in; where that is negative it stays as it is.  out and in
+ * share no memory.  rows, on the host, is not read when w is dry. */
 void op_rows(struct workspace *w, struct tensor out, struct tensor in, const int32_t *rows);
 void op_silu(struct workspace *w, struct tensor out, struct tensor in); /* out may be in */
 void op_silu_mul(struct workspace *w, struct tensor out, struct tensor gate,

@@ -47,9 +47,9 @@ struct tensor tensor_merge_rows(struct tensor t, int64_t count);
 struct tensor tensor_of_buffer(const struct workspace *w, struct tensor buffer, int64_t from,
                                int64_t rows, int64_t cols);
 
-/* Between the device, in any type, and the host's packed [rows, cols] floats.  An upload has taken its source
- * when it returns: the caller may write there or free it.  A download is complete when it returns,
- * and so is all that was asked for before it. */
+/* Between the device, in any type, and the host's packed [rows, cols] floats.  An upload has taken
+ * its source when it returns: the caller may write there or free it.  A download is complete when
+ * it returns, and so is all that was asked for before it. */
 void tensor_upload(struct workspace *w, struct tensor out, const float *in);
 /* Rows of a table in its stored type, widened on the way: row i of out becomes row rows[i] of the
  * table.  Dry, the table may lack its data, and rows is not read.  A number that is no row fails the

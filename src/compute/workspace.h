@@ -73,9 +73,9 @@ struct operation_cost {
     double bytes;   /* of tensors and weights, each read or written once */
 };
 
-/* What each kind of operation has cost so far, dry or not: OPERATION_KINDS of them.  An operation may
- * return before it is done, so this waits for all that was asked for: who reads a clock asks here
- * first. */
+/* What each kind of operation has cost so far, dry or not: OPERATION_KINDS of them.  An operation
+ * may return before it is done, so this waits for all that was asked for: who reads a clock asks
+ * here first. */
 const struct operation_cost *workspace_costs(struct workspace *w);
 
 /* An arena is a stack: what was taken after a mark goes with it.  These two are the device's. */

@@ -1,6 +1,6 @@
 /*
- * Loads encoder and decoder, and runs each as a chain of layers over bands of rows on the picture's side,
- * with the middle, which attends over the whole map, at the other end.
+ * Loads encoder and decoder, and runs each as a chain of layers over bands of rows on the
+ * picture's side, with the middle, which attends over the whole map, at the other end.
  */
 #include "model/vae.h"
 

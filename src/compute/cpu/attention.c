@@ -35,8 +35,8 @@ struct attention_job {
     int64_t query_tiles;
 };
 
-/* A worker's own memory: a panel of keys that it packs, and one more as floats; afterwards its tile of queries, their scores,
- * their sums. */
+/* A worker's own memory: a panel of keys that it packs, and one more as floats; afterwards its
+ * tile of queries, their scores, their sums. */
 struct layout {
     size_t q, scores, sums, total; /* offsets in bytes */
     int64_t q_stride, sum_stride;  /* elements from query to query */

@@ -105,10 +105,10 @@ static inline int64_t min_of(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
-/* A row of n elements in 8 bits, its largest magnitude becoming `max`, and INT8_ZERO up to `capacity`;
- * returns what they are to be multiplied by.  A row with a number that is not finite gets a factor
- * that is none: so will be all that comes of it. One so small that the factor's inverse has no place
- * in a float is zero. */
+/* A row of n elements in 8 bits, its largest magnitude becoming `max`, and INT8_ZERO up to
+ * `capacity`; returns what they are to be multiplied by.  A row with a number that is not finite
+ * gets a factor that is none: so will be all that comes of it. One so small that the factor's
+ * inverse has no place in a float is zero. */
 float cpu_round_row(const struct kernels *k, uint8_t *out, int64_t capacity, const float *x,
                     int64_t n, int max);
 

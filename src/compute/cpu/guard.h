@@ -2,9 +2,9 @@
  * guard.h - device memory that only the backend can reach: FIRERED_GUARD=1.
  *
  * On a GPU, host code that follows a device address crashes.  With the guard it does so here, too:
- * the memory is one file of the kernel's (memfd), mapped twice.  Addresses that are handed out lie in
- * a mapping that nobody may touch; the backend adds guard_entry to them and is in the other one.
- * Nothing is switched, so a stray read is caught while another thread computes.
+ * the memory is one file of the kernel's (memfd), mapped twice.  Addresses that are handed out lie
+ * in a mapping that nobody may touch; the backend adds guard_entry to them and is in the other
+ * one. Nothing is switched, so a stray read is caught while another thread computes.
  *
  * All of it is NaN when it is new, as a hint that nothing can be expected there.
  */

@@ -5,8 +5,9 @@
  * each set; so the sets differ in width, never in method.
  *
  * A product's right-hand side is packed in panels of `cols` columns: panel[k][cols], or for
- * bfloat16 products panel[k/2][cols][2], for 8-bit ones panel[k/4][cols][4].  Its left-hand side is given by a pointer to each row, so
- * that a row may be a matrix's, or the pixel under one tap of a convolution.
+ * bfloat16 products panel[k/2][cols][2], for 8-bit ones panel[k/4][cols][4].  Its left-hand side
+ * is given by a pointer to each row, so that a row may be a matrix's, or the pixel under one tap
+ * of a convolution.
  */
 #ifndef CPU_KERNELS_H
 #define CPU_KERNELS_H
@@ -91,9 +92,9 @@ struct kernels {
                             const float *const *residual, bool doubled, int64_t n);
 };
 
-/* The best table for that set of precisions that this CPU can run, or the one of that name; NULL when the
- * name is unknown or the CPU lacks it.  Only what is asked for beyond float32 chooses a table that
- * multiplies so. */
+/* The best table for that set of precisions that this CPU can run, or the one of that name; NULL
+ * when the name is unknown or the CPU lacks it.  Only what is asked for beyond float32 chooses a
+ * table that multiplies so. */
 const struct kernels *kernels_choose(const char *name, unsigned precisions);
 
 #endif

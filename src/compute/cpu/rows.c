@@ -2,8 +2,8 @@
  * The operations that treat each row on its own: norms, activations, rotary embedding.  Rows are
  * spread over the pool in chunks large enough to be worth a thread's while.
  *
- * A row of floats is worked on as it lies, in one piece.  Where a tensor is an operand of another type
- * its row goes through a buffer, STEP elements at a time.
+ * A row of floats is worked on as it lies, in one piece.  Where a tensor is an operand of another
+ * type its row goes through a buffer, STEP elements at a time.
  */
 #include <math.h>
 #include <string.h>
