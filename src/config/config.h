@@ -20,7 +20,7 @@ enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 enum pull_mode { PULL_AUTO, PULL_NEVER };
 
 struct config {
-    char *model_id; /* as given; NULL when unset: cli/model_place.h says what is then served */
+    char *model_id; /* as given; NULL when unset */
     int max_concurrent_jobs;
     double timeout_seconds;
     int default_steps;       /* 0 when unset: the model's own default counts */
