@@ -11,7 +11,7 @@ set -euo pipefail
 
 build=(build-essential cmake ninja-build pkg-config
     libjansson-dev libpcre2-dev libutf8proc-dev
-    libspng-dev zlib1g-dev libjpeg62-turbo-dev libwebp-dev libmicrohttpd-dev
+    libspng-dev zlib1g-dev libjpeg62-turbo-dev libwebp-dev liblcms2-dev libmicrohttpd-dev
     libcurl4-openssl-dev libssl-dev)
 tests=(libcmocka-dev valgrind curl
     nginx-light haproxy openssl # openssl: certificates for the proxies

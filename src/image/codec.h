@@ -11,25 +11,22 @@
 #include "base/buffer.h"
 #include "firered/picture.h"
 #include "firered/status.h"
+#include "image/decoding.h"
 #include "image/encode.h"
 
 /* X_probe: the sides that the header tells, 0 .. INT_MAX, not judged.
- * X_decode: pixels into *out, which has been created with just these sides, and the EXIF
- * orientation, 1..8, as stored; out->rgb stays the caller's, whatever happens.  The bytes begin
- * with the format's signature.
- * STATUS_INVALID: truncated or corrupt.  STATUS_NO_MEMORY. */
+ * X_decode: pixels into d->out, which has been created with just these sides and stays the caller's,
+ * whatever happens; see decoding.h.  The bytes begin with the format's signature.
+ * STATUS_INVALID: truncated or corrupt.  STATUS_NO_MEMORY.  X_decode also STATUS_CANCELLED. */
 enum status png_probe(const uint8_t *bytes, size_t size, int *width, int *height,
                       struct error *err);
-enum status png_decode(struct picture *out, int *orientation, const uint8_t *bytes, size_t size,
-                       struct error *err);
+enum status png_decode(struct decoding *d, const uint8_t *bytes, size_t size, struct error *err);
 enum status jpeg_probe(const uint8_t *bytes, size_t size, int *width, int *height,
                        struct error *err);
-enum status jpeg_decode(struct picture *out, int *orientation, const uint8_t *bytes, size_t size,
-                        struct error *err);
+enum status jpeg_decode(struct decoding *d, const uint8_t *bytes, size_t size, struct error *err);
 enum status webp_probe(const uint8_t *bytes, size_t size, int *width, int *height,
                        struct error *err);
-enum status webp_decode(struct picture *out, int *orientation, const uint8_t *bytes, size_t size,
-                        struct error *err);
+enum status webp_decode(struct decoding *d, const uint8_t *bytes, size_t size, struct error *err);
 
 /* X_encode: appends a whole file to *out; on failure what it appended may be there still.  The
  * sides are ones that the format can hold.

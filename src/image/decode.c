@@ -14,8 +14,7 @@
 static const struct codec {
     enum status (*probe)(const uint8_t *bytes, size_t size, int *width, int *height,
                          struct error *err);
-    enum status (*decode)(struct picture *out, int *orientation, const uint8_t *bytes, size_t size,
-                          struct error *err);
+    enum status (*decode)(struct decoding *d, const uint8_t *bytes, size_t size, struct error *err);
 } codecs[] = {
     [PICTURE_PNG] = {png_probe, png_decode},
     [PICTURE_JPEG] = {jpeg_probe, jpeg_decode},
@@ -72,17 +71,29 @@ static enum status check_size(const struct picture_header *h, int64_t max_pixels
     return STATUS_OK;
 }
 
-enum status picture_decode(struct picture *out, const void *bytes, size_t size, int64_t max_pixels,
-                           struct error *err) {
+enum status picture_decode_with(struct picture *out, struct decode_report *report,
+                                const void *bytes, size_t size,
+                                const struct decode_options *options, struct error *err) {
     *out = (struct picture){0};
-    struct picture_header header;
-    enum status s = picture_probe(&header, bytes, size, err);
-    if (s == STATUS_OK) s = check_size(&header, max_pixels, err);
-    if (s == STATUS_OK) s = picture_create(out, header.width, header.height, err);
+    struct decode_report unread;
+    if (!report) report = &unread;
+    *report = (struct decode_report){.orientation = 1};
+    enum status s = picture_probe(&report->header, bytes, size, err);
+    const struct picture_header *header = &report->header;
+    if (s == STATUS_OK) s = check_size(header, options->max_pixels, err);
+    if (s == STATUS_OK) s = picture_create(out, header->width, header->height, err);
 
-    int orientation = 1;
-    if (s == STATUS_OK) s = codecs[header.format].decode(out, &orientation, bytes, size, err);
-    if (s == STATUS_OK) s = picture_make_upright(out, orientation, err);
+    struct decoding d = {.out = out, .options = options, .report = report, .orientation = 1};
+    if (s == STATUS_OK) s = codecs[header->format].decode(&d, bytes, size, err);
+    decoding_end(&d);
+    report->orientation = d.orientation;
+    if (s == STATUS_OK) s = picture_make_upright(out, d.orientation, err);
     if (s != STATUS_OK) picture_free(out);
     return s;
+}
+
+enum status picture_decode(struct picture *out, const void *bytes, size_t size, int64_t max_pixels,
+                           struct error *err) {
+    const struct decode_options options = {.max_pixels = max_pixels};
+    return picture_decode_with(out, NULL, bytes, size, &options, err);
 }

@@ -7,16 +7,20 @@
  * hostile file costs no more than what its header admits to, and that is checked before a pixel is
  * decoded.
  *
- * Alpha is dropped, not composited: the colour channels stay as they are.  16-bit samples keep
- * their high byte.  Embedded colour profiles are not applied (Pillow does not either).
+ * Transparency is composed onto white.  Colours become sRGB by what the file says about them: an ICC
+ * profile, codes, PNG's gAMA and cHRM; untagged pictures and those in sRGB keep their bytes.  16-bit
+ * samples keep their high byte.
  *
- * Source of the conversions: Pillow 12 (PngImagePlugin, JpegImagePlugin, WebPImagePlugin,
- * Convert.c).  Two wilful differences: 16-bit gray keeps its high byte where Pillow clips it to
- * white, and a truncated or corrupt file is always refused, one that lacks its end marker included.
+ * Of a damaged file what is decoded whole is used: an end that is cut behind the last row, damaged
+ * restart marks.  Where rows are missing it is refused.
+ *
+ * Source of the conversions: Pillow 12 (PngImagePlugin, JpegImagePlugin, WebPImagePlugin, Convert.c).
+ * A wilful difference: 16-bit gray keeps its high byte where Pillow clips it to white.
  */
 #ifndef IMAGE_DECODE_H
 #define IMAGE_DECODE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,15 +42,38 @@ enum { PICTURE_MAX_ASPECT = 200 }; /* the longer side over the shorter one */
 enum status picture_probe(struct picture_header *out, const void *bytes, size_t size,
                           struct error *err);
 
+struct decode_options {
+    int64_t max_pixels;   /* the largest width * height */
+    bool ignore_profiles; /* take the bytes for sRGB, whatever the file says: as the reference does */
+    bool (*cancelled)(void *arg); /* asked for every row; NULL: never */
+    void *arg;
+};
+
+enum { DECODE_MAX_NOTES = 4 };
+
+/* What was found on the way.  The notes are sentences for the user; nobody frees them. */
+struct decode_report {
+    struct picture_header header;
+    int orientation;
+    bool converted; /* the colours were not sRGB, and are now */
+    const char *notes[DECODE_MAX_NOTES];
+    size_t note_count;
+};
+
 /* Sets *out to the upright picture, which the caller releases with picture_free; when it fails,
- * *out is empty.  max_pixels is the largest width * height.
+ * *out is empty.  The report, which may be NULL, is set as far as the picture was read.
  * STATUS_UNSUPPORTED: no bytes, or no format of ours.
  * STATUS_INVALID: truncated, corrupt, a side of zero or over PICTURE_MAX_SIDE, more than
  * max_pixels, an aspect ratio over PICTURE_MAX_ASPECT.
- * STATUS_NO_MEMORY.
+ * STATUS_NO_MEMORY, STATUS_CANCELLED.
  *
  * Takes at most 11 bytes of memory per pixel (a progressive CMYK JPEG), the picture's own 3
  * included, and a few times the file's size. */
+enum status picture_decode_with(struct picture *out, struct decode_report *report,
+                                const void *bytes, size_t size,
+                                const struct decode_options *options, struct error *err);
+
+/* The same with colours converted, and nobody to stop it. */
 enum status picture_decode(struct picture *out, const void *bytes, size_t size, int64_t max_pixels,
                            struct error *err);
 

@@ -5,8 +5,9 @@
  * one struct, which only the public function creates and releases; the steps between run under
  * `guarded`, own nothing, and may be left at any point.
  *
- * libjpeg calls damaged data a warning and invents the missing pixels.  A made-up half of a picture
- * is no input for an edit: the warnings that mean lost data are errors here.
+ * libjpeg calls damaged data a warning and carries on, and at the end of the file invents the missing
+ * pixels.  Damage in the middle is taken as it comes, with a note, as Pillow takes it.  A made-up half
+ * of a picture is no input for an edit: data that end before the pixels do are an error here.
  */
 #include <stdio.h> /* jpeglib.h needs it */
 
@@ -14,17 +15,20 @@
 
 #include <jerror.h>
 #include <setjmp.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "image/codec.h"
-#include "image/exif.h"
+#include "image/jpeg_facts.h"
 
 enum {
     /* A progressive file has ten scans, a thoroughly optimised one a few dozen; each costs a walk
        over all pixels. */
     MAX_SCANS = 100,
-    /* Every 8x8 block costs at least one bit: no JPEG has more pixels per byte. */
+    /* Every 8x8 block costs at least one bit: no JPEG has more pixels per byte, but for an
+       arithmetic-coded one, where a picture of one colour costs next to nothing. */
     MAX_PIXELS_PER_BYTE = 64 * 8,
+    MAX_ARITHMETIC_PIXELS_PER_BYTE = 1 << 14,
 };
 
 struct jpeg_reader {
@@ -34,7 +38,8 @@ struct jpeg_reader {
     jmp_buf escape;
     const uint8_t *bytes;
     size_t size;
-    struct picture *out;
+    struct decoding *decoding;
+    bool file_ended; /* libjpeg was out of bytes, and made an end marker up */
     enum status status;
     struct error *err;
 };
@@ -57,17 +62,30 @@ static void on_error(j_common_ptr jpeg) {
 
 static void on_message(j_common_ptr jpeg, int level) {
     if (level >= 0) return; /* a trace, not a warning */
+    struct jpeg_reader *r = jpeg->client_data;
+    bool at_end = r->decoding && r->jpeg.unread_marker == JPEG_EOI;
     switch (jpeg->err->msg_code) {
     case JWRN_ADOBE_XFORM:     /* an unknown transform is read as YCbCr, as everywhere */
     case JWRN_EXTRANEOUS_DATA: /* some cameras pad between segments; no pixel is lost */
     case JWRN_JFIF_MAJOR: /* an unknown version of a header that is not used */ return;
+    case JWRN_JPEG_EOF: r->file_ended = true; return;
+    case JWRN_HIT_MARKER: /* at the end of the file, or before a mark within it */
+        if (at_end) refuse(r, "rows are missing");
+        break;
+    case JWRN_MUST_RESYNC:
+    case JWRN_HUFF_BAD_CODE: break;
     default: on_error(jpeg);
     }
+    if (!r->decoding) on_error(jpeg);
+    decoding_note(r->decoding, "the JPEG picture is damaged; a part of it may look wrong");
 }
 
 static void on_progress(j_common_ptr jpeg) {
     struct jpeg_reader *r = jpeg->client_data;
     if (r->jpeg.input_scan_number > MAX_SCANS) refuse(r, "it has too many scans");
+    if (!r->decoding) return;
+    r->status = decoding_go_on(r->decoding, r->err);
+    if (r->status != STATUS_OK) longjmp(r->escape, 1);
 }
 
 static void no_output(j_common_ptr jpeg) {
@@ -104,63 +122,58 @@ static void jpeg_close(struct jpeg_reader *r) {
     jpeg_destroy_decompress(&r->jpeg); /* fine at any stage, and never fails */
 }
 
-/* a * b / 255, rounded, as Pillow computes it. */
-static uint8_t scaled(int a, int b) {
-    int product = a * b + 128;
-    return (uint8_t)((product + (product >> 8)) >> 8);
+/* Whether every coefficient of a progressive picture came to its last bit: a file that ends between
+ * two scans ends well, but for its end marker. */
+static bool has_all_scans(const struct jpeg_decompress_struct *jpeg) {
+    for (int c = 0; c < jpeg->num_components; c++)
+        for (int k = 0; k < DCTSIZE2; k++)
+            if (jpeg->coef_bits[c][k] != 0) return false;
+    return true;
 }
 
-/* Four-colour JPEGs are taken for Adobe's, which store every ink inverted: 255 is none.  With k the
- * stored black, Pillow's formula is k - (255 - stored) * k / 255. */
-static void rgb_from_inverted_cmyk(uint8_t *rgb, const uint8_t *cmyk, int pixels) {
-    for (int i = 0; i < pixels; i++, rgb += 3, cmyk += 4)
-        for (int c = 0; c < 3; c++) rgb[c] = (uint8_t)(cmyk[3] - scaled(255 - cmyk[c], cmyk[3]));
+static void check_end(struct jpeg_reader *r) {
+    if (!r->file_ended) return;
+    if (r->jpeg.arith_code) refuse(r, "rows are missing"); /* its data do not tell their end */
+    if (r->jpeg.progressive_mode && !has_all_scans(&r->jpeg)) refuse(r, "scans are missing");
+}
+
+static void begin(struct jpeg_reader *r) {
+    struct jpeg_decompress_struct *jpeg = &r->jpeg;
+    bool four = jpeg->num_components == 4, gray = jpeg->num_components == 1;
+    if (!gray && jpeg->num_components != 3 && !four)
+        refuse(r, "it has neither one, three nor four colour channels");
+    size_t per_byte = jpeg->arith_code ? MAX_ARITHMETIC_PIXELS_PER_BYTE : MAX_PIXELS_PER_BYTE;
+    if (r->size < (size_t)jpeg->image_width * jpeg->image_height / per_byte)
+        refuse(r, "it has too few bytes for its size");
+    jpeg->out_color_space = four ? JCS_CMYK : JCS_RGB;
+    /* Four-colour JPEGs are taken for Adobe's, which store every ink inverted: 255 is none. */
+    struct colour_layout layout = {.kind = four   ? COLOUR_CMYK
+                                           : gray ? COLOUR_GRAY
+                                                  : COLOUR_RGB,
+                                   .stride = four ? 4 : 3,
+                                   .inverted = four};
+    r->status = decoding_begin(r->decoding, layout, r->err);
+    if (r->status != STATUS_OK) longjmp(r->escape, 1);
 }
 
 static void read_pixels(struct jpeg_reader *r) {
     struct jpeg_decompress_struct *jpeg = &r->jpeg;
-    bool four = jpeg->num_components == 4;
-    if (jpeg->num_components != 1 && jpeg->num_components != 3 && !four)
-        refuse(r, "it has neither one, three nor four colour channels");
-    if (jpeg->arith_code) refuse(r, "arithmetic coding is not supported");
-    if (r->size < (size_t)jpeg->image_width * jpeg->image_height / MAX_PIXELS_PER_BYTE)
-        refuse(r, "it has too few bytes for its size");
-
-    jpeg->out_color_space = four ? JCS_CMYK : JCS_RGB;
+    struct picture *out = r->decoding->out;
+    begin(r);
     jpeg_start_decompress(jpeg);
+    check_end(r);
     uint8_t *inks = NULL; /* belongs to libjpeg's pool */
-    if (four)
-        inks = jpeg->mem->alloc_large((j_common_ptr)jpeg, JPOOL_IMAGE, (size_t)r->out->width * 4);
+    if (r->decoding->layout.stride == 4)
+        inks = jpeg->mem->alloc_large((j_common_ptr)jpeg, JPOOL_IMAGE, (size_t)out->width * 4);
     while (jpeg->output_scanline < jpeg->output_height) {
-        uint8_t *rgb = r->out->rgb + (size_t)jpeg->output_scanline * (size_t)r->out->width * 3;
-        JSAMPROW row = four ? inks : rgb;
+        int y = (int)jpeg->output_scanline;
+        JSAMPROW row = inks ? inks : out->rgb + (size_t)y * (size_t)out->width * 3;
         jpeg_read_scanlines(jpeg, &row, 1);
-        if (four) rgb_from_inverted_cmyk(rgb, inks, r->out->width);
+        r->status = decoding_row(r->decoding, y, 0, row, out->width, r->err);
+        if (r->status != STATUS_OK) longjmp(r->escape, 1);
     }
+    check_end(r);
     jpeg_finish_decompress(jpeg); /* reads up to the end marker */
-}
-
-/* Looks for EXIF itself, up to the first scan: libjpeg would keep every segment of that kind in a
- * list, whose end it seeks anew for each, which takes hours for a file that is full of empty ones.
- */
-static int stored_orientation(const uint8_t *bytes, size_t size) {
-    enum { APP1 = 0xe1, SOS = 0xda, EOI = 0xd9 };
-    for (size_t at = 2; size - at > 4;) {
-        if (bytes[at] != 0xff || bytes[at + 1] == 0xff) { /* padding */
-            at++;
-            continue;
-        }
-        int marker = bytes[at + 1];
-        at += 2;
-        if (marker == SOS || marker == EOI) break;
-        if (marker <= 1 || (marker & 0xf8) == 0xd0) continue; /* these have no length */
-        size_t length = (size_t)bytes[at] << 8 | bytes[at + 1];
-        if (length < 2 || length >= size - at) break;
-        if (marker == APP1 && length >= 8 && memcmp(bytes + at + 2, "Exif\0\0", 6) == 0)
-            return exif_orientation(bytes + at + 2, length - 2);
-        at += length;
-    }
-    return 1;
 }
 
 enum status jpeg_probe(const uint8_t *bytes, size_t size, int *width, int *height,
@@ -173,15 +186,16 @@ enum status jpeg_probe(const uint8_t *bytes, size_t size, int *width, int *heigh
     return s;
 }
 
-enum status jpeg_decode(struct picture *out, int *orientation, const uint8_t *bytes, size_t size,
-                        struct error *err) {
+enum status jpeg_decode(struct decoding *d, const uint8_t *bytes, size_t size, struct error *err) {
     struct jpeg_reader reader;
+    uint8_t *profile = NULL;
     enum status s = jpeg_open(&reader, bytes, size, err);
+    if (s == STATUS_OK) s = jpeg_facts_read(d, &profile, bytes, size, err);
     if (s == STATUS_OK) {
-        reader.out = out;
-        *orientation = stored_orientation(bytes, size);
+        reader.decoding = d;
         s = guarded(&reader, read_pixels);
     }
     jpeg_close(&reader);
+    free(profile);
     return s;
 }

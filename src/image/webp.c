@@ -1,8 +1,11 @@
 /*
  * WebP through libwebp.  A file is opened by the demuxer, which also checks that all of it is
- * there; a still picture is an animation of one frame to it.  Pillow shows the first frame on a
- * canvas of zeros, without blending: so do we.
+ * there; a still picture is an animation of one frame to it.  Of an animation the first frame counts;
+ * the canvas around it is transparent, so white.
+ *
+ * The decoder is fed piece by piece, so that it can be stopped between two of them.
  */
+#include <stdlib.h>
 #include <string.h>
 #include <webp/decode.h>
 #include <webp/demux.h>
@@ -26,9 +29,30 @@ enum status webp_probe(const uint8_t *bytes, size_t size, int *width, int *heigh
     return STATUS_OK;
 }
 
-/* Decodes a frame into its place on the canvas. */
-static enum status decode_frame(struct picture *out, const WebPIterator *frame, struct error *err) {
+enum { PIECE = 1 << 16 };
+
+static enum status feed(struct decoding *d, const WebPIterator *frame, WebPDecoderConfig *config,
+                        struct error *err) {
+    enum status s = STATUS_OK;
+    VP8StatusCode why = VP8_STATUS_SUSPENDED;
+    WebPIDecoder *decoder = WebPIDecode(NULL, 0, config);
+    if (!decoder) return webp_fail(VP8_STATUS_OUT_OF_MEMORY, err);
+    for (size_t fed = 0; s == STATUS_OK && why == VP8_STATUS_SUSPENDED;) {
+        if (fed == frame->fragment.size) why = VP8_STATUS_NOT_ENOUGH_DATA;
+        if (why != VP8_STATUS_SUSPENDED) break;
+        fed += frame->fragment.size - fed < PIECE ? frame->fragment.size - fed : PIECE;
+        why = WebPIUpdate(decoder, frame->fragment.bytes, fed);
+        s = decoding_go_on(d, err);
+    }
+    WebPIDelete(decoder);
+    if (s == STATUS_OK && why != VP8_STATUS_OK) s = webp_fail(why, err);
+    return s;
+}
+
+/* The first frame; one that covers the canvas and has no alpha is decoded in its place. */
+static enum status decode_frame(struct decoding *d, const WebPIterator *frame, struct error *err) {
     WebPDecoderConfig config;
+    struct picture *out = d->out;
     if (!WebPInitDecoderConfig(&config))
         return fail(err, STATUS_INTERNAL, "the WebP library is not the one we were built with");
     VP8StatusCode why = WebPGetFeatures(frame->fragment.bytes, frame->fragment.size, &config.input);
@@ -39,18 +63,37 @@ static enum status decode_frame(struct picture *out, const WebPIterator *frame, 
         height > out->height - frame->y_offset)
         return webp_fail(VP8_STATUS_BITSTREAM_ERROR, err);
 
-    size_t stride = (size_t)out->width * 3;
-    size_t first = (size_t)frame->y_offset * stride + (size_t)frame->x_offset * 3;
-    if (width != out->width || height != out->height)
-        memset(out->rgb, 0, stride * (size_t)out->height);
-    config.output.colorspace = MODE_RGB;
+    bool alpha = config.input.has_alpha, whole = width == out->width && height == out->height;
+    bool in_place = whole && !alpha;
+    size_t stride = (size_t)width * (alpha ? 4 : 3);
+    uint8_t *pixels = in_place ? out->rgb : malloc(stride * (size_t)height);
+    if (!pixels) return webp_fail(VP8_STATUS_OUT_OF_MEMORY, err);
+    config.output.colorspace = alpha ? MODE_RGBA : MODE_RGB;
     config.output.is_external_memory = 1;
-    config.output.u.RGBA.rgba = out->rgb + first;
+    config.output.u.RGBA.rgba = pixels;
     config.output.u.RGBA.stride = (int)stride;
-    config.output.u.RGBA.size = stride * (size_t)out->height - first;
-    why = WebPDecode(frame->fragment.bytes, frame->fragment.size, &config);
+    config.output.u.RGBA.size = stride * (size_t)height;
+    const struct colour_layout layout = {
+        .kind = COLOUR_RGB, .stride = alpha ? 4 : 3, .alpha = alpha};
+    enum status s = decoding_begin(d, layout, err);
+    if (s == STATUS_OK) s = feed(d, frame, &config, err);
     WebPFreeDecBuffer(&config.output);
-    return why == VP8_STATUS_OK ? STATUS_OK : webp_fail(why, err);
+    if (!whole) memset(out->rgb, 255, (size_t)out->width * (size_t)out->height * 3);
+    for (int y = 0; y < height && s == STATUS_OK; y++)
+        s = decoding_row(d, frame->y_offset + y, frame->x_offset, pixels + (size_t)y * stride,
+                         width, err);
+    if (!in_place) free(pixels);
+    return s;
+}
+
+/* Points into the file. */
+static void read_profile(struct decoding *d, const WebPDemuxer *file) {
+    WebPChunkIterator icc;
+    if (WebPDemuxGetChunk(file, "ICCP", 1, &icc)) {
+        d->colours.icc = icc.chunk.bytes;
+        d->colours.icc_size = icc.chunk.size;
+    }
+    WebPDemuxReleaseChunkIterator(&icc);
 }
 
 static int stored_orientation(const WebPDemuxer *file) {
@@ -62,18 +105,18 @@ static int stored_orientation(const WebPDemuxer *file) {
     return orientation;
 }
 
-enum status webp_decode(struct picture *out, int *orientation, const uint8_t *bytes, size_t size,
-                        struct error *err) {
+enum status webp_decode(struct decoding *d, const uint8_t *bytes, size_t size, struct error *err) {
     WebPDemuxer *file = WebPDemux(&(WebPData){bytes, size});
     if (!file) return webp_fail(VP8_STATUS_BITSTREAM_ERROR, err);
-    *orientation = stored_orientation(file);
+    d->orientation = stored_orientation(file);
+    read_profile(d, file);
 
     enum status s;
     WebPIterator frame;
-    if (WebPDemuxGetI(file, WEBP_FF_CANVAS_WIDTH) == (uint32_t)out->width &&
-        WebPDemuxGetI(file, WEBP_FF_CANVAS_HEIGHT) == (uint32_t)out->height &&
+    if (WebPDemuxGetI(file, WEBP_FF_CANVAS_WIDTH) == (uint32_t)d->out->width &&
+        WebPDemuxGetI(file, WEBP_FF_CANVAS_HEIGHT) == (uint32_t)d->out->height &&
         WebPDemuxGetFrame(file, 1, &frame)) {
-        s = decode_frame(out, &frame, err);
+        s = decode_frame(d, &frame, err);
         WebPDemuxReleaseIterator(&frame);
     } else {
         s = webp_fail(VP8_STATUS_BITSTREAM_ERROR, err);
