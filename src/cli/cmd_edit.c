@@ -156,7 +156,7 @@ static enum status prepare(struct session *w, struct error *err) {
     const struct log log = {.min_level = r->verbose ? LOG_DEBUG : LOG_WARN, .fd = STDERR_FILENO};
     enum status s = STATUS_OK;
     for (size_t i = 0; i < r->input_count && s == STATUS_OK; i++)
-        s = picture_file_read(&w->pictures[i], r->inputs[i], w->config->max_image_pixels, err);
+        s = picture_file_read(&w->pictures[i], r->inputs[i], w->config, err);
     if (s != STATUS_OK) return s;
     s = bring_model(w, &log, err);
     if (s != STATUS_OK) return s;
@@ -212,8 +212,7 @@ static const char help[] =
     "  --image FILE         PNG, JPEG or WebP; - is standard input; up to three:\n"
     "                       Picture 1 to 3, of which the last gives the shape\n"
     "  --prompt TEXT        what to change\n"
-    "  --output FILE        .png, .jpg or .webp; - is standard output [beside the\n"
-    "                       last picture, as NAME-edited.png]\n"
+    "  --output FILE        .png, .jpg or .webp; - is standard out [NAME-edited.png]\n"
     "  --force              replace files that are there\n"
     "  --seed N             the same seed, the same picture; several times: a picture\n"
     "                       each, numbered NAME-1, NAME-2 [random, and told]\n"

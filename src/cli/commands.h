@@ -31,7 +31,7 @@ struct command {
 };
 
 extern const struct command command_serve, command_edit, command_info, command_health, command_eval,
-    command_bench, command_pull, command_list, command_rm, command_verify;
+    command_bench, command_decode, command_pull, command_list, command_rm, command_verify;
 
 /* All its flags, settings included, in a malloc'ed block; a flag "" takes a word.  NULL: no memory. */
 struct arg_spec *command_specs(const struct command *c, size_t *count);

@@ -12,7 +12,7 @@
 #include "config/values.h"
 
 static const struct command *const commands[] = {
-    &command_serve, &command_edit, &command_info, &command_health, &command_eval,
+    &command_serve, &command_edit, &command_info, &command_decode, &command_health, &command_eval,
     &command_bench, &command_pull, &command_list, &command_rm,     &command_verify};
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 

@@ -5,10 +5,9 @@
 #include "cli/picture_file.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "image/decode.h"
 
 enum { FILE_LIMIT = 1 << 29 };
 
@@ -36,15 +35,26 @@ enum status picture_file_load(struct buffer *out, const char *path, struct error
     return is_stdio(path) ? load_stdin(out, err) : buffer_read_file(out, path, FILE_LIMIT, err);
 }
 
-enum status picture_file_read(struct picture *out, const char *path, int64_t max_pixels,
-                              struct error *err) {
+enum status picture_file_decode(struct picture *out, struct decode_report *report, const char *path,
+                                const struct decode_options *options, struct error *err) {
     struct buffer file = {0};
     struct error why;
     enum status s = picture_file_load(&file, path, err);
     if (s != STATUS_OK) return s;
-    s = picture_decode(out, file.data, file.size, max_pixels, &why);
+    s = picture_decode_with(out, report, file.data, file.size, options, &why);
     buffer_free(&file);
     if (s == STATUS_OK) return s;
     return fail(err, s, "cannot use %.200s: %.280s", is_stdio(path) ? "standard input" : path,
                 why.text);
+}
+
+enum status picture_file_read(struct picture *out, const char *path, const struct config *config,
+                              struct error *err) {
+    struct decode_report report = {0};
+    const struct decode_options options = {.max_pixels = config->max_image_pixels,
+                                           .ignore_profiles = config->ignore_profiles};
+    enum status s = picture_file_decode(out, &report, path, &options, err);
+    for (size_t i = 0; i < report.note_count && s == STATUS_OK; i++)
+        fprintf(stderr, "firered: %s: %s\n", path, report.notes[i]);
+    return s;
 }

@@ -5,11 +5,12 @@
 #define CLI_PICTURE_FILE_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "base/buffer.h"
+#include "config/config.h"
 #include "firered/picture.h"
 #include "firered/status.h"
+#include "image/decode.h"
 
 /* Whether the name means standard input, or output. */
 bool is_stdio(const char *name);
@@ -18,9 +19,14 @@ bool is_stdio(const char *name);
  * file), STATUS_NO_MEMORY. */
 enum status picture_file_load(struct buffer *out, const char *path, struct error *err);
 
-/* Reads and decodes a PNG, JPEG or WebP file; the caller releases *out.  The sentence of an error
- * names the file.  Errors of both steps: picture_file_load, picture_decode. */
-enum status picture_file_read(struct picture *out, const char *path, int64_t max_pixels,
+/* Reads and decodes a picture's file; the caller releases *out.  *report, which may be NULL, says what
+ * was found.  The sentence of an error names the file.  Errors of both steps: picture_file_load,
+ * picture_decode_with. */
+enum status picture_file_decode(struct picture *out, struct decode_report *report, const char *path,
+                                const struct decode_options *options, struct error *err);
+
+/* The same as the settings say; notes go to standard error. */
+enum status picture_file_read(struct picture *out, const char *path, const struct config *config,
                               struct error *err);
 
 #endif

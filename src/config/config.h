@@ -30,6 +30,7 @@ struct config {
     int max_queue;
     int max_upload_mb;
     int64_t max_image_pixels;
+    int ignore_profiles; /* take the bytes of pictures for sRGB */
     int max_steps;
     double result_ttl_seconds;
     int result_max_mb;

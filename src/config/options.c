@@ -18,6 +18,7 @@ static const struct choice dtypes[] = {{"auto", FIRERED_DTYPE_AUTO},
                                        {0}};
 static const struct choice generators[] = {
     {"cpu", FIRERED_GENERATOR_CPU}, {"cuda", FIRERED_GENERATOR_CUDA}, {0}};
+static const struct choice color_profiles[] = {{"convert", 0}, {"ignore", 1}, {0}};
 static const struct choice log_formats[] = {
     {"text", LOG_FORMAT_TEXT}, {"json", LOG_FORMAT_JSON}, {0}};
 static const struct choice log_levels[] = {
@@ -51,9 +52,13 @@ const struct option option_table[] = {
      .help = "edits that may wait; one more is refused with 503 queue_full"},
     {"MAX_UPLOAD_MB", NULL, OPTION_INT, OPTION_SERVE, FIELD(max_upload_mb), "32", .min = 1,
      .max = 4096, .help = "largest request body, in MiB"},
-    {"MAX_IMAGE_PIXELS", NULL, OPTION_INT64, OPTION_RUN, FIELD(max_image_pixels), "64000000",
-     .min = 1, .max = 4294967296.0,
+    {"MAX_IMAGE_PIXELS", NULL, OPTION_INT64, OPTION_RUN | OPTION_DECODE, FIELD(max_image_pixels),
+     "64000000", .min = 1, .max = 4294967296.0,
      .help = "largest picture, width x height, checked before any pixel is decoded"},
+    {"COLOR_PROFILES", NULL, OPTION_CHOICE, OPTION_RUN | OPTION_DECODE, FIELD(ignore_profiles),
+     "convert", .choices = color_profiles,
+     .help = "convert: pictures become sRGB by what they carry; ignore: their bytes are taken as "
+             "they are, as the reference does"},
     {"MAX_STEPS", NULL, OPTION_INT, OPTION_SERVE, FIELD(max_steps), "100", .min = 1,
      .max = FIRERED_MAX_STEPS, .help = "most steps that a request may ask for"},
     {"RESULT_TTL_SECONDS", NULL, OPTION_REAL, OPTION_SERVE, FIELD(result_ttl_seconds), "600",

@@ -25,6 +25,7 @@ enum option_command {
     OPTION_EDIT_DEFAULTS = 16, /* variables that `edit` reads, but has shorter flags for */
     OPTION_MEASURE = 32,       /* bench and eval */
     OPTION_HUB = 64,           /* pull, list, rm, verify */
+    OPTION_DECODE = 128,
     OPTION_RUN = OPTION_SERVE | OPTION_EDIT | OPTION_MEASURE, /* what says how it runs */
     OPTION_MODEL = OPTION_RUN | OPTION_INFO,                  /* what finds the model */
     OPTION_DEVICE = OPTION_RUN | OPTION_INFO                  /* what says on what it runs */

@@ -79,11 +79,20 @@ static void set_read_failure(struct running_edit *e, enum status s, size_t which
 static enum status read_pictures(struct running_edit *e, struct picture *pictures) {
     int64_t from = clock_now();
     enum status s = STATUS_OK;
+    const struct decode_options options = {.max_pixels = e->editor->max_image_pixels,
+                                           .ignore_profiles = e->editor->ignore_profiles,
+                                           .cancelled = e->hooks->stopping,
+                                           .arg = e->hooks->arg};
     for (size_t i = 0; i < e->order->file_count && s == STATUS_OK; i++) {
         struct error err = {0};
+        struct decode_report report;
         const struct buffer *file = &e->order->files[i];
         if (e->hooks->stopping(e->hooks->arg)) return STATUS_CANCELLED;
-        s = picture_decode(&pictures[i], file->data, file->size, e->editor->max_image_pixels, &err);
+        s = picture_decode_with(&pictures[i], &report, file->data, file->size, &options, &err);
+        for (size_t k = 0; k < report.note_count; k++)
+            log_event(e->editor->log, LOG_INFO, "picture", LOG_STR("request_id", e->request_id),
+                      LOG_STR("note", report.notes[k]));
+        if (s == STATUS_CANCELLED) return s; /* who stopped it knows why */
         if (s != STATUS_OK) set_read_failure(e, s, i, &err);
     }
     edit_order_free_files(e->order);

@@ -16,6 +16,7 @@ struct editor {
     struct firered *engine;
     const char *model; /* its name, written into PNG files */
     int64_t max_image_pixels;
+    bool ignore_profiles;    /* take the bytes of pictures for sRGB */
     struct metrics *metrics; /* NULL: nothing is counted */
     const struct log *log;   /* NULL: nothing is written */
 };

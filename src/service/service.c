@@ -38,6 +38,7 @@ static enum status start(struct service *s, struct error *err) {
     if (!s->metrics) return fail(err, STATUS_NO_MEMORY, "no memory for the metrics");
     s->editor = (struct editor){.model = s->model_name,
                                 .max_image_pixels = c->max_image_pixels,
+                                .ignore_profiles = c->ignore_profiles,
                                 .metrics = s->metrics,
                                 .log = s->log};
     enum status e =

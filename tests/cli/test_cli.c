@@ -14,6 +14,7 @@
 
 #include "base/buffer.h"
 #include "config/options.h"
+#include "image/decode.h"
 #include "support/child.h"
 #include "support/files.h"
 
@@ -65,7 +66,7 @@ static void test_front(void **state) {
 
 static void test_helps(void **state) {
     (void)state;
-    static const char *const commands[] = {"serve", "edit", "info", "health", "bench",
+    static const char *const commands[] = {"serve", "edit", "info", "decode", "health", "bench",
                                            "eval",  "pull", "list", "rm",     "verify"};
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         char usage[64];
@@ -82,6 +83,7 @@ static void test_helps(void **state) {
         RUN(commands[i], "stray");
         if (strcmp(commands[i], "info") == 0) continue; /* the name of a picture */
         assert_int_equal(c.status, 2);
+        if (strcmp(commands[i], "decode") == 0) continue; /* takes two files */
         bool takes_an_id = strcmp(commands[i], "pull") == 0 || strcmp(commands[i], "rm") == 0 ||
                            strcmp(commands[i], "verify") == 0;
         assert_has(c.err, takes_an_id ? "\"stray\" is no id of the form ORG/NAME[@REV]"
@@ -92,7 +94,8 @@ static void test_helps(void **state) {
 /* A terminal has 80 columns and 24 lines, and the prompt takes the last one. */
 static void test_helps_fit_a_screen(void **state) {
     (void)state;
-    static const char *const words[] = {"", "serve", "edit", "info", "health", "bench", "eval"};
+    static const char *const words[] = {"",       "serve",  "edit",  "info",
+                                        "decode", "health", "bench", "eval"};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         int lines = 0;
         if (*words[i])
@@ -294,6 +297,50 @@ static void test_info_of_a_picture(void **state) {
     assert_string_equal(c.out, "{\"model\": \"m\", \"report\": [\"a fake report\"]}\n");
 }
 
+static void test_decode(void **state) {
+    (void)state;
+    struct picture p;
+    RUN("decode", TEST_DATA "/pictures/turned-6.png", "out/seen.png", "--json");
+    assert_int_equal(c.status, 0);
+    assert_string_equal(c.out,
+                        "{\"format\": \"PNG\", \"width\": 36, \"height\": 48, \"orientation\": 6, "
+                        "\"colours\": \"kept\", \"notes\": []}\n");
+    struct buffer file = read_bytes("out/seen.png");
+    assert_int_equal(picture_decode(&p, file.data, file.size, 1 << 20, NULL), STATUS_OK);
+    assert_true(p.width == 36 && p.height == 48);
+    picture_free(&p);
+    buffer_free(&file);
+
+    RUN("decode", TEST_DATA "/pictures/icc-p3.png", "out/seen.png");
+    assert_int_equal(c.status, 1);
+    assert_has(c.err, "out/seen.png is there already");
+    RUN("decode", TEST_DATA "/pictures/icc-p3.png", "out/seen.png", "--force");
+    assert_string_equal(c.out, "PNG, 48x36, orientation 1, colours converted to sRGB\n");
+    RUN("decode", TEST_DATA "/pictures/icc-p3.png", "out/seen.png", "--force", "--color-profiles",
+        "ignore");
+    assert_string_equal(c.out, "PNG, 48x36, orientation 1, colours as they are stored\n");
+    RUN("decode", TEST_DATA "/pictures/icc-broken.png", "out/seen.png", "--force", "--json");
+    assert_has(c.out, "\"notes\": [\"the colour profile is broken and was ignored\"]");
+    assert_has(c.err, "firered decode: note: the colour profile is broken and was ignored\n");
+}
+
+/* No file comes of it, and programs can tell why. */
+static void test_decode_refuses(void **state) {
+    (void)state;
+    RUN("decode", TEST_DATA "/pictures/cut-rows.png", "out/seen.png", "--json");
+    assert_int_equal(c.status, 1);
+    assert_has(c.out, "{\"error\": \"invalid_image\", \"detail\": \"cannot use ");
+    assert_has(c.err, "truncated");
+    RUN("decode", TEST_DATA "/decode/bad-text.png", "out/seen.png", "--json");
+    assert_has(c.out, "{\"error\": \"invalid_file\", \"detail\": \"cannot use ");
+    RUN("decode", TEST_DATA "/decode/rgb.png", "out/seen.png", "--max-image-pixels", "100");
+    assert_int_equal(c.status, 1);
+    assert_has(c.err, "more than the 100 allowed");
+    assert_int_equal(access("out/seen.png", F_OK), -1);
+    RUN("decode", TEST_DATA "/decode/rgb.png");
+    assert_int_equal(c.status, 2);
+}
+
 struct stand_in {
     int fd;
     const char *reply;
@@ -369,6 +416,8 @@ int main(void) {
         TEST(test_helps_fit_a_screen),
         TEST(test_completion),
         TEST(test_manual),
+        TEST(test_decode),
+        TEST(test_decode_refuses),
         TEST(test_info_of_a_picture),
         TEST(test_serve),
         TEST(test_serve_refuses),

@@ -87,6 +87,8 @@ static const struct good good_values[] = {
     {"MEMORY_LIMIT", "12G", 12884901888, 0, NULL},
     {"MEMORY_LIMIT", "auto", (int64_t)FIRERED_MEMORY_AUTO, 0, NULL},
     {"SEED_GENERATOR", "cuda", FIRERED_GENERATOR_CUDA, 0, NULL},
+    {"COLOR_PROFILES", "convert", 0, 0, NULL},
+    {"COLOR_PROFILES", "ignore", 1, 0, NULL},
     {"LOG_LEVEL", "debug", LOG_DEBUG, 0, NULL},
     {"LOG_LEVEL", "error", LOG_ERROR, 0, NULL},
     {"CORS_ORIGINS", "*", 0, 0, NULL},

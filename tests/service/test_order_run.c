@@ -102,6 +102,25 @@ static void test_stopped(void **state) {
     }
 }
 
+static bool stops_later(void *arg) {
+    struct heard *h = arg;
+    return ++h->calls > 20;
+}
+
+/* A picture has 32 rows: it is asked within them, and nothing of it is kept. */
+static void test_stopped_while_a_picture_is_read(void **state) {
+    (void)state;
+    struct edit_order order = order_of("night");
+    struct edit_outcome o;
+    struct heard heard = {0};
+    const struct edit_hooks hooks = {NULL, stops_later, &heard};
+    order_run(&editor, &order, "id", &hooks, &o);
+    assert_int_equal(heard.calls, 21);
+    assert_int_equal(o.end, EDIT_FAILED);
+    assert_string_equal(o.detail, "the edit was stopped inside the server");
+    edit_order_free(&order);
+}
+
 static void test_failures(void **state) {
     (void)state;
     static const struct {
@@ -165,6 +184,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_picture_comes_of_it),
         cmocka_unit_test(test_stopped),
+        cmocka_unit_test(test_stopped_while_a_picture_is_read),
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_order_from_elsewhere),
     };
