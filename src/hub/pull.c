@@ -298,11 +298,13 @@ static enum status check_space(const struct pull *p, struct error *err) {
     if (p->result->fetch == 0 || statvfs(p->cache.blobs, &fs) != 0) return STATUS_OK;
     uint64_t available = (uint64_t)fs.f_bavail * fs.f_frsize;
     if (fs.f_blocks == 0 || available >= p->result->fetch + RESERVE_BYTES) return STATUS_OK;
+    double needed = (double)(p->result->fetch + RESERVE_BYTES), there = (double)available;
+    bool small = needed < 1e9;
     return fail(err, STATUS_IO,
-                "%s/%s needs %.1f GB more in %s, where %.1f GB are free: free some, or set HF_HOME "
+                "%s/%s needs %.1f %s more in %s, where %.1f %s are free: free some, or set HF_HOME "
                 "to a folder on a larger disk",
-                p->id->org, p->id->name, (double)(p->result->fetch + RESERVE_BYTES) / 1e9, cache,
-                (double)available / 1e9);
+                p->id->org, p->id->name, needed / (small ? 1e6 : 1e9), small ? "MB" : "GB", cache,
+                there / (small ? 1e6 : 1e9), small ? "MB" : "GB");
 }
 
 static bool is_shared(const struct pull *p, size_t i) {

@@ -103,7 +103,7 @@ static int end(void **state) {
 static void what_does_not_fit_is_not_begun(void **state) {
     (void)state;
     disk.free = 70 << 20;
-    pull_badly(TINY, "example/tiny needs 0.1 GB more in ");
+    pull_badly(TINY, "example/tiny needs 79.6 MB more in ");
     assert_non_null(strstr(scene.err.text, "set HF_HOME to a folder on a larger disk"));
     assert_int_equal(hub_stub_count(&scene.stub, "kind", "cdn", NULL), 0);
     assert_int_equal(hub_stub_count(&scene.stub, "kind", "resolve", NULL), 0);
