@@ -99,6 +99,11 @@ enum status hub_cache_make(const struct hub_cache *c, struct error *err) {
         s = hub_cache_write(c, path.data, tag, sizeof tag - 1, err);
     buffer_free(&path);
     if (s == STATUS_OK) s = hub_cache_make_folder(c, c->blobs, err);
+    /* Without it the scan of the hub's tools calls a model that is on its way corrupted. */
+    char *snapshots = NULL;
+    if (s == STATUS_OK) s = hub_cache_path(c, &snapshots, err, "snapshots");
+    if (s == STATUS_OK) s = hub_cache_make_folder(c, snapshots, err);
+    free(snapshots);
     return s;
 }
 

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "service/local_queue.h"
@@ -123,6 +124,13 @@ static enum status warm_up(struct service *s, struct error *err) {
     return e;
 }
 
+/* The most memory that the process had at a time, pages of the model's files included. */
+static int64_t peak_bytes(void) {
+    struct rusage usage = {0};
+    getrusage(RUSAGE_SELF, &usage);
+    return (int64_t)usage.ru_maxrss * 1024;
+}
+
 enum status service_load(struct service *s, struct error *err) {
     enum status e = fetch(s, err);
     if (e != STATUS_OK) return e;
@@ -166,7 +174,8 @@ enum status service_load(struct service *s, struct error *err) {
               LOG_INT("parameters", s->info.parameters),
               LOG_INT("weight_bytes", s->info.weight_bytes),
               LOG_REAL("load_seconds", clock_seconds(from, opened)),
-              LOG_REAL("warm_up_seconds", clock_seconds(opened, clock_now())));
+              LOG_REAL("warm_up_seconds", clock_seconds(opened, clock_now())),
+              LOG_INT("peak_bytes", peak_bytes()));
     return STATUS_OK;
 }
 

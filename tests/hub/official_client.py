@@ -90,6 +90,7 @@ def killed_on_the_way(hub):
         p.kill()
         p.wait()
         assert set(before) & set(os.listdir(blobs)), "prune took it away"
+        scan_is_clean(hub, cache)
         hub.set(bandwidth=0)
         firered(hub, cache, "pull", ID)
         scan_is_clean(hub, cache)

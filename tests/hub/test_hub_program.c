@@ -167,6 +167,26 @@ static void an_incomplete_model_is_told_and_gone_on_with(void **state) {
     run(0, "info", "--model", TINY, NULL);
 }
 
+static void a_damaged_file_is_told_when_it_does_not_load(void **state) {
+    (void)state;
+    char command[5000];
+    run(0, "pull", TINY, NULL);
+    snprintf(command, sizeof command,
+             "printf '\\377' | dd of=$(echo %s/snapshots/*/" VAE ") bs=1 seek=6 conv=notrunc "
+             "2>/dev/null",
+             in_repo(TINY, ""));
+    assert_int_equal(system(command), 0);
+    run(1, "edit", "--model", TINY, "--image", PICTURE, "--prompt", "x", NULL);
+    assert_says(child.err, "`firered verify example/tiny` tells whether its files are damaged");
+    run(1, "serve", "--model", TINY, "--port", "0", NULL);
+    assert_says(child.err, "`firered verify example/tiny` tells whether its files are damaged");
+    run(1, "verify", TINY, NULL);
+    assert_says(child.err, VAE " is wrong");
+    run(0, "verify", TINY, "--repair", NULL);
+    run(0, "edit", "--model", TINY, "--image", PICTURE, "--prompt", "x", "--steps", "1", "--size",
+        "64x64", "--output", "mended.png", NULL);
+}
+
 static void offline_is_kept(void **state) {
     (void)state;
     setenv("HF_HUB_OFFLINE", "1", 1);
@@ -254,6 +274,8 @@ static void a_service_fetches_its_model_first(void **state) {
     start_serving("auto");
     assert_true(wait_for_text("child.err", " ready ", 60));
     assert_int_equal(ask("/ready"), 200);
+    text_from_file("child.err", log_text, sizeof log_text);
+    assert_says(log_text, " peak_bytes=");
     assert_true(hub_stub_bytes(&scene.stub, NULL) < 12000000); /* on from what was there */
     kill(child.pid, SIGTERM);
     child_wait(&child);
@@ -291,6 +313,7 @@ int main(void) {
         PROGRAM_TEST(nothing_of_the_hubs_reaches_the_terminal_raw),
         PROGRAM_TEST(an_edit_says_how_or_pulls_itself),
         PROGRAM_TEST(an_incomplete_model_is_told_and_gone_on_with),
+        PROGRAM_TEST(a_damaged_file_is_told_when_it_does_not_load),
         PROGRAM_TEST(offline_is_kept),
         PROGRAM_TEST(a_lora_is_named_like_a_model),
         PROGRAM_TEST(a_service_fetches_its_model_first),
