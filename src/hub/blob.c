@@ -460,13 +460,17 @@ static enum status run(struct fetch *f, char digits[HUB_HASH_SIZE], struct error
                                              : STATUS_OK;
 }
 
-/* Runs once, and once more in sequence where the first go found that it has to be so. */
+/* Runs once, and again where the go before found that it has to be in sequence, or without ranges. */
 static enum status run_as_it_can(struct fetch *f, char digits[HUB_HASH_SIZE], struct error *err) {
     enum status s = run(f, digits, err);
-    if (s == STATUS_OK && f->must_be_whole && !f->whole) {
+    for (int again = 0; again < 2 && s == STATUS_OK && f->must_be_whole; again++) {
         f->whole = true;
         s = run(f, digits, err);
     }
+    if (s == STATUS_OK && !*digits && f->file->size > 0)
+        s = fail(err, STATUS_IO,
+                 "%s cannot be fetched: its server gives neither ranges nor the whole",
+                 f->file->path);
     return s;
 }
 
@@ -486,7 +490,7 @@ static enum status fetch_part(struct fetch *f, bool own, bool fresh, bool *vanis
         s = run_as_it_can(f, digits, err);
     }
     if (s == STATUS_OK && strcmp(digits, f->file->hash) != 0) {
-        *wrong = *digits != '\0';
+        *wrong = true;
         s = fail(err, STATUS_IO, "%s came wrong twice: its hash is not the one that the hub lists",
                  f->file->path);
         take_back(f);

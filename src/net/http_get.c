@@ -165,7 +165,10 @@ static void set_request(struct http_connection *c, const char *range, struct cur
     set_route(curl, get);
 }
 
-static enum http_get_end end_of(CURLcode code) {
+static enum http_get_end end_of(CURL *curl, CURLcode code) {
+    long proxy = 0;
+    curl_easy_getinfo(curl, CURLINFO_HTTP_CONNECTCODE, &proxy);
+    if (code != CURLE_OK && proxy >= 400 && proxy < 500) return HTTP_GET_IMPOSSIBLE;
     switch (code) {
     case CURLE_OK: return HTTP_GET_WHOLE;
     case CURLE_ABORTED_BY_CALLBACK: return HTTP_GET_CANCELLED;
@@ -197,7 +200,7 @@ void http_get_run(struct http_connection *c, struct http_get *get) {
     set_request(c, range, headers);
     curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, why);
     CURLcode code = curl_easy_perform(c->curl);
-    if (get->end != HTTP_GET_STOPPED) get->end = end_of(code);
+    if (get->end != HTTP_GET_STOPPED) get->end = end_of(c->curl, code);
     if (get->end == HTTP_GET_WHOLE && !see_head(c)) get->end = HTTP_GET_STOPPED;
     snprintf(get->why, sizeof get->why, "%s",
              code == CURLE_OK ? ""

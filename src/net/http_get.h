@@ -35,7 +35,7 @@ enum http_get_end {
     HTTP_GET_CANCELLED,   /* `cancelled` said true */
     HTTP_GET_BROKEN,      /* no answer, or it broke off, or it was too slow: may be tried again */
     HTTP_GET_CERTIFICATE, /* the other side is not who it says */
-    HTTP_GET_IMPOSSIBLE,  /* the URL, the proxy's name or a file of certificates is no good */
+    HTTP_GET_IMPOSSIBLE,  /* the URL, the proxy or a file of certificates is no good */
 };
 
 struct http_get {

@@ -189,6 +189,23 @@ static void certificates(void **state) {
     pull_badly(TINY, "/nonexistent.pem");
     hub_stub_stop(&scene.stub);
 
+    const char *tunnel[] = {"--tls", cert,           key, "--cdn-tls",    cert,
+                            key,     "--proxy-port", "0", "--proxy-auth", "me:secret",
+                            NULL};
+    char good[200];
+    hub_stub_start(&scene.stub, scene.root, tunnel);
+    snprintf(good, sizeof good, "http://me:secret@%.60s", scene.stub.proxy + sizeof "http://" - 1);
+    scene.options.endpoint = scene.stub.hub;
+    scene.options.route.ca_file = cert;
+    scene.options.route.https_proxy = scene.stub.proxy;
+    pull_badly(TINY, "407");
+    assert_int_equal(hub_stub_count(&scene.stub, "kind", "connect", NULL), 1);
+    scene.options.route.https_proxy = good;
+    scene.wish.force = true;
+    pull_well(TINY);
+    scene.options.route.https_proxy = NULL;
+    hub_stub_stop(&scene.stub);
+
     const char *hub_only[] = {"--tls", cert, key, NULL};
     hub_stub_start(&scene.stub, scene.root, hub_only);
     scene.options.endpoint = scene.stub.hub;
