@@ -15,8 +15,8 @@ RUN cmake --preset release -DFIRERED_TESTS=OFF -DCMAKE_INSTALL_PREFIX=/usr/local
 FROM ${BASE}
 RUN apt-get -qq update \
     && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends \
-        ca-certificates libcurl4 libjansson4 libjpeg62-turbo liblcms2-2 libmicrohttpd12 libpcre2-8-0 libspng0 libutf8proc2 \
-        libssl3 libwebp7 libwebpdemux2 \
+        ca-certificates libcurl4 libgif7 libheif1 libjansson4 libjpeg62-turbo libjxl0.7 liblcms2-2 libmicrohttpd12 libpcre2-8-0 libspng0 libutf8proc2 \
+        libssl3 libtiff6 libwebp7 libwebpdemux2 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --no-create-home --home-dir /var/cache/firered --shell /usr/sbin/nologin firered \
     && install -d -o firered -g firered -m 0750 /var/cache/firered

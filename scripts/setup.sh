@@ -12,6 +12,7 @@ set -euo pipefail
 build=(build-essential cmake ninja-build pkg-config
     libjansson-dev libpcre2-dev libutf8proc-dev
     libspng-dev zlib1g-dev libjpeg62-turbo-dev libwebp-dev liblcms2-dev libmicrohttpd-dev
+    libheif-dev libtiff-dev libgif-dev libjxl-dev # optional: HEIC and AVIF, TIFF, GIF, JPEG XL
     libcurl4-openssl-dev libssl-dev)
 tests=(libcmocka-dev valgrind curl
     nginx-light haproxy openssl # openssl: certificates for the proxies

@@ -209,7 +209,7 @@ static int edit_command(const struct config *config, const struct args *args, st
 
 static const char help[] =
     "usage: firered edit --image FILE --prompt TEXT [--output FILE] [FLAGS]\n\n"
-    "  --image FILE         PNG, JPEG or WebP; - is standard input; up to three:\n"
+    "  --image FILE         a picture; - is standard input; up to three times:\n"
     "                       Picture 1 to 3, of which the last gives the shape\n"
     "  --prompt TEXT        what to change\n"
     "  --output FILE        .png, .jpg or .webp; - is standard out [NAME-edited.png]\n"

@@ -166,9 +166,7 @@ static bool check_picture(struct reading *r, const struct edit_order *order, siz
     switch (picture_probe(&header, file->data, file->size, &why)) {
     case STATUS_OK: break;
     case STATUS_UNSUPPORTED:
-        return form_refuse(r->problem, HTTP_INVALID_FILE,
-                           "image %zu is in no supported format: send PNG, JPEG or WebP",
-                           which + 1);
+        return form_refuse(r->problem, HTTP_INVALID_FILE, "image %zu: %.400s", which + 1, why.text);
     case STATUS_INVALID:
         return form_refuse(r->problem, HTTP_INVALID_IMAGE, "image %zu: %.400s", which + 1,
                            why.text);

@@ -27,6 +27,21 @@ enum status jpeg_decode(struct decoding *d, const uint8_t *bytes, size_t size, s
 enum status webp_probe(const uint8_t *bytes, size_t size, int *width, int *height,
                        struct error *err);
 enum status webp_decode(struct decoding *d, const uint8_t *bytes, size_t size, struct error *err);
+enum status bmp_probe(const uint8_t *bytes, size_t size, int *width, int *height,
+                      struct error *err);
+enum status bmp_decode(struct decoding *d, const uint8_t *bytes, size_t size, struct error *err);
+enum status gif_probe(const uint8_t *bytes, size_t size, int *width, int *height,
+                      struct error *err);
+enum status gif_decode(struct decoding *d, const uint8_t *bytes, size_t size, struct error *err);
+enum status tiff_probe(const uint8_t *bytes, size_t size, int *width, int *height,
+                       struct error *err);
+enum status tiff_decode(struct decoding *d, const uint8_t *bytes, size_t size, struct error *err);
+enum status heif_probe(const uint8_t *bytes, size_t size, int *width, int *height,
+                       struct error *err);
+enum status heif_decode(struct decoding *d, const uint8_t *bytes, size_t size, struct error *err);
+enum status jxl_probe(const uint8_t *bytes, size_t size, int *width, int *height,
+                      struct error *err);
+enum status jxl_decode(struct decoding *d, const uint8_t *bytes, size_t size, struct error *err);
 
 /* X_encode: appends a whole file to *out; on failure what it appended may be there still.  The
  * sides are ones that the format can hold.

@@ -5,10 +5,11 @@
  */
 #include "image/decode.h"
 
-#include <string.h>
+#include <stdio.h>
 
 #include "image/codec.h"
 #include "image/exif.h"
+#include "image/kind.h"
 #include "image/picture.h"
 
 static const struct codec {
@@ -16,35 +17,65 @@ static const struct codec {
                          struct error *err);
     enum status (*decode)(struct decoding *d, const uint8_t *bytes, size_t size, struct error *err);
 } codecs[] = {
-    [PICTURE_PNG] = {png_probe, png_decode},
-    [PICTURE_JPEG] = {jpeg_probe, jpeg_decode},
-    [PICTURE_WEBP] = {webp_probe, webp_decode},
+    [PICTURE_PNG] = {png_probe, png_decode},    [PICTURE_JPEG] = {jpeg_probe, jpeg_decode},
+    [PICTURE_WEBP] = {webp_probe, webp_decode}, [PICTURE_BMP] = {bmp_probe, bmp_decode},
+#if FIRERED_GIF
+    [PICTURE_GIF] = {gif_probe, gif_decode},
+#endif
+#if FIRERED_TIFF
+    [PICTURE_TIFF] = {tiff_probe, tiff_decode},
+#endif
+#if FIRERED_HEIF
+    [PICTURE_HEIC] = {heif_probe, heif_decode}, [PICTURE_AVIF] = {heif_probe, heif_decode},
+#endif
+#if FIRERED_JXL
+    [PICTURE_JXL] = {jxl_probe, jxl_decode},
+#endif
 };
 
-static bool sniff(enum picture_format *out, const uint8_t *b, size_t size) {
-    if (size >= 8 && memcmp(b, "\x89PNG\r\n\x1a\n", 8) == 0)
-        *out = PICTURE_PNG;
-    else if (size >= 3 && memcmp(b, "\xff\xd8\xff", 3) == 0)
-        *out = PICTURE_JPEG;
-    else if (size >= 12 && memcmp(b, "RIFF", 4) == 0 && memcmp(b + 8, "WEBP", 4) == 0)
-        *out = PICTURE_WEBP;
-    else
-        return false;
-    return true;
+bool picture_format_is_read(enum picture_format format) {
+    return (size_t)format < sizeof codecs / sizeof codecs[0] && codecs[format].decode;
+}
+
+/* "PNG, JPEG or WebP", as far as this build reads them. */
+static void list_formats(char *out, size_t size) {
+    size_t n = 0, last = 0;
+    for (size_t f = 0; f < PICTURE_FORMATS; f++)
+        if (picture_format_is_read((enum picture_format)f)) last = f;
+    *out = '\0';
+    for (size_t f = 0; f <= last && n < size; f++)
+        if (picture_format_is_read((enum picture_format)f))
+            n += (size_t)snprintf(out + n, size - n, "%s%s",
+                                  f == 0      ? ""
+                                  : f == last ? " or "
+                                              : ", ",
+                                  picture_format_name((enum picture_format)f));
+}
+
+static enum status sniff(enum picture_format *out, const uint8_t *bytes, size_t size,
+                         struct error *err) {
+    char formats[128];
+    list_formats(formats, sizeof formats);
+    if (size == 0)
+        return fail(err, STATUS_UNSUPPORTED, "the picture file is empty; send %s", formats);
+    bool ours = picture_kind(out, bytes, size);
+    if (ours && picture_format_is_read(*out)) return STATUS_OK;
+    if (ours)
+        return fail(err, STATUS_UNSUPPORTED,
+                    "this is a picture in %s, which is not in this build; send %s",
+                    picture_format_name(*out), formats);
+    const char *kind = foreign_kind(bytes, size);
+    if (kind)
+        return fail(err, STATUS_UNSUPPORTED, "this is %s; this build reads %s", kind, formats);
+    return fail(err, STATUS_UNSUPPORTED, "the bytes are no picture format that we know; send %s",
+                formats);
 }
 
 enum status picture_probe(struct picture_header *out, const void *bytes, size_t size,
                           struct error *err) {
     *out = (struct picture_header){0};
-    if (size == 0)
-        return fail(err, STATUS_UNSUPPORTED,
-                    "the picture file is empty; send a PNG, JPEG or WebP picture");
-    if (!sniff(&out->format, bytes, size))
-        return fail(
-            err, STATUS_UNSUPPORTED,
-            "the bytes are no picture format that we know; send a PNG, JPEG or WebP picture");
-
-    enum status s = codecs[out->format].probe(bytes, size, &out->width, &out->height, err);
+    enum status s = sniff(&out->format, bytes, size, err);
+    if (s == STATUS_OK) s = codecs[out->format].probe(bytes, size, &out->width, &out->height, err);
     if (s == STATUS_OK && (out->width < 1 || out->height < 1))
         s = fail(err, STATUS_INVALID, "the %s picture has no pixels: its size is %dx%d",
                  picture_format_name(out->format), out->width, out->height);

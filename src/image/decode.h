@@ -1,8 +1,9 @@
 /*
  * decode.h - picture files to pixels, as Pillow shows them after exif_transpose and convert("RGB").
  *
- * PNG of every bit depth and colour type, JPEG (baseline and progressive; gray, colour, CMYK) and
- * WebP (lossy, lossless; of an animation its first frame).  What the bytes are is seen in the
+ * PNG of every bit depth and colour type (Xcode's too), JPEG (baseline, progressive, arithmetic; gray,
+ * colour, CMYK), WebP and BMP; HEIC, AVIF, TIFF, GIF and JPEG XL where the build has their libraries.
+ * Of an animation the first frame counts, of several pages the largest.  What the bytes are is seen in the
  * bytes: nobody's file name or content type is believed.  The bytes are untrusted: a damaged or
  * hostile file costs no more than what its header admits to, and that is checked before a pixel is
  * decoded.
@@ -36,6 +37,9 @@ struct picture_header {
 
 enum { PICTURE_MAX_ASPECT = 200 }; /* the longer side over the shorter one */
 
+/* Whether this build reads it: what is not PNG, JPEG, WebP or BMP hangs on a library. */
+bool picture_format_is_read(enum picture_format format);
+
 /* Reads the header only.  The sides are at least 1; nothing else is promised about them.
  * STATUS_UNSUPPORTED: no bytes, or no format of ours.  STATUS_INVALID: a header that is truncated
  * or corrupt, or a side of zero.  STATUS_NO_MEMORY. */
@@ -68,7 +72,8 @@ struct decode_report {
  * STATUS_NO_MEMORY, STATUS_CANCELLED.
  *
  * Takes at most 11 bytes of memory per pixel (a progressive CMYK JPEG), the picture's own 3
- * included, and a few times the file's size. */
+ * included, and a few times the file's size; a format whose library decodes at once (HEIC, AVIF, JPEG
+ * XL, TIFF in one strip) up to 24.  Those cannot be stopped within that call. */
 enum status picture_decode_with(struct picture *out, struct decode_report *report,
                                 const void *bytes, size_t size,
                                 const struct decode_options *options, struct error *err);

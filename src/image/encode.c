@@ -39,6 +39,8 @@ enum status picture_encode_with(struct buffer *out, const struct picture *p,
     case PICTURE_PNG: s = png_encode(out, p, options, err); break;
     case PICTURE_JPEG: s = jpeg_encode(out, p, options, err); break;
     case PICTURE_WEBP: s = webp_encode(out, p, options, err); break;
+    default:
+        s = fail(err, STATUS_INTERNAL, "%s pictures are not written", picture_format_name(format));
     }
     if (s != STATUS_OK && out->data) {
         out->size = before;

@@ -28,8 +28,14 @@ const char *picture_format_name(enum picture_format format) {
     case PICTURE_PNG: return "PNG";
     case PICTURE_JPEG: return "JPEG";
     case PICTURE_WEBP: return "WebP";
+    case PICTURE_HEIC: return "HEIC";
+    case PICTURE_AVIF: return "AVIF";
+    case PICTURE_TIFF: return "TIFF";
+    case PICTURE_GIF: return "GIF";
+    case PICTURE_BMP: return "BMP";
+    case PICTURE_JXL: return "JPEG XL";
+    default: return "unknown";
     }
-    return "unknown";
 }
 
 const char *picture_format_mime(enum picture_format format) {
@@ -37,6 +43,12 @@ const char *picture_format_mime(enum picture_format format) {
     case PICTURE_PNG: return "image/png";
     case PICTURE_JPEG: return "image/jpeg";
     case PICTURE_WEBP: return "image/webp";
+    case PICTURE_HEIC: return "image/heic";
+    case PICTURE_AVIF: return "image/avif";
+    case PICTURE_TIFF: return "image/tiff";
+    case PICTURE_GIF: return "image/gif";
+    case PICTURE_BMP: return "image/bmp";
+    case PICTURE_JXL: return "image/jxl";
+    default: return "application/octet-stream";
     }
-    return "application/octet-stream";
 }

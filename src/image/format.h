@@ -6,9 +6,21 @@
 
 #include <stdbool.h>
 
-enum picture_format { PICTURE_PNG, PICTURE_JPEG, PICTURE_WEBP };
+/* Those that are written come first. */
+enum picture_format {
+    PICTURE_PNG,
+    PICTURE_JPEG,
+    PICTURE_WEBP,
+    PICTURE_HEIC,
+    PICTURE_AVIF,
+    PICTURE_TIFF,
+    PICTURE_GIF,
+    PICTURE_BMP,
+    PICTURE_JXL,
+    PICTURE_FORMATS
+};
 
-/* "png", "jpeg" (also "jpg") or "webp", in any case.  False: the name is none of them, and *out is
+/* One that is written: "png", "jpeg" (also "jpg") or "webp", in any case.  False: the name is none of them, and *out is
  * as it was. */
 bool picture_format_from_name(enum picture_format *out, const char *name);
 

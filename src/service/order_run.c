@@ -68,7 +68,7 @@ static void set_read_failure(struct running_edit *e, enum status s, size_t which
         snprintf(shown.text, sizeof shown.text, "image %zu: %.400s", which + 1, why->text);
     if (s == STATUS_UNSUPPORTED)
         set_failure(e, EDIT_INVALID_FILE, &shown,
-                    "an image is in no supported format: send PNG, JPEG or WebP");
+                    "an image is in no supported format: send PNG or JPEG");
     else if (s == STATUS_INVALID)
         set_failure(e, EDIT_INVALID_IMAGE, &shown,
                     "an image cannot be decoded: it is truncated or corrupt");

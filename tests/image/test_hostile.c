@@ -11,10 +11,28 @@
 
 enum { MAX_PIXELS = 64000000 };
 
-static const char *const samples[] = {
-    "rgb.png",         "palette-alpha.png", "rgb16.png",     "exif-6.png",         "q95-s0.jpg",
-    "q60-s1-prog.jpg", "cmyk.jpg",          "exif-5.jpg",    "gray.jpg",           "lossy.webp",
-    "exif-6.webp",     "lossy-alpha.webp",  "animated.webp", "lossless-alpha.webp"};
+static const char *const samples[] = {"rgb.png",
+                                      "palette-alpha.png",
+                                      "rgb16.png",
+                                      "exif-6.png",
+                                      "q95-s0.jpg",
+                                      "q60-s1-prog.jpg",
+                                      "cmyk.jpg",
+                                      "exif-5.jpg",
+                                      "gray.jpg",
+                                      "lossy.webp",
+                                      "exif-6.webp",
+                                      "lossy-alpha.webp",
+                                      "animated.webp",
+                                      "lossless-alpha.webp",
+                                      "../pictures/rle8.bmp",
+                                      "../pictures/24bit.bmp",
+                                      "../pictures/interlaced.gif",
+                                      "../pictures/lzw.tif",
+                                      "../pictures/tiled.tif",
+                                      "../pictures/alpha.heic",
+                                      "../pictures/turned-6.avif",
+                                      "../pictures/lossless.jxl"};
 
 static bool is_same(const struct picture *p, const struct picture *whole) {
     return p->width == whole->width && p->height == whole->height &&
@@ -28,7 +46,12 @@ static void every_truncation(void **state) {
     for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++) {
         struct buffer file = sample(samples[i]);
         struct picture whole;
-        assert_int_equal(picture_decode(&whole, file.data, file.size, MAX_PIXELS, NULL), STATUS_OK);
+        enum status all = picture_decode(&whole, file.data, file.size, MAX_PIXELS, NULL);
+        if (all == STATUS_UNSUPPORTED) { /* not in this build */
+            buffer_free(&file);
+            continue;
+        }
+        assert_int_equal(all, STATUS_OK);
         for (size_t n = 0; n < file.size; n++) {
             uint8_t *cut = malloc(n ? n : 1);
             memcpy(cut, file.data, n);
@@ -36,7 +59,7 @@ static void every_truncation(void **state) {
             struct picture_header header;
             enum status s = picture_decode(&p, cut, n, MAX_PIXELS, NULL);
             bool good = s == STATUS_OK && is_same(&p, &whole);
-            if (!good && s != STATUS_INVALID && (s != STATUS_UNSUPPORTED || n >= 12))
+            if (!good && s != STATUS_INVALID && (s != STATUS_UNSUPPORTED || n >= 32))
                 fail_msg("%s cut to %zu of %zu bytes: status %d", samples[i], n, file.size, (int)s);
             picture_probe(&header, cut, n, NULL);
             free(cut);

@@ -121,7 +121,9 @@ static bool stops(void *arg) {
 /* Whatever the format, somebody is asked while pixels are read, and obeyed. */
 static void decoding_can_be_stopped(void **state) {
     (void)state;
-    static const char *const names[] = {"alpha.png", "icc-p3.jpg", "icc-p3.webp"};
+    static const char *const names[] = {"alpha.png",     "icc-p3.jpg",  "icc-p3.webp", "still.gif",
+                                        "8bit.bmp",      "rle8.bmp",    "none.tif",    "cmyk.tif",
+                                        "lossless.heic", "lossless.jxl"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         struct buffer file = load(names[i]);
         for (int after = 0; after < 20; after += 19) {
