@@ -283,10 +283,11 @@ struct kept_job *job_store_find(struct job_store *store, const char *id) {
 }
 
 void job_drop(struct kept_job *job) {
-    pthread_mutex_lock(&job->store->lock);
+    pthread_mutex_t *lock = &job->store->lock;
+    pthread_mutex_lock(lock);
     bool ended = has_ended(job);
     if (ended && job->list) forget(job);
-    pthread_mutex_unlock(&job->store->lock);
+    pthread_mutex_unlock(lock);
     if (!ended) queue_cancel(&job->edit);
 }
 
