@@ -1,6 +1,9 @@
 /*
  * firered - edits pictures by instruction: as a service, or one picture at a time.
  */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,7 +91,16 @@ static int list_flags(const char *name) {
     return specs ? EXIT_OK : EXIT_FAILED;
 }
 
+/* Whoever started us without one of the standard descriptors would have the next file or socket
+ * that is opened take its place, and be written to. */
+static void fill_standard_descriptors(void) {
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) == -1 && errno == EBADF) open("/dev/null", O_RDWR); /* gets `fd` */
+}
+
 int main(int argc, char **argv) {
+    fill_standard_descriptors();
+    signal(SIGXFSZ, SIG_IGN); /* a file at its size limit is an error of write */
     if (argc < 2) {
         write_usage(stderr);
         return EXIT_USAGE;

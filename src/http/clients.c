@@ -26,7 +26,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 
-enum { MAX_LINGERING = 64, SWEEP_MS = 250, NUDGE_MS = 200 };
+enum { MAX_LINGERING = 64, SWEEP_MS = 250, NUDGE_MS = 200, ASK_MS = 1000 };
 
 struct client {
     struct clients *all;
@@ -34,9 +34,12 @@ struct client {
     uint64_t serial;
     int fd;
     int64_t deadline; /* 0: none */
+    int64_t ask;      /* when to find out whether the peer is still there, 0: not */
     int64_t nudge;    /* when to shut the reading half down, 0: not */
     void (*gone)(void *arg);
     void *arg;
+    bool probe; /* how client_watch was called */
+    bool refused;
 };
 
 struct lingering {
@@ -78,13 +81,26 @@ static struct client *client_of(struct list_link *link) {
     return CONTAINER_OF(link, struct client, link);
 }
 
-static void on_event(struct clients *all, uint64_t serial) {
+/* The end of a connection and of its sending half look alike.  A peer that has closed answers what
+ * is sent to it with a reset, which is an event of its own. */
+static void on_end(struct client *c, uint32_t events) {
+    if (events & (EPOLLHUP | EPOLLERR)) {
+        if (c->gone) c->gone(c->arg);
+        c->gone = NULL;
+        return;
+    }
+    struct epoll_event reset = {.events = EPOLLONESHOT, .data.u64 = c->serial};
+    epoll_ctl(c->all->epoll, EPOLL_CTL_MOD, c->fd, &reset);
+    /* Most edits that are left at half are answered before it is time to ask. */
+    c->ask = clock_now() + ASK_MS * (NANOSECONDS / 1000);
+    c->nudge = clock_now() + NUDGE_MS * (NANOSECONDS / 1000);
+}
+
+static void on_event(struct clients *all, uint64_t serial, uint32_t events) {
     for (struct list_link *l = all->members.first; l; l = l->next) {
         struct client *c = client_of(l);
         if (c->serial != serial) continue;
-        if (c->gone) c->gone(c->arg);
-        c->gone = NULL;
-        c->nudge = clock_now() + NUDGE_MS * (NANOSECONDS / 1000);
+        on_end(c, events);
         return;
     }
     for (int i = 0; i < MAX_LINGERING; i++)
@@ -92,9 +108,21 @@ static void on_event(struct clients *all, uint64_t serial) {
             end_lingering(&all->lingering[i]);
 }
 
+/* A peer that is gone is known by the reset that comes back. */
+static void ask(const struct client *c) {
+    static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    if (!c->gone || !c->probe) return;
+    ssize_t sent = send(c->fd, interim, sizeof interim - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)sent;
+}
+
 static void sweep(struct clients *all, int64_t now) {
     for (struct list_link *l = all->members.first; l; l = l->next) {
         struct client *c = client_of(l);
+        if (c->ask && c->ask <= now) {
+            ask(c);
+            c->ask = 0;
+        }
         if (c->nudge && c->nudge <= now) {
             shutdown(c->fd, SHUT_RD);
             c->nudge = 0;
@@ -116,7 +144,7 @@ static void *watch(void *arg) {
         int n = epoll_wait(all->epoll, events, 64, SWEEP_MS);
         pthread_mutex_lock(&all->lock);
         for (int i = 0; i < n; i++)
-            if (events[i].data.u64) on_event(all, events[i].data.u64);
+            if (events[i].data.u64) on_event(all, events[i].data.u64, events[i].events);
         sweep(all, clock_now());
         pthread_mutex_unlock(&all->lock);
     }
@@ -202,11 +230,12 @@ void client_allow(struct client *c, double seconds) {
     pthread_mutex_unlock(&c->all->lock);
 }
 
-void client_watch(struct client *c, void (*gone)(void *arg), void *arg) {
+void client_watch(struct client *c, bool probe, void (*gone)(void *arg), void *arg) {
     if (!c) return;
     pthread_mutex_lock(&c->all->lock);
     c->gone = gone;
     c->arg = arg;
+    c->probe = probe;
     struct epoll_event end = {.events = EPOLLRDHUP | EPOLLONESHOT, .data.u64 = c->serial};
     epoll_ctl(c->all->epoll, EPOLL_CTL_MOD, c->fd,
               &end); /* an end that was already there is told again */
@@ -218,6 +247,18 @@ void client_unwatch(struct client *c) {
     pthread_mutex_lock(&c->all->lock);
     c->gone = NULL;
     pthread_mutex_unlock(&c->all->lock);
+}
+
+void client_refuse(struct client *c) {
+    if (!c) return;
+    c->refused = true;
+    discard(c->fd);
+    client_linger(c);
+    shutdown(c->fd, SHUT_RD); /* the library reads an end */
+}
+
+bool client_is_refused(const struct client *c) {
+    return c && c->refused;
 }
 
 void client_linger(struct client *c) {

@@ -4,9 +4,8 @@
  * - It closes a silent client, but not one that sends a byte now and then for hours: here every
  * phase of a request has an end.
  * - It does not look at a suspended connection: here a client that goes away while its edit waits
- * or runs is noticed. "Away" is the end of the connection or of the client's sending half: somebody
- * who shuts that down and still waits for an answer to an edit (no usual client does) is taken as
- * gone, as nginx and others do.
+ * or runs is noticed. "Away" is a reset.  The end of the client's sending half alone is none: it may
+ * still wait for its answer.  An interim answer finds out, since a closed peer resets it.
  * - It cannot answer while a body is still coming, and closing a socket with unread bytes in it
  * destroys an answer on its way: here a refused connection is read on for a few seconds after its
  * answer was written.
@@ -15,6 +14,8 @@
  */
 #ifndef HTTP_CLIENTS_H
 #define HTTP_CLIENTS_H
+
+#include <stdbool.h>
 
 #include "firered/status.h"
 #include "http/limits.h"
@@ -39,11 +40,17 @@ void client_remove(struct client *c); /* NULL is fine */
  * no limit. */
 void client_allow(struct client *c, double seconds);
 
-/* gone(arg) is called, once, from the watching thread, should the client go away before
+/* `probe`: nothing of an answer was sent yet, and interim ones may be (HTTP/1.1).
+ * gone(arg) is called, once, from the watching thread, should the client go away before
  * client_unwatch.  When that has returned, gone is not running and will not be called.  gone must
  * not call functions of this module. */
-void client_watch(struct client *c, void (*gone)(void *arg), void *arg);
+void client_watch(struct client *c, bool probe, void (*gone)(void *arg), void *arg);
 void client_unwatch(struct client *c);
+
+/* For a connection whose first bytes were answered before the library has read them: those are
+ * thrown away, and the rest as by client_linger. */
+void client_refuse(struct client *c);
+bool client_is_refused(const struct client *c); /* no request of it may be served */
 
 /* Keeps the connection open beside the library, which will close its own descriptor of it: what
  * arrives is thrown away until the client closes or limits.linger_seconds have passed.  Call after

@@ -8,10 +8,16 @@
  */
 #include "http/dispatch.h"
 
+#include <ctype.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include "http/auth.h"
+#include "http/framing.h"
 #include "http/routes.h"
 
 /* OPTIONS, from a browser that asks before it lets a page call, or from anybody else. */
@@ -27,18 +33,46 @@ static void answer_options(struct request *r) {
     reply_header(&r->reply, "Access-Control-Max-Age", "600");
 }
 
+/* A path that is nearly one of ours gets told which. */
+static void refuse_path(struct request *r) {
+    char detail[160];
+    const char *meant = route_meant(r->server->more_routes, r->path);
+    if (meant)
+        snprintf(detail, sizeof detail, "there is nothing at this path; did you mean %s?", meant);
+    else
+        snprintf(detail, sizeof detail, "there is nothing at this path; see GET /docs");
+    request_refuse(r, HTTP_NOT_FOUND, detail);
+}
+
+/* One header of a request.  The blanks behind its value are no part of it: they are cut from the
+ * library's copy, which is its request's own. */
+static enum MHD_Result frame(void *cls, enum MHD_ValueKind kind, const char *name,
+                             const char *value) {
+    (void)kind;
+    char *v = (char *)(uintptr_t)(value ? value : "");
+    size_t n = strlen(v);
+    framing_header(cls, name, strlen(name), v, n);
+    while (n && (v[n - 1] == ' ' || v[n - 1] == '\t')) v[--n] = '\0';
+    return MHD_YES;
+}
+
+/* Before any byte of the body.  NULL: the head says one thing only.  Else the connection has to
+ * close, since where its next request begins is anybody's guess. */
+static const char *judge_framing(struct MHD_Connection *connection, const char *version,
+                                 const char *url) {
+    struct framing framing = {.old = strcmp(version, "HTTP/1.0") == 0};
+    MHD_get_connection_values(connection, MHD_HEADER_KIND, frame, &framing);
+    const char *wrong = framing_wrong(&framing);
+    return !wrong && strstr(url, "%00") ? "the path has a NUL in it" : wrong;
+}
+
 /* What can be said from the head alone; sets the reply where that is all there is to say. */
 static void judge_head(struct request *r) {
-    const char *length = request_header(r, "Content-Length"),
-               *coding = request_header(r, "Transfer-Encoding");
-    if (length && coding)
-        request_refuse(r, HTTP_INVALID_REQUEST,
-                       "Content-Length and Transfer-Encoding exclude each other");
-    else if (coding && strcasecmp(coding, "chunked") != 0)
-        request_refuse(r, HTTP_INVALID_REQUEST,
-                       "the only Transfer-Encoding that is understood is chunked");
+    const char *encoding = request_header(r, "Content-Encoding");
+    if (request_is(r, "OPTIONS") && strcmp(r->path, "*") == 0)
+        answer_options(r);
     else if (r->route == &route_unknown)
-        request_refuse(r, HTTP_NOT_FOUND, "there is nothing at this path; see GET /docs");
+        refuse_path(r);
     else if (request_is(r, "OPTIONS"))
         answer_options(r);
     else if (!route_takes(r->route, r->method))
@@ -49,6 +83,9 @@ static void judge_head(struct request *r) {
                           request_header(r, "X-API-Key")))
         request_refuse(r, HTTP_UNAUTHORIZED,
                        "send the server's key as Authorization: Bearer KEY or X-API-Key: KEY");
+    else if (r->route->body && encoding && strcasecmp(encoding, "identity") != 0)
+        request_refuse(r, HTTP_UNSUPPORTED_MEDIA_TYPE,
+                       "the body is compressed; send it as it is, without Content-Encoding");
     else if (r->route->begin)
         r->route->begin(r);
 }
@@ -130,12 +167,18 @@ static enum MHD_Result end(struct request *r) {
 enum MHD_Result dispatch_request(void *cls, struct MHD_Connection *connection, const char *url,
                                  const char *method, const char *version, const char *data,
                                  size_t *size, void **request) {
-    (void)version;
     struct request *r = *request;
     if (!r) {
+        const union MHD_ConnectionInfo *client =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+        if (client && client_is_refused(client->socket_context)) return MHD_NO;
+        const char *wrong = judge_framing(connection, version, url);
         r = *request = request_create(cls, connection, url, method);
         if (!r) return MHD_NO;
         client_allow(r->client, patience_for_body(r->server));
+        if (wrong) request_refuse(r, HTTP_INVALID_REQUEST, wrong);
+        if (wrong) return answer_and_close(r);
+        r->may_probe = strcmp(version, "HTTP/1.1") == 0;
         judge_head(r);
         return r->reply.status && is_costly(r) ? answer_and_close(r) : MHD_YES;
     }
@@ -151,6 +194,22 @@ enum MHD_Result dispatch_request(void *cls, struct MHD_Connection *connection, c
     return end(r);
 }
 
+size_t dispatch_unescape(void *cls, struct MHD_Connection *connection, char *s) {
+    (void)cls;
+    (void)connection;
+    char *out = s;
+    for (char *p = s; *p; p++) {
+        char digits[3] = {p[0] == '%' ? p[1] : 0, 0, 0}, *end = digits;
+        if (digits[0]) digits[1] = p[2];
+        long c = isxdigit((unsigned char)digits[0]) ? strtol(digits, &end, 16) : 0;
+        bool escape = end == digits + 2 && c; /* a NUL would cut the path */
+        *out++ = escape ? (char)c : *p;
+        if (escape) p += 2;
+    }
+    *out = '\0';
+    return (size_t)(out - s);
+}
+
 void dispatch_completed(void *cls, struct MHD_Connection *connection, void **request,
                         enum MHD_RequestTerminationCode why) {
     (void)cls;
@@ -162,6 +221,37 @@ void dispatch_completed(void *cls, struct MHD_Connection *connection, void **req
     if (!r->answered)
         request_answered(r, 499); /* nginx's number for it: the client left before the answer */
     request_destroy(r);
+}
+
+/* The answer to a head that is refused before the library has read it. */
+static void refuse_head(struct server *server, struct client *client, int fd, enum http_error code,
+                        const char *detail) {
+    struct reply reply = {0};
+    char id[REQUEST_ID_MAX + 1];
+    request_id_choose(id, NULL);
+    reply_error(&reply, code, id, detail);
+    reply_header(&reply, "X-Request-ID", "%s", id);
+    reply_header(&reply, "Cache-Control", "no-store");
+    reply_header(&reply, "X-Content-Type-Options", "nosniff");
+    metrics_request(service_metrics(server->service), route_unknown.path, reply.status, 0);
+    log_event(server->log, LOG_INFO, "request", LOG_STR("request_id", id),
+              LOG_INT("status", reply.status), LOG_STR("refused", detail));
+    reply_write(&reply, fd, true);
+    reply_free(&reply);
+    client_refuse(client);
+}
+
+/* At what has come of a connection's first head, which stays for the library to read.  The listener
+ * hands on a connection when its first bytes are there (TCP_DEFER_ACCEPT). */
+static void look_at_first_head(struct server *server, struct client *client, int fd) {
+    char bytes[32768];
+    enum http_error code;
+    const char *detail;
+    ssize_t size = recv(fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
+    size_t max =
+        server->limits.head_bytes < sizeof bytes ? server->limits.head_bytes : sizeof bytes;
+    if (size > 0 && !framing_look(bytes, (size_t)size, max, &code, &detail))
+        refuse_head(server, client, fd, code, detail);
 }
 
 void dispatch_connection(void *cls, struct MHD_Connection *connection, void **client,
@@ -177,4 +267,5 @@ void dispatch_connection(void *cls, struct MHD_Connection *connection, void **cl
     if (!fd) return;
     *client = client_add(server->clients, fd->connect_fd);
     client_allow(*client, server->limits.head_seconds);
+    look_at_first_head(server, *client, fd->connect_fd);
 }

@@ -13,6 +13,9 @@ enum MHD_Result dispatch_request(void *cls, struct MHD_Connection *connection, c
                                  const char *method, const char *version, const char *data,
                                  size_t *size, void **request);
 
+/* Leaves %00 as it stands: decoded, it would end the path. */
+size_t dispatch_unescape(void *cls, struct MHD_Connection *connection, char *s);
+
 void dispatch_completed(void *cls, struct MHD_Connection *connection, void **request,
                         enum MHD_RequestTerminationCode why);
 

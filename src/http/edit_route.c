@@ -40,7 +40,7 @@ static void submit(struct request *r, struct edit_request *e) {
     request_suspend(r);
     enum queue_answer a = queue_submit(service_queue(r->server->service), &e->job);
     if (a == QUEUE_ACCEPTED) {
-        client_watch(r->client, on_gone, e);
+        client_watch(r->client, r->may_probe, on_gone, e);
         return;
     }
     e->submitted = false;

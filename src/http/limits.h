@@ -20,8 +20,8 @@ struct limits {
     int linger_seconds; /* how long a refused upload is read on, so that its sender sees the refusal
                          */
     int flush_seconds;  /* at the end: for the last answers to leave */
-    size_t head_bytes;  /* request line and headers; also what a connection costs while it reads a
-                           body */
+    size_t head_bytes; /* request line and headers; a connection costs twice of it, since cookies are
+                           kept twice */
     size_t drain_bytes; /* a refused body up to this size is read, and the connection kept */
 };
 

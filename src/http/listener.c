@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -39,11 +40,18 @@ static bool is_passed(void) {
            listening;
 }
 
+/* Has connections handed over when their first bytes are there, or after a second. */
+static void wait_for_bytes(int fd) {
+    int seconds = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof seconds);
+}
+
 static int bind_one(const struct addrinfo *a) {
     int yes = 1;
     int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, a->ai_protocol);
     if (fd < 0) return -1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    wait_for_bytes(fd);
     if (bind(fd, a->ai_addr, a->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0) return fd;
     int why = errno;
     close(fd);
@@ -57,6 +65,7 @@ enum status listener_open(int *fd, const char *host, int *port, bool *passed, st
         *fd = FIRST_PASSED_FD;
         fcntl(*fd, F_SETFD, FD_CLOEXEC);
         fcntl(*fd, F_SETFL, fcntl(*fd, F_GETFL) | O_NONBLOCK);
+        wait_for_bytes(*fd);
         *port = port_of(*fd);
         return STATUS_OK;
     }

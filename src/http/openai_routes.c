@@ -264,7 +264,7 @@ static void start_stream(struct request *r, struct image_edits *e) {
     pthread_mutex_unlock(&e->lock);
     r->stream_seconds = r->server->config->timeout_seconds * FIELD_MAX_COUNT;
     reply_events(&r->reply, stream);
-    client_watch(r->client, on_gone, e);
+    client_watch(r->client, false, on_gone, e); /* events tell who is gone */
 }
 
 /* ---- the request ---- */
@@ -331,7 +331,7 @@ static void start(struct request *r) {
         return;
     }
     client_allow(r->client, 0);
-    client_watch(r->client, on_gone, e);
+    client_watch(r->client, r->may_probe, on_gone, e);
     proceed(r, e);
 }
 

@@ -17,10 +17,14 @@ const struct http_error_kind *http_error_kind(enum http_error e) {
         [HTTP_INVALID_IMAGE] = {"invalid_image", 400, 0},
         [HTTP_INVALID_REQUEST] = {"invalid_request", 400, 0},
         [HTTP_UNAUTHORIZED] = {"unauthorized", 401, 0},
+        [HTTP_FORBIDDEN] = {"forbidden", 403, 0},
         [HTTP_NOT_FOUND] = {"not_found", 404, 0},
         [HTTP_MODEL_NOT_FOUND] = {"model_not_found", 404, 0},
         [HTTP_METHOD_NOT_ALLOWED] = {"method_not_allowed", 405, 0},
         [HTTP_PAYLOAD_TOO_LARGE] = {"payload_too_large", 413, 0},
+        [HTTP_UNSUPPORTED_MEDIA_TYPE] = {"unsupported_media_type", 415, 0},
+        [HTTP_HEADERS_TOO_LARGE] = {"headers_too_large", 431, 0},
+        [HTTP_VERSION_NOT_SUPPORTED] = {"version_not_supported", 505, 0},
         [HTTP_GPU_OOM] = {"gpu_oom", 503, 0},
         [HTTP_INFERENCE_ERROR] = {"inference_error", 503, 0},
         [HTTP_QUEUE_FULL] = {"queue_full", 503, 5},
@@ -154,11 +158,15 @@ static const char *reason(int status) {
     case 200: return "OK";
     case 400: return "Bad Request";
     case 401: return "Unauthorized";
+    case 403: return "Forbidden";
     case 404: return "Not Found";
     case 405: return "Method Not Allowed";
     case 413: return "Content Too Large";
+    case 415: return "Unsupported Media Type";
+    case 431: return "Request Header Fields Too Large";
     case 503: return "Service Unavailable";
     case 504: return "Gateway Timeout";
+    case 505: return "HTTP Version Not Supported";
     default: return "Error";
     }
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "config/values.h"
@@ -14,8 +15,17 @@
 #include "http/routes.h"
 #include "http/upload.h"
 
+/* What an absolute-form target (RFC 9112 3.2.2) says beside scheme and host. */
+static const char *path_of(const char *target) {
+    if (strncasecmp(target, "http://", 7) != 0 && strncasecmp(target, "https://", 8) != 0)
+        return target;
+    const char *path = strchr(strchr(target, ':') + 3, '/');
+    return path ? path : "/";
+}
+
 struct request *request_create(struct server *server, struct MHD_Connection *connection,
-                               const char *path, const char *method) {
+                               const char *target, const char *method) {
+    const char *path = path_of(target);
     struct request *r = calloc(1, sizeof *r);
     if (!r) return NULL;
     const union MHD_ConnectionInfo *client =

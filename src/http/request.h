@@ -51,6 +51,7 @@ struct request {
     int64_t deadline;                 /* clock_now, when an edit that it asks for has to be over */
     uint64_t body_bytes;              /* received so far */
     struct reply reply;               /* status 0: none yet */
+    bool may_probe;                   /* HTTP/1.1: it may be sent interim answers */
     bool suspended;                   /* the route waits: there is no reply yet */
     bool gone;                        /* the client left: nothing to send, close the connection */
     int answered;                     /* the status that was sent, 0: none yet */
@@ -62,7 +63,7 @@ struct request {
 
 /* The request whose head has come, and its route.  NULL: no memory. */
 struct request *request_create(struct server *server, struct MHD_Connection *connection,
-                               const char *path, const char *method);
+                               const char *target, const char *method);
 /* Logs it and lets it go, however it ended. */
 void request_destroy(struct request *r);
 

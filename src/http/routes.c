@@ -64,6 +64,33 @@ const struct route *route_find(const struct route *more, const char *method, con
     return other;
 }
 
+/* Copies a path, but for empty segments and such as repeat the one before. */
+static void copy_without_repeats(char *out, size_t size, const char *path) {
+    size_t n = 0, last = 0, last_size = 0;
+    while (*path) {
+        path += strspn(path, "/");
+        size_t segment = strcspn(path, "/");
+        bool again = segment == last_size && memcmp(out + last, path, segment) == 0;
+        if (segment && !again && n + segment + 2 <= size) {
+            out[n++] = '/';
+            memcpy(out + n, path, segment);
+            last = n;
+            last_size = segment;
+            n += segment;
+        }
+        path += segment;
+    }
+    if (n == 0) out[n++] = '/';
+    out[n] = '\0';
+}
+
+const char *route_meant(const struct route *more, const char *path) {
+    char likely[256], id[ID_IN_PATH_SIZE];
+    copy_without_repeats(likely, sizeof likely, path);
+    const struct route *route = route_find(more, "GET", likely, id);
+    return route == &route_unknown ? NULL : route->path;
+}
+
 static void allow_method(char out[ROUTE_ALLOW_SIZE], const char *method) {
     size_t n = strlen(out);
     snprintf(out + n, ROUTE_ALLOW_SIZE - n, "%s%s, ", method,

@@ -43,6 +43,10 @@ extern const struct route route_unknown;
 const struct route *route_find(const struct route *more, const char *method, const char *path,
                                char id[ID_IN_PATH_SIZE]);
 
+/* The path that was meant by one that has none, but for a doubled slash, one at its end, or a
+ * segment that comes twice in a row; NULL: none. */
+const char *route_meant(const struct route *more, const char *path);
+
 bool route_takes(const struct route *route, const char *method);
 
 /* Writes the Allow header of a route's path: the methods of all of its rows, and OPTIONS. */

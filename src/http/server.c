@@ -69,9 +69,10 @@ static enum status start_library(struct serving *serving, struct error *err) {
         {MHD_OPTION_CONNECTION_LIMIT, affordable_connections(s->limits.connections), NULL},
         {MHD_OPTION_PER_IP_CONNECTION_LIMIT, s->limits.connections_per_address, NULL},
         {MHD_OPTION_CONNECTION_TIMEOUT, s->limits.silence_seconds, NULL},
-        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)s->limits.head_bytes, NULL},
+        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, 2 * (intptr_t)s->limits.head_bytes, NULL},
         {MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
         {MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, NULL},
+        {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)dispatch_unescape, s},
         {MHD_OPTION_END, 0, NULL},
     };
     /* clang-format on */
@@ -197,7 +198,8 @@ enum status server_run_with(const struct config *config, const char *model, cons
     sigaddset(&stop, SIGTERM);
     sigaddset(&stop, SIGINT);
     pthread_sigmask(SIG_BLOCK, &stop, &before);
-    signal(SIGPIPE, SIG_IGN);
+    static const int harmless[] = {SIGPIPE, SIGHUP, SIGUSR1, SIGUSR2};
+    for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++) signal(harmless[i], SIG_IGN);
 
     struct serving serving = {.server = {.config = config,
                                          .log = log,

@@ -197,6 +197,21 @@ static void test_serve(void **state) {
     assert_null(strstr(c.err, "demo"));
 }
 
+/* Without standard descriptors, what is opened first must not take their place and be written to. */
+static void test_closed_descriptors(void **state) {
+    (void)state;
+    child_start(&c, "/bin/bash",
+                (const char *const[]){
+                    "-c",
+                    "MODEL_ID=" TEST_DATA "/tiny-edit/model HOST=127.0.0.1 PORT=0 \"$0\" serve "
+                    "0<&- 1>&- 2>&- & "
+                    "for i in {1..500}; do [ -e /proc/$!/fd/5 ] && break; sleep 0.02; done; "
+                    "readlink /proc/$!/fd/0 /proc/$!/fd/1 /proc/$!/fd/2; kill $!; wait $!; echo $?",
+                    FIRERED_PROGRAM, NULL});
+    child_wait(&c);
+    assert_string_equal(c.out, "/dev/null\n/dev/null\n/dev/null\n0\n");
+}
+
 static void test_serve_refuses(void **state) {
     (void)state;
     RUN("serve", "--port", "70000");
@@ -420,6 +435,7 @@ int main(void) {
         TEST(test_decode_refuses),
         TEST(test_info_of_a_picture),
         TEST(test_serve),
+        TEST(test_closed_descriptors),
         TEST(test_serve_refuses),
         TEST(test_model_rule),
         TEST(test_default_model_in_cache),

@@ -346,8 +346,78 @@ static void test_old_http(void **state) {
     close(fd);
 }
 
-/* What is no HTTP is answered by the library, with a status but in its own words, or not at all;
- * and is over then. */
+/* A head that two programs could read differently: one answer, in our words, and a closed connection;
+ * also as a second request, where the library does not take it for something else. */
+static void test_framing(void **state) {
+    (void)state;
+    static const char *const heads[] = {
+        "POST /edit HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Length: 33\r\n\r\n",
+        "POST /edit HTTP/1.1\r\nHost: x\r\nContent-Length: 33\r\nContent-Length: 0\r\n\r\n",
+        "POST /edit HTTP/1.1\r\nHost: x\r\nContent-Length: 33\r\nTransfer-Encoding: "
+        "chunked\r\n\r\n",
+        "POST /nope HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, identity\r\n\r\n",
+        "POST /edit HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: "
+        "chunked\r\n\r\n",
+        "GET /health HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+        "GET /health HTTP/1.1\r\nHost: x/y\r\n\r\n",
+        "GET /health%00 HTTP/1.1\r\nHost: x\r\n\r\n",
+    };
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+        for (int second = 0; second < 2; second++) {
+            int fd = raw_connect(&server);
+            if (second) {
+                raw_text(fd, get_health);
+                expect_health(fd);
+            }
+            raw_text(fd, heads[i]);
+            raw_text(fd, get_health); /* as a body that is read as a request */
+            expect_error(fd, 400, "invalid_request", true);
+            close(fd);
+        }
+}
+
+static void test_targets(void **state) {
+    (void)state;
+    static const struct {
+        const char *head;
+        int status;
+        const char *detail;
+    } cases[] = {
+        {"GET http://x/health HTTP/1.1\r\nHost: x\r\n", 200, NULL},
+        {"GET HTTPS://x:1/health HTTP/1.1\r\nHost: x\r\n", 200, NULL},
+        {"GET http://x HTTP/1.1\r\nHost: x\r\n", 200, NULL},
+        {"GET http://x/nope HTTP/1.1\r\nHost: x\r\n", 404, "GET /docs"},
+        {"OPTIONS * HTTP/1.1\r\nHost: x\r\n", 204, NULL},
+        {"GET /%68ealth HTTP/1.1\r\nHost: x\r\n", 200, NULL},
+        {"GET /%6 HTTP/1.1\r\nHost: x\r\n", 404, NULL},
+        {"GET //health HTTP/1.1\r\nHost: x\r\n", 404, "did you mean /health?"},
+        {"POST /edit/ HTTP/1.1\r\nHost: x\r\n", 404, "did you mean /edit?"},
+        {"POST /v1/v1/images//edits/ HTTP/1.1\r\nHost: x\r\n", 404,
+         "did you mean /v1/images/edits?"},
+        {"GET /v1/jobs/x/events/ HTTP/1.1\r\nHost: x\r\n", 404,
+         "did you mean /v1/jobs/{id}/events?"},
+        {"GET // HTTP/1.1\r\nHost: x\r\n", 404, "did you mean /?"},
+        {"GET /health HTTP/1.1\r\nHost: x\r\nX-Request-ID: \t abc \t\r\n", 200, NULL},
+        {"POST /edit HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\n", 415, "Content-Encoding"},
+        {"POST /edit HTTP/1.1\r\nHost: x\r\nContent-Encoding: identity\r\n", 400, NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int fd = raw_connect(&server);
+        struct answer a;
+        raw_text(fd, cases[i].head);
+        raw_text(fd, "\r\n");
+        raw_read_answer(fd, &a);
+        if (a.status != cases[i].status) fail_msg("%s -> %d", cases[i].head, a.status);
+        if (cases[i].detail && !strstr(a.body.data, cases[i].detail))
+            fail_msg("%s -> %s", cases[i].head, a.body.data);
+        if (strstr(cases[i].head, "abc"))
+            assert_string_equal(answer_header(&a, "X-Request-ID"), "abc");
+        answer_free(&a);
+        close(fd);
+    }
+}
+
+/* What is no HTTP is answered with a status, or by the library not at all; and is over then. */
 static void test_no_http(void **state) {
     (void)state;
     static const char *const texts[] = {
@@ -521,6 +591,8 @@ int main(void) {
         cmocka_unit_test(test_refused_with_bodies),
         cmocka_unit_test(test_half_closed),
         cmocka_unit_test(test_old_http),
+        cmocka_unit_test(test_framing),
+        cmocka_unit_test(test_targets),
         cmocka_unit_test(test_no_http),
         cmocka_unit_test(test_slow_clients),
         cmocka_unit_test(test_too_many_connections),

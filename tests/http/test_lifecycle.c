@@ -243,10 +243,14 @@ static void test_stop_with_open_connections(void **state) {
     (void)state;
     NEEDS_STAND_IN();
     struct server_process s;
+    struct answer a;
     server_start_ready(&s, (const char *[]){"LIMIT_FLUSH_SECONDS=1", NULL});
     int idle = raw_connect(&s), upload = raw_connect(&s), head = raw_connect(&s);
     raw_post_head(upload, NULL, 1000);
     raw_text(head, "GET /hea");
+    raw_text(idle, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n"); /* it idles behind its answer */
+    raw_read_answer(idle, &a);
+    answer_free(&a);
     sleep_ms(20);
     assert_int_equal(server_stop(&s, SIGTERM), 0);
     assert_true(raw_wait_close(idle) && raw_wait_close(upload) && raw_wait_close(head));
@@ -337,6 +341,21 @@ static void test_no_leak(void **state) {
     assert_int_equal(server_stop(&s, SIGTERM), 0);
 }
 
+/* A terminal that is closed, and signals that other servers reopen their logs by. */
+static void test_harmless_signals(void **state) {
+    (void)state;
+    struct server_process s;
+    struct answer a;
+    server_start_ready(&s, NULL);
+    for (int i = 0; i < 3; i++) {
+        server_signal(&s, (const int[]){SIGHUP, SIGUSR1, SIGUSR2}[i]);
+        http_get(&s, "/ready", &a);
+        assert_int_equal(a.status, 200);
+        answer_free(&a);
+    }
+    assert_int_equal(server_stop(&s, SIGTERM), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_loading),
@@ -350,6 +369,7 @@ int main(void) {
         cmocka_unit_test(test_stop_with_open_connections),
         cmocka_unit_test(test_service_manager),
         cmocka_unit_test(test_passed_socket),
+        cmocka_unit_test(test_harmless_signals),
         cmocka_unit_test(test_no_leak),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

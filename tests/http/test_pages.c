@@ -53,8 +53,8 @@ static void test_pages(void **state) {
 static void test_not_found(void **state) {
     (void)state;
     static const char *const paths[] = {
-        "/page/",         "/nope",           "/edit/",   "/edit/x",    "/EDIT",        "//edit",
-        "/../etc/passwd", "/health/../edit", "/%2e%2e/", "/docs.html", "/static/x.js", "*"};
+        "/page/",         "/nope",           "/edit/",   "/edit/x",    "/EDIT",       "//edit",
+        "/../etc/passwd", "/health/../edit", "/%2e%2e/", "/docs.html", "/static/x.js"};
     static const char *const methods[] = {"GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"};
     for (size_t p = 0; p < sizeof paths / sizeof *paths; p++)
         for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
