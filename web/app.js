@@ -208,7 +208,7 @@ async function learn() {
   for (;;) {
     try {
       info = await getInfo();
-      notice({ loading: "The model is loading.", shutting_down: "The server is shutting down." }[info.status] ?? "");
+      notice({ downloading: "Fetching the model.", loading: "The model is loading.", shutting_down: "The server is shutting down." }[info.status] ?? "");
       setPictureLimits(info.limits.max_images, info.limits.max_upload_mb * 2 ** 20);
       fitSettings(info);
       if (info.model) $("served").textContent = `Model ${info.model.name}`;

@@ -25,7 +25,7 @@ static bool interrupted(void *arg) {
 
 /* The id, and the flags that say how.  STATUS_INVALID. */
 static enum status read_flags(struct hub_file_id *id, struct hub_options *o,
-                              struct hub_pull_wish *wish, const struct args *args,
+                              struct hub_pull_request *request, const struct args *args,
                               struct error *err) {
     const char *word = args_last(args, ""), *rate = args_last(args, "limit-rate");
     size_t words = 0;
@@ -38,10 +38,10 @@ static enum status read_flags(struct hub_file_id *id, struct hub_options *o,
             err, STATUS_INVALID,
             "\"%.200s\" is no id of the form ORG/NAME[@REV], and no file ORG/NAME/FILE[@REV]",
             word);
-    *wish = (struct hub_pull_wish){.all = args_last(args, "all") != NULL,
-                                   .force = args_last(args, "force") != NULL,
-                                   .dry_run = args_last(args, "dry-run") != NULL,
-                                   .file = file ? id->file : NULL};
+    *request = (struct hub_pull_request){.all = args_last(args, "all") != NULL,
+                                         .force = args_last(args, "force") != NULL,
+                                         .dry_run = args_last(args, "dry-run") != NULL,
+                                         .file = file ? id->file : NULL};
     enum status s = flag_int(args, "connections", 1, HUB_CONNECTIONS_MAX, &o->connections, err);
     if (s == STATUS_OK && rate && *rate && (!value_bytes(rate, &o->rate) || o->rate < MIN_RATE))
         s = fail(err, STATUS_INVALID,
@@ -50,25 +50,26 @@ static enum status read_flags(struct hub_file_id *id, struct hub_options *o,
     return s;
 }
 
-static enum status tell_result(const struct hub_pull_result *r, const struct hub_pull_wish *wish,
-                               bool json, struct error *err) {
+static enum status tell_result(const struct hub_pull_result *r,
+                               const struct hub_pull_request *request, bool json,
+                               struct error *err) {
     if (json)
         return json_out(json_pack("{s:s, s:b, s:s, s:s, s:I, s:I, s:I, s:I}", "event", "done",
-                                  "dry_run", wish->dry_run, "folder", r->folder, "commit",
+                                  "dry_run", request->dry_run, "folder", r->folder, "commit",
                                   r->commit, "files", (json_int_t)r->files, "total",
                                   (json_int_t)r->bytes, "fetch", (json_int_t)r->fetch, "received",
                                   (json_int_t)r->received),
                         err);
-    if (wish->dry_run)
+    if (request->dry_run)
         printf("%zu files, %s, of which %s are to be fetched\n", r->files,
                bytes_shown(r->bytes).text, bytes_shown(r->fetch).text);
     else
-        printf("%s%s%s\n", r->folder, wish->file ? "/" : "", wish->file ? wish->file : "");
+        printf("%s%s%s\n", r->folder, request->file ? "/" : "", request->file ? request->file : "");
     return fflush(stdout) == 0 ? STATUS_OK : fail(err, STATUS_IO, "cannot write the result");
 }
 
 static enum status run(struct hub_options *o, const struct hub_id *id,
-                       const struct hub_pull_wish *wish, const struct args *args,
+                       const struct hub_pull_request *request, const struct args *args,
                        struct error *err) {
     const struct log log = {.min_level = LOG_INFO, .fd = STDERR_FILENO};
     struct hub_pull_result result;
@@ -82,10 +83,10 @@ static enum status run(struct hub_options *o, const struct hub_id *id,
     o->arg = &teller;
     interrupt_install();
     interrupt_defer();
-    enum status s = hub_pull(o, id, wish, &result, err);
+    enum status s = hub_pull(o, id, request, &result, err);
     pull_teller_end(&teller);
     if (s == STATUS_OK)
-        s = tell_result(&result, wish, json, err);
+        s = tell_result(&result, request, json, err);
     else if (json)
         json_out(json_pack("{s:s, s:s}", "event", "error", "detail", err->text), NULL);
     hub_pull_result_free(&result);
@@ -95,13 +96,13 @@ static enum status run(struct hub_options *o, const struct hub_id *id,
 static int pull(const struct config *config, const struct args *args, struct error *err) {
     struct hub_environment environment = {0};
     struct hub_options options;
-    struct hub_pull_wish wish;
+    struct hub_pull_request request;
     struct hub_file_id id;
     enum status s = hub_settings_read(&environment, &options, config, err);
     int exit_status = EXIT_USAGE;
-    if (s == STATUS_OK) s = read_flags(&id, &options, &wish, args, err);
+    if (s == STATUS_OK) s = read_flags(&id, &options, &request, args, err);
     if (s == STATUS_OK) {
-        s = run(&options, &id.id, &wish, args, err);
+        s = run(&options, &id.id, &request, args, err);
         exit_status = s == STATUS_OK          ? EXIT_OK
                       : s == STATUS_CANCELLED ? EXIT_INTERRUPTED
                                               : EXIT_FAILED;

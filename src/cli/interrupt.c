@@ -26,7 +26,7 @@ void interrupt_install(void) {
     sigemptyset(&action.sa_mask);
     const int numbers[] = {SIGINT, SIGTERM};
     for (size_t i = 0; i < 2; i++)
-        /* A shell starts background jobs with SIGINT ignored: that is the user's wish. */
+        /* A shell starts background jobs with SIGINT ignored: that is the user's request. */
         if (sigaction(numbers[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
             sigaction(numbers[i], &action, NULL);
 }

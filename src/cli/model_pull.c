@@ -61,8 +61,8 @@ void model_pull_close(struct model_pull *p) {
 static enum status pull_one(struct model_pull *p, const struct hub_id *id, const char *file,
                             struct error *err) {
     struct hub_pull_result result;
-    const struct hub_pull_wish wish = {.file = file};
-    enum status s = hub_pull(&p->options, id, &wish, &result, err);
+    const struct hub_pull_request request = {.file = file};
+    enum status s = hub_pull(&p->options, id, &request, &result, err);
     hub_pull_result_free(&result);
     return s;
 }

@@ -67,7 +67,7 @@ static bool on_cancelled(void *arg) {
     return ended(((struct worker *)arg)->fetch);
 }
 
-/* The first failure is the one that is told. */
+/* The first failure is the one that is reported. */
 static void give_up(struct fetch *f, enum status status, const struct error *why) {
     pthread_mutex_lock(&f->lock);
     if (!f->failed) {
@@ -158,7 +158,7 @@ struct refusal_text {
     struct http_get *get;
     char text[400];
     size_t size;
-    double told; /* how long to wait, of 429 */
+    double wait; /* that 429 asks for */
 };
 
 static bool on_any_head(void *arg, struct http_get *get) {
@@ -243,7 +243,7 @@ static void request(struct worker *w, struct http_connection *lane, struct http_
                              .cancelled = any_cancelled,
                              .arg = text};
     http_get_run(lane, get);
-    if (get->status == 429) text->told = hub_wait_told(lane, 1);
+    if (get->status == 429) text->wait = hub_wait_asked(lane);
 }
 
 /* The sentence for a file that does not come. */
@@ -283,7 +283,7 @@ static enum status mend(struct worker *w, const struct http_get *get,
     if (get->end == HTTP_GET_CERTIFICATE || get->end == HTTP_GET_IMPOSSIBLE)
         return explain(w, get, text, err);
     if (get->end == HTTP_GET_WHOLE && get->status == 429 && ++t->waits <= HUB_WAITS) {
-        *wait = text->told;
+        *wait = text->wait;
         hub_say(o, HUB_EVENT_WAIT, "the server of %s asks to wait for %.0f s", f->file->path,
                 *wait);
         return STATUS_OK;

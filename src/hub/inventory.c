@@ -1,6 +1,6 @@
 /*
  * Folders are read as they are: what has not the form of a model, a commit or a blob is not ours,
- * and is neither told nor deleted.
+ * and is neither listed nor deleted.
  */
 #include "hub/inventory.h"
 
@@ -124,7 +124,7 @@ static enum status add_snapshot(struct hub_inventory *out, const struct hub_cach
     return s;
 }
 
-/* A model that is still on its way has no snapshot: it is told by what has come of it. */
+/* A model that is still on its way has no snapshot: it is listed by what has come of it. */
 static enum status add_begun(struct hub_inventory *out, const struct hub_cache *c,
                              const struct hub_id *id, struct error *err) {
     struct hub_held held = {.id = *id, .missing = strdup("a pull that was not finished")};

@@ -36,7 +36,7 @@ struct job {
 struct pull {
     const struct hub_options *options;
     const struct hub_id *id;
-    const struct hub_pull_wish *wish;
+    const struct hub_pull_request *request;
     struct hub_pull_result *result;
     struct hub_cache cache;
     struct hub_lanes *lanes;
@@ -72,7 +72,7 @@ static void *run_job(void *arg) {
         .remote = &p->remote,
         .commit = p->result->commit,
         .file = job->file,
-        .again = p->wish->force,
+        .again = p->request->force,
         .known = job->known.data ? &job->known : NULL,
         .all_taken = on_all_taken,
         .arg = job,
@@ -221,7 +221,7 @@ static enum status tree_read(void *arg, const char *path, struct buffer *out, st
     enum status s = STATUS_OK;
     if (file->size > HUB_JSON_BYTES)
         return fail(err, STATUS_INVALID, "%s is larger than an index can be", path);
-    if (!p->wish->force && hub_cache_has(&p->cache, p->result->commit, file)) {
+    if (!p->request->force && hub_cache_has(&p->cache, p->result->commit, file)) {
         s = hub_cache_has_blob(&p->cache, file)
                 ? hub_cache_path(&p->cache, &blob, err, "blobs/%s", file->hash)
                 : hub_cache_path(&p->cache, &blob, err, "snapshots/%s/%s", p->result->commit, path);
@@ -239,13 +239,14 @@ static enum status tree_read(void *arg, const char *path, struct buffer *out, st
 static enum status choose(struct pull *p, struct error *err) {
     const struct hub_look look = {tree_has, tree_read, p, false};
     struct error why;
-    if (p->wish->all || p->wish->file) {
-        const struct hub_file *one = p->wish->file ? hub_tree_find(&p->tree, p->wish->file) : NULL;
+    if (p->request->all || p->request->file) {
+        const struct hub_file *one =
+            p->request->file ? hub_tree_find(&p->tree, p->request->file) : NULL;
         for (size_t i = 0; i < p->tree.count; i++)
-            p->chosen[i] = p->wish->file ? &p->tree.files[i] == one : true;
-        return !p->wish->file || one ? STATUS_OK
-                                     : fail(err, STATUS_INVALID, "%s/%s has no file %s", p->id->org,
-                                            p->id->name, p->wish->file);
+            p->chosen[i] = p->request->file ? &p->tree.files[i] == one : true;
+        return !p->request->file || one ? STATUS_OK
+                                        : fail(err, STATUS_INVALID, "%s/%s has no file %s",
+                                               p->id->org, p->id->name, p->request->file);
     }
     enum status s = hub_select(&p->tree, &look, p->chosen, &why);
     if (s == STATUS_INVALID)
@@ -275,7 +276,7 @@ static enum status plan(struct pull *p, struct error *err) {
             r->files++;
             if (is_again(p, i)) continue;
             r->bytes += file->size;
-            if (!p->wish->force && hub_cache_has(&p->cache, r->commit, file)) {
+            if (!p->request->force && hub_cache_has(&p->cache, r->commit, file)) {
                 atomic_fetch_add(&p->there, file->size);
                 continue;
             }
@@ -346,19 +347,19 @@ static enum status ask_hub(struct pull *p, struct error *err) {
     return choose(p, err);
 }
 
-/* A model that is here whole, when that answers the wish without the hub. */
+/* A model that is here whole, when that answers the request without the hub. */
 static enum status look_here(struct pull *p, bool *found, struct error *err) {
     struct buffer missing = {0};
     char *folder = NULL, *file = NULL;
     const char *revision = p->id->revision;
     enum status s = STATUS_OK;
     *found = false;
-    if (p->wish->all || p->wish->force) return s;
+    if (p->request->all || p->request->force) return s;
     if (!hub_is_commit(revision) && !p->options->offline) return s;
     if (!hub_snapshot_commit(&p->cache, revision, p->result->commit)) return s;
-    if (p->wish->file) {
+    if (p->request->file) {
         s = hub_cache_path(&p->cache, &file, err, "snapshots/%s/%s", p->result->commit,
-                           p->wish->file);
+                           p->request->file);
         struct statvfs fs;
         *found = s == STATUS_OK && statvfs(file, &fs) == 0;
     } else {
@@ -384,7 +385,7 @@ static enum status pull(struct pull *p, struct error *err) {
             p->id->org, p->id->name, p->id->revision, p->options->cache, p->options->offline_why);
     s = ask_hub(p, err);
     if (s == STATUS_OK) s = plan(p, err);
-    if (s != STATUS_OK || p->wish->dry_run) return s;
+    if (s != STATUS_OK || p->request->dry_run) return s;
     if (p->job_count > 0) s = hub_cache_make(&p->cache, err);
     if (s == STATUS_OK) s = check_space(p, err);
     if (s == STATUS_OK) s = run_jobs(p, err);
@@ -393,9 +394,9 @@ static enum status pull(struct pull *p, struct error *err) {
 }
 
 enum status hub_pull(const struct hub_options *o, const struct hub_id *id,
-                     const struct hub_pull_wish *wish, struct hub_pull_result *out,
+                     const struct hub_pull_request *request, struct hub_pull_result *out,
                      struct error *err) {
-    struct pull p = {.options = o, .id = id, .wish = wish, .result = out};
+    struct pull p = {.options = o, .id = id, .request = request, .result = out};
     *out = (struct hub_pull_result){0};
     pthread_mutex_init(&p.lock, NULL);
     clock_cond_init(&p.changed);

@@ -2,7 +2,7 @@
  * pull.h - one model from the hub into the cache, whole and with every byte checked.
  *
  *     struct hub_pull_result result;
- *     enum status s = hub_pull(&options, &id, &(struct hub_pull_wish){0}, &result, &err);
+ *     enum status s = hub_pull(&options, &id, &(struct hub_pull_request){0}, &result, &err);
  *     ... result.folder ...
  *     hub_pull_result_free(&result);
  *
@@ -16,7 +16,7 @@
 #include "hub/hub.h"
 #include "hub/id.h"
 
-struct hub_pull_wish {
+struct hub_pull_request {
     bool all;         /* every file of the repository, not only what the model needs */
     bool force;       /* also what is there */
     bool dry_run;     /* nothing is written; only the plan is told */
@@ -34,7 +34,7 @@ struct hub_pull_result {
 
 /* STATUS_OK, STATUS_CANCELLED (what is there is kept), else a sentence.  The caller frees *out. */
 enum status hub_pull(const struct hub_options *o, const struct hub_id *id,
-                     const struct hub_pull_wish *wish, struct hub_pull_result *out,
+                     const struct hub_pull_request *request, struct hub_pull_result *out,
                      struct error *err);
 void hub_pull_result_free(struct hub_pull_result *r);
 

@@ -13,7 +13,7 @@
 #include "hub/hash.h"
 #include "hub/refusal.h"
 
-enum { HOPS = 10, LONGEST_WAIT = 310, PAGES = 100, SMALL_ANSWER = 1 << 16 };
+enum { HOPS = 10, LONGEST_WAIT = 310, WAIT_UNSAID = 5, PAGES = 100, SMALL_ANSWER = 1 << 16 };
 
 struct question {
     const char *url;
@@ -58,16 +58,13 @@ static bool on_body(void *arg, const char *bytes, size_t size) {
            hub_lanes_slow_down(a->remote->lanes, size);
 }
 
-double hub_wait_told(struct http_connection *c, int tries) {
-    const char *retry = http_get_header(c, "Retry-After");
-    double told = retry ? strtod(retry, NULL) : 0;
-    if (!(told > 0)) {
-        const char *limit = http_get_header(c, "RateLimit");
-        const char *t = limit ? strstr(limit, ";t=") : NULL;
-        told = t ? strtod(t + 3, NULL) : 0;
-    }
-    if (!(told > 0)) told = tries < 5 ? 1 << tries : 32;
-    return told > LONGEST_WAIT ? LONGEST_WAIT : told;
+double hub_wait_asked(struct http_connection *c) {
+    const char *retry = http_get_header(c, "Retry-After"), *limit = http_get_header(c, "RateLimit");
+    const char *t = limit ? strstr(limit, ";t=") : NULL;
+    double seconds = retry ? strtod(retry, NULL) : 0;
+    if (!(seconds > 0)) seconds = t ? strtod(t + 3, NULL) : 0;
+    if (!(seconds > 0)) seconds = WAIT_UNSAID;
+    return seconds > LONGEST_WAIT ? LONGEST_WAIT : seconds;
 }
 
 enum status hub_unreachable(const struct hub_options *o, const struct http_get *get,
@@ -177,7 +174,7 @@ static enum status judge(struct asking *a, struct http_connection *c, const stru
         return fail(err, STATUS_INVALID, "%s leads to another server for the next page of its list",
                     o->endpoint);
     }
-    if (get->status == 429) a->wait = hub_wait_told(c, 1);
+    if (get->status == 429) a->wait = hub_wait_asked(c);
     if (get->status == 429 || get->status == 408 || get->status >= 500)
         return hub_unreachable(o, get, err);
     a->final = true;

@@ -48,7 +48,7 @@ enum status hub_remote_read(const struct hub_remote *r, const char *commit,
                             const struct hub_file *file, struct buffer *out, struct error *err);
 
 /* How long an answer of 429 asks to wait; in seconds, 1 to 310. */
-double hub_wait_told(struct http_connection *c, int tries);
+double hub_wait_asked(struct http_connection *c);
 
 /* Whether `http_get.cancelled` should say so: cancelled, or stopped. */
 bool hub_remote_ended(const struct hub_remote *r);

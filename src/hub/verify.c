@@ -150,8 +150,8 @@ static enum status repair(struct verify *v, struct error *err) {
     while (s == STATUS_OK && line && *line) {
         char *end = strchr(line, '\n');
         *end = '\0';
-        const struct hub_pull_wish wish = {.force = true, .file = line};
-        s = hub_pull(v->options, &v->id, &wish, &pulled, err);
+        const struct hub_pull_request request = {.force = true, .file = line};
+        s = hub_pull(v->options, &v->id, &request, &pulled, err);
         hub_pull_result_free(&pulled);
         *end = '\n';
         if (s == STATUS_OK) r->repaired++;
@@ -159,7 +159,7 @@ static enum status repair(struct verify *v, struct error *err) {
     }
     if (s == STATUS_OK) buffer_free(&r->wrong_paths);
     if (s == STATUS_OK && r->missing.size) {
-        s = hub_pull(v->options, &v->id, &(struct hub_pull_wish){0}, &pulled, err);
+        s = hub_pull(v->options, &v->id, &(struct hub_pull_request){0}, &pulled, err);
         hub_pull_result_free(&pulled);
         if (s == STATUS_OK) buffer_free(&r->missing);
     }

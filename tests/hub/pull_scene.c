@@ -67,7 +67,7 @@ int pull_scene_reset(void **state) {
     scene.options.seconds = 2;
     scene.options.tell = tell;
     scene.options.cancelled = cancelled;
-    scene.wish = (struct hub_pull_wish){0};
+    scene.request = (struct hub_pull_request){0};
     scene.cancel_at = 0;
     return 0;
 }
@@ -86,7 +86,7 @@ enum status pull_run(const char *text) {
     scene.notes[0] = scene.err.text[0] = '\0';
     scene.files = 0;
     atomic_store(&scene.cancel, false);
-    return hub_pull(&scene.options, &id, &scene.wish, &scene.result, &scene.err);
+    return hub_pull(&scene.options, &id, &scene.request, &scene.result, &scene.err);
 }
 
 static void digest(const char *path, bool sha256, char out[65]) {

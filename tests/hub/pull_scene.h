@@ -30,7 +30,7 @@ struct pull_scene {
     char *root;  /* what the stub serves */
     char *cache; /* of the running test */
     struct hub_options options;
-    struct hub_pull_wish wish;
+    struct hub_pull_request request;
     struct hub_pull_result result; /* of the last pull */
     struct error err;
     char notes[8192]; /* every wait and note of the last pull */

@@ -155,7 +155,7 @@ static void without_locks_the_bytes_are_right(void **state) {
     pull_well(TINY);
     assert_non_null(strstr(scene.notes, "cannot lock (Function not implemented)"));
     disk.flock_error = ENOLCK;
-    scene.wish.force = true;
+    scene.request.force = true;
     pull_well(TINY);
 }
 
@@ -180,7 +180,7 @@ static void where_locks_lie_the_bytes_are_right(void **state) {
     }
     hub_stub_set(&scene.stub, "{'bandwidth': 0}");
     pull_well(TINY);
-    scene.wish.force = true;
+    scene.request.force = true;
     pull_well(TINY);
     assert_non_null(strstr(scene.notes, "cannot lock"));
 }
@@ -198,9 +198,9 @@ static void where_nothing_is_written_past_the_end_it_goes_in_order(void **state)
     strcat(path, "/w.safetensors");
     write_bytes(path, bytes, sizeof bytes);
     disk.append_only = true;
-    scene.wish.file = "w.safetensors";
+    scene.request.file = "w.safetensors";
     pull_well("example/long");
-    scene.wish.force = true;
+    scene.request.force = true;
     hub_stub_rules(&scene.stub, "[{'kind': 'cdn', 'fault': 'cut', 'after': 9000000}]");
     pull_well("example/long");
 }

@@ -57,9 +57,9 @@ static void try_all(const char *id, const struct fault *faults, size_t count) {
     for (size_t i = 0; i < count; i++) {
         print_message("  %s\n", faults[i].rules);
         if (i) pull_scene_end(NULL);
-        const struct hub_pull_wish wish = scene.wish;
+        const struct hub_pull_request request = scene.request;
         if (i) pull_scene_reset(NULL);
-        scene.wish = wish;
+        scene.request = request;
         int64_t began = clock_now();
         try_fault(id, &faults[i]);
         if (clock_seconds(began, clock_now()) > 60) fail_msg("%s took too long", faults[i].rules);
@@ -140,7 +140,7 @@ static void ranges(void **state) {
         {CDN("'fault': 'flip', 'at': 20000000, 'times': 1"), NULL, "came with a wrong hash"},
         {CDN("'fault': 'stall', 'after': 4000000, 'seconds': 30, 'times': 2"), NULL, NULL},
     };
-    scene.wish.file = WEIGHTS;
+    scene.request.file = WEIGHTS;
     TRY(LARGE, faults);
 }
 
@@ -164,7 +164,7 @@ static void an_expired_url_is_asked_for_again(void **state) {
     (void)state;
     hub_stub_rules(&scene.stub,
                    "[{'kind': 'resolve', 'fault': 'expires', 'seconds': -1, 'times': 1}]");
-    scene.wish.file = VAE;
+    scene.request.file = VAE;
     pull_well(TINY);
     assert_int_equal(hub_stub_count(&scene.stub, "kind", "resolve", NULL), 2);
     assert_true(hub_stub_bytes(&scene.stub, NULL) < 3718700 + 1000);

@@ -60,7 +60,7 @@ static int end_of(pid_t pid) {
 static void a_pull_that_is_cancelled_goes_on(void **state) {
     (void)state;
     hub_stub_set(&scene.stub, "{'bandwidth': 20000000}");
-    scene.wish.file = WEIGHTS;
+    scene.request.file = WEIGHTS;
     scene.options.connections = 2;
     scene.cancel_at = 20000000;
     int64_t began = clock_now();
@@ -90,7 +90,7 @@ static void a_pull_that_is_killed_goes_on(void **state) {
         if (++kills == 6) hub_stub_set(&scene.stub, "{'bandwidth': 0}");
     }
     assert_true(kills >= 5);
-    scene.wish.file = WEIGHTS;
+    scene.request.file = WEIGHTS;
     pull_well(LONG);
     lost = hub_stub_bytes(&scene.stub, WEIGHTS) - LONG_BYTES;
     print_message("  killed %d times, %lld bytes came twice or were lost\n", kills, lost);
@@ -119,7 +119,7 @@ static void two_processes_fetch_once(void **state) {
     assert_int_equal(hub_stub_bytes(&scene.stub, VAE), 3718700);
     assert_int_equal(hub_stub_count(&scene.stub, "kind", "resolve-cache", "file", SMALL, NULL), 1);
     hub_stub_set(&scene.stub, "{'bandwidth': 0}");
-    scene.wish.all = true;
+    scene.request.all = true;
     pull_well(TINY);
     assert_int_equal(scene.result.fetch, 0);
 }
@@ -129,7 +129,7 @@ static void a_lock_that_is_held_is_told(void **state) {
     pull_well(TINY);
     char path[400];
     snprintf(path, sizeof path, ".locks/models--example--tiny/%s.lock", blob_of(TINY, VAE));
-    scene.wish.force = true;
+    scene.request.force = true;
     int fd = open(in_folder(scene.cache, path), O_RDWR);
     assert_true(fd >= 0 && flock(fd, LOCK_EX) == 0);
     pid_t pid = fork();
@@ -146,7 +146,7 @@ static void a_lock_that_is_held_is_told(void **state) {
 
 /* Stops a pull half way, and gives the names of what it left. */
 static void leave_half(char part[4096], char map[4096]) {
-    scene.wish.file = WEIGHTS;
+    scene.request.file = WEIGHTS;
     hub_stub_rules(&scene.stub, "[{'kind': 'cdn', 'skip': 2, 'fault': 'status', 'code': 500}]");
     scene.options.connections = 1;
     pull_badly(LONG, "status 500");
@@ -167,7 +167,7 @@ static void what_was_left_is_not_believed_blindly(void **state) {
     hub_stub_forget(&scene.stub);
     pull_well(LONG); /* as it was left */
     assert_int_equal(hub_stub_bytes(&scene.stub, WEIGHTS), LONG_BYTES - 2 * SEGMENT);
-    scene.wish.force = true;
+    scene.request.force = true;
 
     leave_half(part, map); /* with a byte that another has changed */
     int fd = open(part, O_RDWR);

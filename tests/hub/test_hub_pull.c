@@ -66,7 +66,7 @@ static void what_a_model_does_not_need_stays(void **state) {
         assert_false(is_there(in_snapshot(others[i])));
     assert_true(is_there(in_snapshot("transformer/notes.txt")));
     assert_true(is_there(in_snapshot("edit_config.json")));
-    scene.wish.all = true;
+    scene.request.all = true;
     pull_well(TINY);
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         assert_true(is_there(in_snapshot(others[i])));
@@ -119,7 +119,7 @@ static void it_lies_as_the_hubs_tools_lay_it(void **state) {
 
 static void a_dry_run_writes_nothing(void **state) {
     (void)state;
-    scene.wish.dry_run = true;
+    scene.request.dry_run = true;
     assert_int_equal(pull_run(SHARDS), STATUS_OK);
     assert_int_equal(scene.result.fetch, scene.result.bytes);
     assert_true(scene.result.bytes > 6000000);
@@ -131,14 +131,14 @@ static void force_fetches_what_is_there(void **state) {
     (void)state;
     pull_well(TINY);
     hub_stub_forget(&scene.stub);
-    scene.wish.force = true;
+    scene.request.force = true;
     pull_well(TINY);
     assert_int_equal(hub_stub_bytes(&scene.stub, BIG), 5222016);
 }
 
 static void one_file_can_be_fetched(void **state) {
     (void)state;
-    scene.wish.file = VAE;
+    scene.request.file = VAE;
     pull_well(TINY);
     assert_int_equal(scene.result.files, 1);
     hub_stub_forget(&scene.stub);
@@ -146,7 +146,7 @@ static void one_file_can_be_fetched(void **state) {
     assert_int_equal(pull_run(TINY), STATUS_OK);
     assert_int_equal(hub_stub_count(&scene.stub, NULL), 0);
     scene.options.offline = false;
-    scene.wish.file = "no/such.safetensors";
+    scene.request.file = "no/such.safetensors";
     pull_badly(TINY, "has no file no/such.safetensors");
 }
 

@@ -34,7 +34,7 @@ static void a_gated_model_says_where_its_terms_are(void **state) {
     (void)state;
     hub_stub_set(&scene.stub, "{'tokens': {'hf_stub': 'tester', 'hf_reader': 'reader'}}");
     make_repository("gated", "main", "{\"gated\": \"auto\", \"readers\": [\"hf_reader\"]}");
-    scene.wish.all = true;
+    scene.request.all = true;
     char terms[200];
     snprintf(terms, sizeof terms, "accept its terms at %s/example/gated", scene.stub.hub);
     pull_badly("example/gated", terms);
@@ -50,7 +50,7 @@ static void what_is_not_there_and_what_is_private_look_alike(void **state) {
     (void)state;
     hub_stub_set(&scene.stub, "{'tokens': {'hf_stub': 'tester', 'hf_reader': 'reader'}}");
     make_repository("private", "main", "{\"private\": true, \"readers\": [\"hf_reader\"]}");
-    scene.wish.all = true;
+    scene.request.all = true;
     pull_badly("example/nothing", "no model example/nothing at ");
     pull_badly("example/private", "or it is private (no token was sent: set HF_TOKEN)");
     use_token("hf_stub");
@@ -85,7 +85,7 @@ static void a_revision_is_any_name_of_a_commit(void **state) {
     (void)state;
     make_repository("branches", "main", "{\"tags\": {\"v1.0\": \"main\"}}");
     make_repository("branches", "refs%2Fpr%2F1", NULL);
-    scene.wish.all = true;
+    scene.request.all = true;
     assert_int_equal(pull_run("example/branches@v1.0"), STATUS_OK);
     assert_int_equal(pull_run("example/branches@refs/pr/1"), STATUS_OK);
     char ref[64] = "";
@@ -201,7 +201,7 @@ static void certificates(void **state) {
     pull_badly(TINY, "407");
     assert_int_equal(hub_stub_count(&scene.stub, "kind", "connect", NULL), 1);
     scene.options.route.https_proxy = good;
-    scene.wish.force = true;
+    scene.request.force = true;
     pull_well(TINY);
     scene.options.route.https_proxy = NULL;
     hub_stub_stop(&scene.stub);
@@ -210,7 +210,7 @@ static void certificates(void **state) {
     hub_stub_start(&scene.stub, scene.root, hub_only);
     scene.options.endpoint = scene.stub.hub;
     scene.options.route.ca_file = cert;
-    scene.wish.force = true;
+    scene.request.force = true;
     pull_badly(TINY, "redirects from https to http, which is not followed");
     hub_stub_stop(&scene.stub);
     scene.stub = one;
