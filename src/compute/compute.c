@@ -151,11 +151,3 @@ void vector_destroy(struct vector *v) {
         weight_memory_give(v->compute, v->t.address, (size_t)v->t.cols * sizeof(float));
     free(v);
 }
-
-int64_t linear_out_features(const struct linear *l) {
-    return l->out_features;
-}
-
-int64_t linear_in_features(const struct linear *l) {
-    return l->in_features;
-}

@@ -128,8 +128,6 @@ enum status compute_pack_vector(struct compute *c, struct vector **out, const fl
 void linear_destroy(struct linear *l); /* NULL is fine, for all three */
 void conv_destroy(struct conv *v);
 void vector_destroy(struct vector *v);
-int64_t linear_out_features(const struct linear *l);
-int64_t linear_in_features(const struct linear *l);
 /* Of everything packed into the device's own memory so far and not destroyed, rounded up as the
  * device does; the same on a plan-only device. */
 uint64_t compute_weight_bytes(const struct compute *c);

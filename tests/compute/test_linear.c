@@ -81,8 +81,6 @@ static void check_case(struct compute *c, struct linear_case *t) {
     enum status s = compute_pack_linear(c, &t->l, parts, (size_t)t->parts, t->bias ? bias : NULL,
                                         t->exact ? PRECISION_FLOAT32 : PRECISION_BFLOAT16, &err);
     if (s != STATUS_OK) fail_msg("%s", err.text);
-    assert_int_equal(linear_out_features(t->l), t->out);
-    assert_int_equal(linear_in_features(t->l), t->depth);
     assert_true(compute_weight_bytes(c) >= weights * (t->dtype == DTYPE_F32 && t->exact ? 4 : 2));
 
     t->x = random_floats((size_t)(t->rows * t->depth), 1);
