@@ -27,6 +27,9 @@ static const char tag[] = "Signature: 8a477f597d28d172789f06886806bc55\n"
 enum status hub_cache_open(struct hub_cache *out, const struct hub_options *o,
                            const struct hub_id *id, struct error *err) {
     struct buffer repo = {0}, blobs = {0}, locks = {0};
+    *out = (struct hub_cache){.options = o};
+    if (!o->cache)
+        return fail(err, STATUS_INVALID, "no cache for models: set HF_HUB_CACHE, HF_HOME or HOME");
     enum status s = buffer_printf(&repo, "%s/models--%s--%s", o->cache, id->org, id->name);
     if (s == STATUS_OK) s = buffer_printf(&blobs, "%s/blobs", repo.data);
     if (s == STATUS_OK)

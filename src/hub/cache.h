@@ -28,7 +28,7 @@ struct hub_cache {
     char *locks; /* CACHE/.locks/models--ORG--NAME */
 };
 
-/* Only paths; nothing is made.  STATUS_NO_MEMORY.  The caller closes *out, also after a failure. */
+/* Only paths; nothing is made.  STATUS_INVALID: the options have no cache.  STATUS_NO_MEMORY.  The caller closes *out, also after a failure. */
 enum status hub_cache_open(struct hub_cache *out, const struct hub_options *o,
                            const struct hub_id *id, struct error *err);
 void hub_cache_close(struct hub_cache *c);

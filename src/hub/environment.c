@@ -76,7 +76,7 @@ static enum status find_folder(const struct hub_variables *v, char **out, const 
         *source = places[i][0];
         return s == STATUS_OK ? s : fail(err, s, "no memory for the cache's path");
     }
-    return fail(err, STATUS_INVALID, "no cache for models: set HF_HUB_CACHE, HF_HOME or HOME");
+    return STATUS_INVALID;
 }
 
 static enum status read_cache(const struct hub_variables *v, struct hub_environment *e,
@@ -87,7 +87,8 @@ static enum status read_cache(const struct hub_variables *v, struct hub_environm
                                             {"XDG_CACHE_HOME", "/huggingface/hub"},
                                             {"HOME", "/.cache/huggingface/hub"}};
     enum status s = find_folder(v, &e->cache, &o->cache_source, places, 5, err);
-    if (s == STATUS_OK && !*e->cache)
+    if (s == STATUS_INVALID) s = STATUS_OK; /* who needs a cache will say so */
+    if (s == STATUS_OK && e->cache && !*e->cache)
         s = fail(err, STATUS_INVALID, "%s is no folder", o->cache_source);
     o->cache = e->cache;
     return s;

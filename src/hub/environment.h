@@ -31,7 +31,8 @@ struct hub_environment {
 };
 
 /* Fills in *options, whose texts last as long as *out, and as the environment is not changed.
- * STATUS_INVALID: a value is none, or there is no folder for a cache.  STATUS_NO_MEMORY.  The
+ * options->cache is NULL where not even HOME is set.  STATUS_INVALID: a value is none.
+ * STATUS_NO_MEMORY.  The
  * caller releases *out, also after a failure. */
 enum status hub_environment_read(struct hub_environment *out, struct hub_options *options,
                                  const struct hub_variables *variables, struct error *err);

@@ -58,7 +58,7 @@ struct hub_event {
 };
 
 struct hub_options {
-    const char *cache;        /* its folder */
+    const char *cache;        /* its folder; NULL: there is none */
     const char *cache_source; /* why it is that one: a variable's name */
     const char *endpoint;     /* the hub's URL, without a slash at the end */
     const char *token;        /* NULL: none */

@@ -174,6 +174,8 @@ static int by_id(const void *a, const void *b) {
 enum status hub_inventory_read(struct hub_inventory *out, const struct hub_options *o,
                                struct error *err) {
     *out = (struct hub_inventory){0};
+    if (!o->cache)
+        return fail(err, STATUS_INVALID, "no cache for models: set HF_HUB_CACHE, HF_HOME or HOME");
     DIR *folder = opendir(o->cache);
     if (!folder && errno == ENOENT) return STATUS_OK;
     if (!folder) return fail(err, STATUS_IO, "cannot read %s: %s", o->cache, strerror(errno));

@@ -132,6 +132,13 @@ static void a_folder_is_taken_as_it_is(void **state) {
     assert_int_equal(chdir("/"), 0);
 }
 
+static void without_a_cache_a_folder_is_found_and_an_id_is_not(void **state) {
+    const struct hub_options options = in_cache(NULL);
+    make_folders(*state, "some/folder");
+    assert_found(in_folder(*state, "some/folder"), &options, *state, "some/folder");
+    assert_not_found("a/b", &options, "no cache for models: set HF_HUB_CACHE, HF_HOME or HOME");
+}
+
 static void assert_demo(const char *program, const char *folder) {
     char *found = NULL;
     struct error err = {""};
@@ -181,6 +188,8 @@ int main(void) {
         cmocka_unit_test(ids_are_held_to_the_hubs_alphabet),
         cmocka_unit_test_setup_teardown(a_folder_is_taken_as_it_is, folder_set_up,
                                         folder_tear_down),
+        cmocka_unit_test_setup_teardown(without_a_cache_a_folder_is_found_and_an_id_is_not,
+                                        folder_set_up, folder_tear_down),
         cmocka_unit_test_setup_teardown(the_demo_is_found_from_the_program, folder_set_up,
                                         folder_tear_down),
     };
