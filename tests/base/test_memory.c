@@ -16,18 +16,25 @@ static void test_within_the_machine(void **state) {
     assert_true(available <= (uint64_t)info.totalram * info.mem_unit);
 }
 
-/* Other processes come and go; half of what we took is a wide margin. */
-static void test_sees_what_is_taken(void **state) {
-    (void)state;
-    const size_t taken = (size_t)512 << 20;
+/* What became unavailable while this process took `bytes`. */
+static int64_t seen_of(size_t bytes) {
     uint64_t before = memory_available();
-    char *memory = malloc(taken);
+    char *memory = malloc(bytes);
     assert_non_null(memory);
-    memset(memory, 1, taken);
+    memset(memory, 1, bytes);
     uint64_t after = memory_available();
     free(memory);
-    assert_true(after < before);
-    assert_true(before - after > taken / 2);
+    return (int64_t)before - (int64_t)after;
+}
+
+/* Half of what we took is a wide margin; but a large process that ends meanwhile hides it all, so it
+ * need only be seen in one of a few tries. */
+static void test_sees_what_is_taken(void **state) {
+    (void)state;
+    enum { TAKEN = 512 << 20, TRIES = 8 };
+    int64_t seen = 0;
+    for (int i = 0; i < TRIES && seen <= TAKEN / 2; i++) seen = seen_of(TAKEN);
+    assert_true(seen > TAKEN / 2);
 }
 
 int main(void) {
