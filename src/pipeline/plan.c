@@ -34,10 +34,10 @@ static enum status check_request(const struct firered_edit *e, struct error *err
         if (w < 1 || h < 1 || w > PICTURE_MAX_SIDE || h > PICTURE_MAX_SIDE)
             return fail(err, STATUS_INVALID, "picture %zu is %dx%d; a side must be 1 to %d pixels",
                         i + 1, w, h, PICTURE_MAX_SIDE);
-        if (w / h >= MAX_ASPECT || h / w >= MAX_ASPECT)
+        if (w > MAX_ASPECT * h || h > MAX_ASPECT * w)
             return fail(err, STATUS_INVALID,
-                        "picture %zu is %dx%d; one side must be less than %d times the other",
-                        i + 1, w, h, MAX_ASPECT);
+                        "picture %zu is %dx%d; one side may be at most %d times the other", i + 1,
+                        w, h, MAX_ASPECT);
     }
     if (!e->prompt || utf8_is_blank(e->prompt, strlen(e->prompt)))
         return fail(err, STATUS_INVALID, "the prompt is blank; say in a sentence what to change");

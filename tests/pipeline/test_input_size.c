@@ -67,7 +67,7 @@ static void check(struct firered *engine, const struct picture *pictures, size_t
 }
 
 static void test_any_size(void **state) {
-    static const int sizes[][2] = {{333, 517}, {517, 333}, {64, 2000}, {1, 1}, {3, 2}, {1, 199}};
+    static const int sizes[][2] = {{333, 517}, {517, 333}, {64, 2000}, {1, 1}, {3, 2}, {1, 200}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         struct picture p = make_picture(sizes[i][0], sizes[i][1]);
         check(*state, &p, 1);
@@ -120,11 +120,26 @@ static void test_one_size_only(void **state) {
     assert_non_null(strstr(err.text, "exclude each other"));
 }
 
+/* 200 to 1, and no pixel more. */
+static void test_longest_shapes(void **state) {
+    static const int sizes[][2] = {{200, 1}, {400, 2}, {201, 1}, {401, 2}, {1, 201}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct picture p = {.width = sizes[i][0], .height = sizes[i][1]};
+        struct firered_edit edit = edit_of(*state, &p, 1);
+        struct error err = {{0}};
+        int width, height;
+        uint64_t bytes;
+        assert_int_equal(firered_edit_plan(*state, &edit, &width, &height, &bytes, &err),
+                         i < 2 ? STATUS_OK : STATUS_INVALID);
+        if (i >= 2) assert_non_null(strstr(err.text, "at most 200 times the other"));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_any_size),        cmocka_unit_test(test_the_models_own_size),
         cmocka_unit_test(test_last_of_several), cmocka_unit_test(test_plan),
-        cmocka_unit_test(test_one_size_only),
+        cmocka_unit_test(test_one_size_only),   cmocka_unit_test(test_longest_shapes),
     };
     return cmocka_run_group_tests(tests, open_engine, close_engine);
 }
