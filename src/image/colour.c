@@ -4,12 +4,19 @@
  * Whatever a file says becomes a profile, and the profile a transform of bytes.  Whether a profile
  * is sRGB is asked of the transform, not of its name: a grid of colours that comes out as it went in,
  * but for rounding, is one.
+ *
+ * LittleCMS crashes where memory is refused to it, and forgets blocks.  So it gets memory of ours, from a
+ * piece that is taken before it starts and given back with the conversion; it is large enough but for
+ * tables that nobody makes, and what is not used of it costs nothing.
  */
 #include "image/colour.h"
 
 #include <lcms2.h>
+#include <lcms2_plugin.h>
 #include <math.h>
+#include <stdalign.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     MAX_PROFILE = 4 << 20, /* presses' tables take two or three megabytes */
@@ -21,10 +28,66 @@ static const char other_kind[] = "the colour profile is for another kind of colo
 static const char unknown_codes[] = "the colours are coded in a way that is not converted (HDR, or "
                                     "unknown); they were taken as sRGB";
 
+enum { RESERVE = 4 << 20, RESERVE_PER_BYTE = 8, MIN_PIECE = 1 << 20 };
+
+/* A piece of memory, from which blocks are cut one after the other. */
+struct piece {
+    alignas(max_align_t) struct piece *next;
+    size_t size, used;
+};
+
 struct colour {
     cmsContext lcms;
     cmsHTRANSFORM transform;
+    struct piece *pieces; /* the newest first */
 };
+
+struct block {
+    alignas(max_align_t) size_t size;
+};
+
+/* The library asks for memory before it has a context to tell whose it is. */
+static _Thread_local struct colour *owner;
+
+static bool add_piece(struct colour *c, size_t size) {
+    struct piece *p = malloc(sizeof *p + size);
+    if (!p) return false;
+    *p = (struct piece){.next = c->pieces, .size = size};
+    c->pieces = p;
+    return true;
+}
+
+static void *lcms_malloc(cmsContext lcms, cmsUInt32Number size) {
+    (void)lcms;
+    size_t unit = alignof(max_align_t);
+    size_t need = sizeof(struct block) + ((size_t)size + unit - 1) / unit * unit;
+    if (owner->pieces->size - owner->pieces->used < need &&
+        !add_piece(owner, need > MIN_PIECE ? need : MIN_PIECE))
+        return NULL;
+    struct piece *p = owner->pieces;
+    struct block *b = (struct block *)((char *)(p + 1) + p->used);
+    p->used += need;
+    b->size = size;
+    return b + 1;
+}
+
+static void lcms_free(cmsContext lcms, void *pointer) {
+    (void)lcms;
+    (void)pointer;
+}
+
+static void *lcms_realloc(cmsContext lcms, void *pointer, cmsUInt32Number size) {
+    void *moved = lcms_malloc(lcms, size);
+    if (!moved || !pointer) return moved;
+    size_t old = ((struct block *)pointer - 1)->size;
+    return memcpy(moved, pointer, old < size ? old : size);
+}
+
+static cmsPluginMemHandler memory = {
+    .base = {cmsPluginMagicNumber, 2060, cmsPluginMemHandlerSig, NULL},
+    .MallocPtr = lcms_malloc,
+    .FreePtr = lcms_free,
+    .ReallocPtr = lcms_realloc};
 
 static void silent(cmsContext lcms, cmsUInt32Number code, const char *text) {
     (void)lcms;
@@ -125,10 +188,6 @@ static bool is_of_kind(cmsHPROFILE profile, enum colour_kind kind) {
 static cmsHPROFILE source_profile(cmsContext lcms, const struct colour_source *source,
                                   struct colour_layout *layout, const char **note) {
     if (source->icc) {
-        if (source->icc_size > MAX_PROFILE) {
-            *note = broken;
-            return NULL;
-        }
         cmsHPROFILE profile =
             cmsOpenProfileFromMemTHR(lcms, source->icc, (cmsUInt32Number)source->icc_size);
         if (!profile) {
@@ -155,7 +214,7 @@ static cmsHPROFILE source_profile(cmsContext lcms, const struct colour_source *s
     return source->gamma > 0 ? profile_of_gamma(lcms, source) : NULL;
 }
 
-static bool changes_nothing(const struct colour *c, const struct colour_layout *l) {
+static bool changes_nothing(struct colour *c, const struct colour_layout *l) {
     if (l->kind == COLOUR_CMYK) return false;
     for (int i = 0; i < GRID * GRID * GRID; i++) {
         uint8_t in[4] = {0}, out[3];
@@ -186,28 +245,45 @@ static bool open_transform(struct colour *c, const struct colour_source *source,
     return !changes_nothing(c, &layout);
 }
 
-struct colour *colour_create(const struct colour_source *source, const struct colour_layout *layout,
-                             const char **note) {
+enum status colour_create(struct colour **out, const struct colour_source *source,
+                          const struct colour_layout *layout, const char **note,
+                          struct error *err) {
     *note = NULL;
-    if (!source->icc && !source->primaries && !(source->gamma > 0)) return NULL;
-    struct colour *c = calloc(1, sizeof *c);
-    if (!c) return NULL;
-    c->lcms = cmsCreateContext(NULL, NULL);
-    if (c->lcms) {
-        cmsSetLogErrorHandlerTHR(c->lcms, silent);
-        if (open_transform(c, source, *layout, note)) return c;
+    *out = NULL;
+    if (!source->icc && !source->primaries && !(source->gamma > 0)) return STATUS_OK;
+    if (source->icc && source->icc_size > MAX_PROFILE) {
+        *note = broken;
+        return STATUS_OK;
     }
-    colour_destroy(c);
-    return NULL;
+    struct colour *c = calloc(1, sizeof *c);
+    if (!c) return fail(err, STATUS_NO_MEMORY, "no memory to convert a picture's colours");
+    if (!add_piece(c, RESERVE + RESERVE_PER_BYTE * (source->icc ? source->icc_size : 0))) {
+        free(c);
+        return fail(err, STATUS_NO_MEMORY, "no memory to convert a picture's colours");
+    }
+    owner = c;
+    c->lcms = cmsCreateContext(&memory, NULL);
+    if (c->lcms) cmsSetLogErrorHandlerTHR(c->lcms, silent);
+    if (c->lcms && open_transform(c, source, *layout, note))
+        *out = c;
+    else
+        colour_destroy(c);
+    return STATUS_OK;
 }
 
 void colour_destroy(struct colour *c) {
     if (!c) return;
+    owner = c;
     if (c->transform) cmsDeleteTransform(c->transform);
     if (c->lcms) cmsDeleteContext(c->lcms);
+    for (struct piece *p = c->pieces, *next; p; p = next) {
+        next = p->next;
+        free(p);
+    }
     free(c);
 }
 
-void colour_convert(const struct colour *c, uint8_t *rgb, const uint8_t *pixels, size_t count) {
+void colour_convert(struct colour *c, uint8_t *rgb, const uint8_t *pixels, size_t count) {
+    owner = c;
     cmsDoTransform(c->transform, pixels, rgb, (cmsUInt32Number)count);
 }

@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "firered/status.h"
+
 enum colour_kind { COLOUR_GRAY, COLOUR_RGB, COLOUR_CMYK };
 
 /* The first that is set counts, in this order, save that codes stand before a profile in PNG: a
@@ -40,12 +42,13 @@ struct colour_layout {
 
 struct colour; /* a conversion to sRGB */
 
-/* NULL: nothing is to be converted.  *note is then NULL, or says what was wrong, a constant. */
-struct colour *colour_create(const struct colour_source *source, const struct colour_layout *layout,
-                             const char **note);
+/* *out NULL: nothing is to be converted.  *note is then NULL, or says what was wrong, a constant.
+ * STATUS_NO_MEMORY, and then *out is NULL, too. */
+enum status colour_create(struct colour **out, const struct colour_source *source,
+                          const struct colour_layout *layout, const char **note, struct error *err);
 void colour_destroy(struct colour *c);
 
 /* `count` pixels to RGB; alpha is passed over. */
-void colour_convert(const struct colour *c, uint8_t *rgb, const uint8_t *pixels, size_t count);
+void colour_convert(struct colour *c, uint8_t *rgb, const uint8_t *pixels, size_t count);
 
 #endif

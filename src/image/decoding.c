@@ -22,7 +22,10 @@ enum status decoding_go_on(const struct decoding *d, struct error *err) {
 enum status decoding_begin(struct decoding *d, struct colour_layout layout, struct error *err) {
     const char *note = NULL;
     d->layout = layout;
-    if (!d->options->ignore_profiles) d->conversion = colour_create(&d->colours, &layout, &note);
+    if (!d->options->ignore_profiles) {
+        enum status s = colour_create(&d->conversion, &d->colours, &layout, &note, err);
+        if (s != STATUS_OK) return s;
+    }
     if (note) decoding_note(d, note);
     if (d->conversion && d->report) d->report->converted = true;
     d->line = malloc((size_t)d->out->width * 3);

@@ -269,10 +269,9 @@ static void errors_by_name(void **state) {
     check(STATUS_UNSUPPORTED, "send PNG, JPEG, WebP", "\x89PNG", 4, 100);
     check(STATUS_UNSUPPORTED, "send PNG, JPEG, WebP", "RIFF\4\0\0\0WAVE", 12, 100);
     check(STATUS_UNSUPPORTED, "a gzip file", "\x1f\x8b\x08\0\0\0\0\0", 8, 100);
-    check(
-        STATUS_UNSUPPORTED, "a base64 text",
-        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E",
-        92, 100);
+    static const char base64[] =
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDw";
+    check(STATUS_UNSUPPORTED, "a base64 text", base64, sizeof base64 - 1, 100);
     check(STATUS_INVALID, "header", "\x89PNG\r\n\x1a\n", 8, 100);
 
     static const struct {
