@@ -100,9 +100,9 @@ struct firered_info {
     const char *dtype;   /* "float32", "bfloat16" or "int8" */
     const char *kernels; /* "avx512-bf16", "avx512-vnni", "avx512", "avx2", "generic" */
     int threads;
-    int default_steps;             /* of edit_config.json, else 28 */
-    double default_guidance_scale; /* of edit_config.json, else 7.0; 1.0 where distilled */
-    bool has_default_steps, has_default_guidance; /* whether edit_config.json has them */
+    int default_steps;             /* of edit_config.json, else a known model's, else 28 */
+    double default_guidance_scale; /* likewise, else 7.0; 1.0 where distilled */
+    bool has_default_steps, has_default_guidance; /* whether the model has them of its own */
     bool distilled;                               /* always run without guidance */
     int64_t output_area;     /* pixels of an edited picture whose size was not asked for */
     uint64_t weight_bytes;   /* resident for this model's weights */

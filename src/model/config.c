@@ -359,6 +359,7 @@ enum status edit_config_load(struct edit_config *out, const char *model, struct 
     out->default_steps = size_or(&r, r.root, "default_steps", 1000, 0);
     out->default_guidance = number_or(&r, r.root, "default_guidance", -1);
     out->distilled = bool_or(&r, r.root, "distilled", false);
+    out->distilled_given = json_is_boolean(json_object_get(r.root, "distilled"));
     out->int8 = bool_or(&r, r.root, "int8", true);
     examples_or_none(&r, out);
     return reader_close(&r);

@@ -77,6 +77,7 @@ struct edit_config {
     int64_t default_steps;   /* 0: not given */
     double default_guidance; /* negative: not given */
     bool distilled;          /* run without guidance, always */
+    bool distilled_given;    /* the file says whether */
     bool int8;               /* whether 8-bit weights suit it: true */
     size_t example_count;    /* prompts that show what the model can do, for a page to offer */
     char examples[FIRERED_MAX_EXAMPLES][EDIT_EXAMPLE_BYTES + 1];

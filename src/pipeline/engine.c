@@ -54,6 +54,19 @@ enum status engine_open_device(struct firered *e, const struct firered_options *
     return compute_create(&e->compute, &options, err);
 }
 
+static void fill_in_known(struct firered *e, const struct firered_options *o,
+                          struct model_config *config) {
+    const struct known_facts facts = {.folder = o->model,
+                                      .zero_cond_t = config->transformer.zero_cond_t,
+                                      .base_shift = e->scheduler.base_shift,
+                                      .max_shift = e->scheduler.max_shift,
+                                      .shift_terminal = e->scheduler.shift_terminal,
+                                      .loras = o->loras,
+                                      .lora_count = o->lora_count};
+    e->known = known_model_find(&facts);
+    known_model_apply(e->known, &config->edit);
+}
+
 enum status engine_read(struct firered *e, const struct firered_options *o,
                         struct model_config *config, struct error *err) {
     e->name = name_of(o->model);
@@ -67,6 +80,7 @@ enum status engine_read(struct firered *e, const struct firered_options *o,
                     e->name);
     if (s == STATUS_OK)
         s = scheduler_config_load(&e->scheduler, e->source.paths[SOURCE_CONFIGS], err);
+    if (s == STATUS_OK) fill_in_known(e, o, config);
     return s == STATUS_OK ? checkpoint_open(&e->checkpoint, &e->source, err) : s;
 }
 
@@ -151,6 +165,14 @@ static void log_memory(const struct firered *e, const struct log *log) {
     buffer_free(&streams);
 }
 
+/* Before the weights are read: a wrong guess is seen at once. */
+static void log_known(const struct firered *e, const struct edit_config *c, const struct log *log) {
+    log_event(log, LOG_INFO, "known model", LOG_STR("row", e->known ? e->known->name : "none"),
+              LOG_STR("source", e->known ? e->known->source : ""),
+              LOG_INT("steps", c->default_steps ? c->default_steps : DEFAULT_STEPS),
+              LOG_STR("distilled", c->distilled ? "yes" : "no"));
+}
+
 static enum status load(struct firered *e, const struct firered_options *o,
                         const struct model_config *config, struct error *err) {
     enum status s = engine_plan_memory(e, o, config, err);
@@ -175,6 +197,7 @@ enum status firered_open(struct firered **out, const struct firered_options *o, 
     struct firered *e = calloc(1, sizeof *e);
     if (!e) return fail(err, STATUS_NO_MEMORY, "no memory to open a model");
     enum status s = engine_read(e, o, &config, err);
+    if (s == STATUS_OK) log_known(e, &config.edit, o->log);
     if (s == STATUS_OK) s = tokenizer_open(&e->tokenizer, e->source.paths[SOURCE_TOKENIZER], err);
     if (s == STATUS_OK) s = load(e, o, &config, err);
     if (s != STATUS_OK) {

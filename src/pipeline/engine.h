@@ -6,6 +6,7 @@
 #define PIPELINE_ENGINE_H
 
 #include "firered.h"
+#include "model/known_models.h"
 #include "model/model.h"
 #include "pipeline/memory_plan.h"
 #include "pipeline/scheduler.h"
@@ -20,11 +21,13 @@ struct firered {
     struct memory_plan memory;
     struct tokenizer *tokenizer;
     struct scheduler_config scheduler;
-    enum firered_dtype dtype; /* never AUTO */
+    const struct known_model *known; /* whose defaults fill in; NULL: nobody knows this model */
+    enum firered_dtype dtype;        /* never AUTO */
     enum firered_generator generator;
 };
 
-/* Reads everything but tokenizer and weights: name, configs, schedule; opens the checkpoint. */
+/* Reads everything but tokenizer and weights: name, configs, schedule; opens the checkpoint.  What
+ * edit_config.json leaves open has the known model's values then. */
 enum status engine_read(struct firered *e, const struct firered_options *o,
                         struct model_config *config, struct error *err);
 

@@ -105,6 +105,7 @@ static void report_run(struct buffer *b, const struct firered *e) {
                   info.dtype, info.threads);
     buffer_printf(b, "defaults:     %d steps, guidance scale %g%s\n", info.default_steps,
                   info.default_guidance_scale, info.distilled ? " (distilled: never guided)" : "");
+    if (e->known) buffer_printf(b, "known as:     %s (%s)\n", e->known->name, e->known->source);
 }
 
 static enum status inspect(struct buffer *b, struct firered *e, const struct firered_options *o,

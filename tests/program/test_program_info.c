@@ -77,6 +77,21 @@ static void test_settings(void **state) {
     says("one picture of 256x256");
 }
 
+/* A published model has no edit_config.json: its id says how it wants to be run. */
+static void test_known_model(void **state) {
+    (void)state;
+    static const char folder[] = "out/models--o--FireRed-Image-Edit-1.0-Distilled/snapshots/ab";
+    assert_int_equal(mkdir("out/models--o--FireRed-Image-Edit-1.0-Distilled", 0700), 0);
+    assert_int_equal(mkdir("out/models--o--FireRed-Image-Edit-1.0-Distilled/snapshots", 0700), 0);
+    link_model(folder, TINY_MODEL);
+    write_text("out/models--o--FireRed-Image-Edit-1.0-Distilled/snapshots/ab/edit_config.json",
+               "{}");
+    info(folder);
+    line_run_well(&line, &child);
+    says("8 steps, guidance scale 1 (distilled: never guided)");
+    says("known as:     FireRed-Image-Edit distilled (");
+}
+
 /* What info plans is what an edit with the longest prompts takes.  (Here not quite the same: of the
  * tiny vocabulary the template takes more tokens.) */
 static void test_plan_holds(void **state) {
@@ -223,9 +238,13 @@ static void test_one_changed_entry(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup(name, scene_reset)
     const struct CMUnitTest tests[] = {
-        TEST(test_tiny_models),       TEST(test_settings),
-        TEST(test_plan_holds),        TEST(test_full_size),
-        TEST(test_full_size_limited), TEST(test_full_size_without_tokenizer),
+        TEST(test_tiny_models),
+        TEST(test_settings),
+        TEST(test_known_model),
+        TEST(test_plan_holds),
+        TEST(test_full_size),
+        TEST(test_full_size_limited),
+        TEST(test_full_size_without_tokenizer),
         TEST(test_one_changed_entry),
     };
 #undef TEST
