@@ -15,15 +15,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "hub/hash.h"
 #include "hub/part_file.h"
 
 enum {
     HASH_BLOCK = 1 << 20,
     PROGRESS_BYTES = 1 << 16, /* less is no progress: the server could go on like that for ever */
-    REFUSALS = 2,             /* of a fresh URL, before it is asked for without a range */
-    NOBODY = HUB_CONNECTIONS_MAX
+    HOPS = 10,
+    REFUSALS = 2, /* of a fresh URL, before it is asked for without a range */
 };
 
 struct fetch {
@@ -35,6 +34,7 @@ struct fetch {
     pthread_mutex_t resolving; /* held by who fetches a new URL */
     struct hub_place place;
     unsigned place_number; /* counts up with each URL */
+    int hops;              /* redirects since it was resolved */
     uint32_t next;         /* the first segment that nobody has taken */
     int workers;
     bool whole;         /* one connection, from front to back */
@@ -63,10 +63,6 @@ static bool ended(struct fetch *f) {
     return yes || hub_remote_ended(f->blob->remote);
 }
 
-static bool on_cancelled(void *arg) {
-    return ended(((struct worker *)arg)->fetch);
-}
-
 /* The first failure is the one that is reported. */
 static void give_up(struct fetch *f, enum status status, const struct error *why) {
     pthread_mutex_lock(&f->lock);
@@ -85,10 +81,6 @@ static void become_whole(struct fetch *f, bool no_ranges) {
     f->no_ranges |= no_ranges;
     pthread_cond_broadcast(&f->grown);
     pthread_mutex_unlock(&f->lock);
-}
-
-static uint64_t start_of(uint32_t segment) {
-    return (uint64_t)segment * HUB_SEGMENT_BYTES;
 }
 
 /* Whether the answer is what was asked for; `problem` says what is wrong with it. */
@@ -115,7 +107,7 @@ static bool on_head(void *arg, struct http_get *get) {
         return false;
     }
     w->skip = w->wants_range ? get->from : 0;
-    if (!w->wants_range) w->skip = start_of(w->segment) + f->part.done[w->segment];
+    if (!w->wants_range) w->skip = hub_part_start(w->segment) + f->part.done[w->segment];
     return true;
 }
 
@@ -158,7 +150,8 @@ struct refusal_text {
     struct http_get *get;
     char text[400];
     size_t size;
-    double wait; /* that 429 asks for */
+    double wait;    /* that 429 asks for */
+    char *location; /* of a redirect, absolute; NULL: none that can be followed */
 };
 
 static bool on_any_head(void *arg, struct http_get *get) {
@@ -178,7 +171,7 @@ static bool on_any_body(void *arg, const char *bytes, size_t size) {
 }
 
 static bool any_cancelled(void *arg) {
-    return on_cancelled(((struct refusal_text *)arg)->worker);
+    return ended(((struct refusal_text *)arg)->worker->fetch);
 }
 
 /* A new URL, unless another worker has fetched one since `number`. */
@@ -196,6 +189,7 @@ static enum status resolve_again(struct fetch *f, unsigned number, struct error 
             free(f->place.url);
             f->place = place;
             f->place_number++;
+            f->hops = 0;
             pthread_mutex_unlock(&f->lock);
         }
     }
@@ -211,7 +205,12 @@ struct tries {
 static uint64_t missing_of(const struct worker *w) {
     const struct fetch *f = w->fetch;
     if (!f->whole) return hub_part_length(&f->part, w->segment) - f->part.done[w->segment];
-    return f->part.size - start_of(w->segment) - f->part.done[w->segment];
+    return f->part.size - hub_part_start(w->segment) - f->part.done[w->segment];
+}
+
+static bool is_redirect(const struct http_get *get) {
+    return get->end == HTTP_GET_WHOLE && get->status >= 301 && get->status <= 308 &&
+           get->status != 304;
 }
 
 /* Runs one request for what is missing.  Sets *number to the URL's. */
@@ -219,7 +218,7 @@ static void request(struct worker *w, struct http_connection *lane, struct http_
                     struct refusal_text *text, unsigned *number, char **url) {
     struct fetch *f = w->fetch;
     const struct hub_options *o = f->blob->remote->options;
-    uint64_t from = start_of(w->segment) + f->part.done[w->segment];
+    uint64_t from = hub_part_start(w->segment) + f->part.done[w->segment];
     pthread_mutex_lock(&f->lock);
     *url = strdup(f->place.url);
     bool token = f->place.with_token;
@@ -243,6 +242,8 @@ static void request(struct worker *w, struct http_connection *lane, struct http_
                              .cancelled = any_cancelled,
                              .arg = text};
     http_get_run(lane, get);
+    const char *location = http_get_header(lane, "Location");
+    if (is_redirect(get) && location) text->location = http_join(get->url, location);
     if (get->status == 429) text->wait = hub_wait_asked(lane);
 }
 
@@ -271,10 +272,32 @@ static enum status cannot_write(struct worker *w, struct error *err) {
     return hub_cache_fail(f->blob->cache, w->write_error, f->part.path, err);
 }
 
+/* The file's server sends on to another: that one is asked from now on, by all workers. */
+static enum status follow(struct fetch *f, const struct http_get *get, struct refusal_text *text,
+                          unsigned number, struct error *err) {
+    const char *endpoint = f->blob->remote->options->endpoint;
+    if (!text->location || (http_is_secure(get->url) && !http_is_secure(text->location)))
+        return fail(err, STATUS_IO, "%s cannot be fetched: its server redirects %s", f->file->path,
+                    text->location ? "from https to http" : "to what is no address");
+    pthread_mutex_lock(&f->lock);
+    bool old = f->place_number == number;
+    bool too_many = old && ++f->hops > HOPS;
+    if (old && !too_many) {
+        free(f->place.url);
+        f->place = (struct hub_place){text->location, http_same_origin(text->location, endpoint)};
+        f->place_number++;
+        text->location = NULL;
+    }
+    pthread_mutex_unlock(&f->lock);
+    return too_many ? fail(err, STATUS_IO,
+                           "%s cannot be fetched: its server redirects more than %d times",
+                           f->file->path, HOPS)
+                    : STATUS_OK;
+}
+
 /* After a request that did not bring all: what to do before the next one.  STATUS_OK: try again. */
-static enum status mend(struct worker *w, const struct http_get *get,
-                        const struct refusal_text *text, unsigned number, struct tries *t,
-                        double *wait, struct error *err) {
+static enum status mend(struct worker *w, const struct http_get *get, struct refusal_text *text,
+                        unsigned number, struct tries *t, double *wait, struct error *err) {
     struct fetch *f = w->fetch;
     const struct hub_options *o = f->blob->remote->options;
     *wait = 0;
@@ -288,6 +311,7 @@ static enum status mend(struct worker *w, const struct http_get *get,
                 *wait);
         return STATUS_OK;
     }
+    if (is_redirect(get)) return follow(f, get, text, number, err);
     if (++t->count > HUB_RETRIES) return explain(w, get, text, err);
     bool refused = get->end == HTTP_GET_WHOLE && get->status >= 400 && get->status < 500 &&
                    get->status != 408 && get->status != 429;
@@ -325,6 +349,7 @@ static enum status bring(struct worker *w, struct error *err) {
         else if (asked && missing_of(w) > 0 && !ended(f))
             s = mend(w, &get, &text, number, &tries, &wait, err);
         free(url);
+        if (asked) free(text.location);
         for (; wait > 0 && !ended(f); wait -= 0.1)
             if (!hub_sleep(f->blob->remote->options, wait < 0.1 ? wait : 0.1)) break;
     }
@@ -369,7 +394,7 @@ static uint64_t prefix_of(const struct fetch *f, uint32_t *segment) {
            __atomic_load_n(&p->done[*segment], __ATOMIC_ACQUIRE) == hub_part_length(p, *segment))
         ++*segment;
     if (*segment == p->segments) return p->size;
-    return start_of(*segment) + __atomic_load_n(&p->done[*segment], __ATOMIC_ACQUIRE);
+    return hub_part_start(*segment) + __atomic_load_n(&p->done[*segment], __ATOMIC_ACQUIRE);
 }
 
 /* Has the disk begin with what was hashed, so that the fsync at the end has little left to do. */

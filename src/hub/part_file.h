@@ -31,7 +31,10 @@ struct hub_part {
 enum status hub_part_open(struct hub_part *out, const struct hub_cache *c,
                           const struct hub_file *file, bool own, bool fresh, struct error *err);
 
-/* Bytes of segment i, and of what of the file is there. */
+/* Where segment i begins, and its bytes; and what of the file is there. */
+static inline uint64_t hub_part_start(uint32_t i) {
+    return (uint64_t)i * HUB_SEGMENT_BYTES;
+}
 uint64_t hub_part_length(const struct hub_part *p, uint32_t i);
 uint64_t hub_part_there(const struct hub_part *p);
 
