@@ -24,8 +24,10 @@ static enum status heif_fail(struct heif_error why, struct error *err) {
     if (why.code == heif_error_Memory_allocation_error &&
         why.subcode != heif_suberror_Security_limit_exceeded)
         return fail(err, STATUS_NO_MEMORY, "no memory to decode the HEIC or AVIF picture");
-    return fail(err, STATUS_INVALID, "the HEIC or AVIF picture is truncated or corrupt: %.200s",
-                why.message ? why.message : "");
+    const char *text = why.message ? why.message : "";
+    int length = (int)strcspn(text, "\n");
+    return fail(err, STATUS_INVALID, "the HEIC or AVIF picture is truncated or corrupt: %.*s",
+                length < 200 ? length : 200, text);
 }
 
 static enum status open_file(struct heif_file *f, const uint8_t *bytes, size_t size,

@@ -34,6 +34,11 @@ static const char *const samples[] = {"rgb.png",
                                       "../pictures/turned-6.avif",
                                       "../pictures/lossless.jxl"};
 
+/* The formats whose libraries take milliseconds to start are not tried at each byte. */
+static size_t step_of(const char *name) {
+    return strstr(name, ".heic") || strstr(name, ".avif") || strstr(name, ".jxl") ? 11 : 1;
+}
+
 static bool is_same(const struct picture *p, const struct picture *whole) {
     return p->width == whole->width && p->height == whole->height &&
            memcmp(p->rgb, whole->rgb, (size_t)p->width * (size_t)p->height * 3) == 0;
@@ -52,7 +57,7 @@ static void every_truncation(void **state) {
             continue;
         }
         assert_int_equal(all, STATUS_OK);
-        for (size_t n = 0; n < file.size; n++) {
+        for (size_t n = 0; n < file.size; n += step_of(samples[i])) {
             uint8_t *cut = malloc(n ? n : 1);
             memcpy(cut, file.data, n);
             struct picture p;
@@ -74,7 +79,7 @@ static void every_byte_changed(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++) {
         struct buffer file = sample(samples[i]);
-        for (size_t n = 0; n < file.size; n++) {
+        for (size_t n = 0; n < file.size; n += step_of(samples[i])) {
             char kept = file.data[n];
             file.data[n] ^= (char)(n % 3 == 0 ? 0xff : 1 << n % 8);
             struct picture p;
