@@ -90,6 +90,7 @@ static enum status read_colours(struct decoding *d, struct jxl_file *f, struct e
     }
     size_t size = 0;
     if (!profile_size(f, &size) || size == 0 || size > MAX_PROFILE) return STATUS_OK;
+    free(f->profile);
     f->profile = malloc(size);
     if (!f->profile) return no_memory(err);
     if (read_profile(f, size)) {
@@ -105,6 +106,8 @@ static enum status ask_for_pixels(struct jxl_file *f, const JxlPixelFormat *form
     if (JxlDecoderImageOutBufferSize(f->decoder, format, &size) != JXL_DEC_SUCCESS ||
         size != (size_t)f->info.xsize * f->info.ysize * format->num_channels)
         return corrupt(err);
+    if (size == 0) return corrupt(err);
+    free(f->pixels);
     f->pixels = malloc(size);
     if (!f->pixels) return no_memory(err);
     if (JxlDecoderSetImageOutBuffer(f->decoder, format, f->pixels, size) != JXL_DEC_SUCCESS)

@@ -13,7 +13,7 @@ struct signature {
 };
 
 #define SIGNATURE(text)                                                                            \
-    { text, sizeof text - 1, 0 }
+    { (text), sizeof(text) - 1, 0 }
 
 static bool has(const uint8_t *b, size_t size, const struct signature *s) {
     return size >= s->at + s->size && memcmp(b + s->at, s->bytes, s->size) == 0;
