@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "base/log_sink.h"
 #include "base/utf8.h"
 
 /* Bytes that are not UTF-8 become U+FFFD; control characters, quotes and backslashes are escaped as
@@ -61,11 +62,18 @@ static void append_value(struct buffer *line, const struct log_field *f, bool js
     }
 }
 
-void log_fields(const struct log *log, enum log_level level, const char *event,
-                const struct log_field *fields, size_t n) {
-    static const char *const levels[] = {"debug", "info", "warn", "error"};
-    if (!log || level < log->min_level) return;
+static void write_line(const struct log *log, const struct buffer *line) {
+    for (size_t done = 0; done < line->size;) {
+        ssize_t wrote = write(log->fd, line->data + done, line->size - done);
+        if (wrote < 0 && errno == EINTR) continue;
+        if (wrote <= 0) break; /* a log that cannot be written must not stop the program */
+        done += (size_t)wrote;
+    }
+}
 
+static void format_line(const struct log *log, enum log_level level, const char *event,
+                        const struct log_field *fields, size_t n, struct buffer *line) {
+    static const char *const levels[] = {"debug", "info", "warn", "error"};
     struct timespec now;
     struct tm utc;
     char date[32];
@@ -73,27 +81,42 @@ void log_fields(const struct log *log, enum log_level level, const char *event,
     gmtime_r(&now.tv_sec, &utc);
     strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &utc);
     int ms = (int)(now.tv_nsec / 1000000);
-
-    struct buffer line = {0};
     if (log->json) {
-        buffer_printf(&line, "{\"time\":\"%s.%03dZ\",\"level\":\"%s\",\"event\":\"", date, ms,
+        buffer_printf(line, "{\"time\":\"%s.%03dZ\",\"level\":\"%s\",\"event\":\"", date, ms,
                       levels[level]);
-        append_escaped(&line, event);
-        buffer_append(&line, "\"", 1, NULL);
+        append_escaped(line, event);
+        buffer_append(line, "\"", 1, NULL);
     } else {
-        buffer_printf(&line, "%s.%03dZ %-5s ", date, ms, levels[level]);
-        append_escaped(&line, event);
+        buffer_printf(line, "%s.%03dZ %-5s ", date, ms, levels[level]);
+        append_escaped(line, event);
     }
     for (size_t i = 0; i < n; i++) {
-        buffer_printf(&line, log->json ? ",\"%s\":" : " %s=", fields[i].key);
-        append_value(&line, &fields[i], log->json);
+        buffer_printf(line, log->json ? ",\"%s\":" : " %s=", fields[i].key);
+        append_value(line, &fields[i], log->json);
     }
-    buffer_append(&line, log->json ? "}\n" : "\n", log->json ? 2 : 1, NULL);
-    for (size_t done = 0; done < line.size;) {
-        ssize_t wrote = write(log->fd, line.data + done, line.size - done);
-        if (wrote < 0 && errno == EINTR) continue;
-        if (wrote <= 0) break; /* a log that cannot be written must not stop the service */
-        done += (size_t)wrote;
+    buffer_append(line, log->json ? "}\n" : "\n", log->json ? 2 : 1, NULL);
+}
+
+static void report_lost(const struct log *log) {
+    uint64_t lost = atomic_exchange(&log->sink->lost, 0);
+    if (!lost) return;
+    struct buffer line = {0};
+    format_line(log, LOG_WARN, "log lines lost", &LOG_INT("lines", lost), 1, &line);
+    if (!log_sink_write(log->sink, line.data, line.size, true))
+        atomic_fetch_add(&log->sink->lost, lost);
+    buffer_free(&line);
+}
+
+void log_fields(const struct log *log, enum log_level level, const char *event,
+                const struct log_field *fields, size_t n) {
+    if (!log || level < log->min_level) return;
+    struct buffer line = {0};
+    format_line(log, level, event, fields, n, &line);
+    if (log->sink) {
+        report_lost(log);
+        log_sink_write(log->sink, line.data, line.size, false);
+    } else {
+        write_line(log, &line);
     }
     buffer_free(&line);
 }

@@ -9,7 +9,8 @@
  *
  * Values come from the network: control characters, quotes and bytes that are not UTF-8 are
  * escaped, so that nobody can forge a line.  A line is written by a single write(2), so lines of
- * several threads do not mix.
+ * several threads do not mix.  Lines that a sink (log_sink.h) lost are counted, and reported by a line
+ * when there is a place for one.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -20,10 +21,13 @@
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
+struct log_sink;
+
 struct log {
     enum log_level min_level; /* events below it are not written */
     bool json;
     int fd;
+    struct log_sink *sink; /* of a service, which may not wait for fd; NULL: written as it comes */
 };
 
 struct log_field {

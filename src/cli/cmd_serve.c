@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/log_sink.h"
 #include "cli/commands.h"
 #include "cli/model_place.h"
 #include "cli/model_pull.h"
@@ -33,11 +34,14 @@ static enum status serve_found(const struct config *config, const struct log *lo
 
 static int serve(const struct config *config, const struct args *args, struct error *err) {
     (void)args;
+    struct log_sink sink;
     struct log log = {.min_level = config->log_level,
                       .json = config->log_format == LOG_FORMAT_JSON,
-                      .fd = STDERR_FILENO};
+                      .fd = STDERR_FILENO,
+                      .sink = &sink};
     struct model_pull pull;
     bool wanted;
+    log_sink_open(&sink, STDERR_FILENO);
     config_log(config, &log);
     enum status s = model_pull_look(&pull, config, &wanted, err);
     wanted = wanted && config->pull == PULL_AUTO;
@@ -46,6 +50,7 @@ static int serve(const struct config *config, const struct args *args, struct er
         s = wanted && pull.model ? serve_fetched(config, &pull, &log, err)
                                  : serve_found(config, &log, err);
     model_pull_close(&pull);
+    log_sink_close(&sink);
     return s == STATUS_OK ? EXIT_OK : EXIT_FAILED;
 }
 

@@ -4,6 +4,8 @@
  */
 #include "http/pages.h"
 
+#include "base/log_sink.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -52,6 +54,7 @@ void page_metrics(struct request *r) {
         .event_streams = event_streams_count(r->server->streams),
         .result_bytes_limit = (uint64_t)c->result_max_mb << 20,
         .upload_bytes = upload_budget_held(service_uploads(s)),
+        .log_lines_lost = r->server->log->sink ? atomic_load(&r->server->log->sink->total) : 0,
         .model = service_model_name(s),
         .info = service_info(s),
     };

@@ -289,6 +289,10 @@ enum status metrics_write(struct metrics *m, const struct metrics_now *now, stru
     write_gauge(out, "firered_upload_bytes", (double)now->upload_bytes,
                 "Uploaded bytes held for requests that are read, wait or run.");
     write_model(now, out);
+    write_head(out, "firered_log_lines_lost_total", "counter",
+               "Log lines that nobody took, and that were not waited for.");
+    buffer_printf(out, "firered_log_lines_lost_total %llu\n",
+                  (unsigned long long)now->log_lines_lost);
     write_gauge(out, "process_resident_memory_bytes", resident_bytes(),
                 "Memory in use on the host.");
     write_gauge(out, "process_open_fds", open_descriptors(), "Open file descriptors.");

@@ -49,7 +49,7 @@ struct metrics_now {
     double loading_share;
     int queue_depth, queue_limit, edits_running, edits_limit;
     int connections, event_streams, jobs_kept;
-    uint64_t upload_bytes, result_bytes, result_bytes_limit;
+    uint64_t upload_bytes, result_bytes, result_bytes_limit, log_lines_lost;
     const char *model;               /* shown as firered_model_info; NULL: not loaded */
     const struct firered_info *info; /* NULL: not loaded */
 };

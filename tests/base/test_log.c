@@ -9,19 +9,26 @@
 #include <limits.h>
 #include <math.h>
 #include <pthread.h>
+#include <pty.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <termios.h>
 #include <unistd.h>
 #include <utf8proc.h>
 
 #include "base/log.h"
+#include "base/log_sink.h"
 #include "support/files.h"
 
 static struct log log_to_file(enum log_level least, bool json) {
     char *folder = temporary_folder();
-    struct log log = {least, json,
-                      open(in_folder(folder, "log"), O_RDWR | O_CREAT | O_APPEND, 0600)};
+    struct log log = {.min_level = least,
+                      .json = json,
+                      .fd = open(in_folder(folder, "log"), O_RDWR | O_CREAT | O_APPEND, 0600)};
     assert_true(log.fd >= 0);
     remove_folder(folder); /* the file lives as long as it is open */
     return log;
@@ -186,7 +193,7 @@ static size_t drain(int fd) {
 /* A line that cannot be written is lost as a whole; it stops nobody, nor does it spoil the next. */
 static void test_lost(void **state) {
     (void)state;
-    struct log log = {LOG_INFO, true, -1}; /* no file at all */
+    struct log log = {LOG_INFO, true, -1, NULL}; /* no file at all */
     log_event(&log, LOG_ERROR, "lost", LOG_INT("n", 1));
 
     int pipes[2];
@@ -207,11 +214,129 @@ static void test_lost(void **state) {
     close(pipes[1]);
 }
 
+/* ---- sinks that take nothing ---- */
+
+enum { MANY = 3000 };
+
+/* MANY lines go into a sink, whatever is behind it; returns how many were lost. */
+static uint64_t log_many(struct log *log, struct log_sink *sink, int fd) {
+    log_sink_open(sink, fd);
+    *log = (struct log){.min_level = LOG_INFO, .json = true, .fd = fd, .sink = sink};
+    for (int i = 0; i < MANY; i++)
+        log_event(log, LOG_INFO, "a line of a length that fills a pipe soon", LOG_INT("n", i));
+    return atomic_load(&sink->total);
+}
+
+/* Lines stay whole where a reader comes back, and it is told how many it missed. */
+static void check_report(struct log *log, int reader, uint64_t lost) {
+    size_t size = 1 << 20, n = 0;
+    char *text = calloc(1, size + 1);
+    assert_non_null(text);
+    fcntl(reader, F_SETFL, O_NONBLOCK);
+    for (ssize_t got; (got = read(reader, text + n, size - n)) > 0;) n += (size_t)got;
+    log_event(log, LOG_INFO, "kept", LOG_INT("n", 1));
+    for (ssize_t got; (got = read(reader, text + n, size - n)) > 0;) n += (size_t)got;
+    char *save, *last = NULL;
+    uint64_t whole = 0, reports = 0, reported = 0;
+    for (char *line = strtok_r(text, "\r\n", &save); line; line = strtok_r(NULL, "\r\n", &save)) {
+        json_t *json = json_loads(line, 0, NULL), *lines = json_object_get(json, "lines");
+        if (!json) fail_msg("no whole line: %s", line);
+        if (lines) reports++, reported += (uint64_t)json_integer_value(lines);
+        json_decref(json);
+        last = line;
+        whole++;
+    }
+    assert_non_null(last);
+    assert_non_null(strstr(last, "\"kept\""));
+    assert_true(reports > 0);
+    assert_int_equal(reported, lost);
+    assert_int_equal(whole, MANY - lost + reports + 1);
+    free(text);
+}
+
+static void test_stalled_pipe(void **state) {
+    (void)state;
+    struct log log;
+    struct log_sink sink;
+    int pipes[2];
+    assert_int_equal(pipe(pipes), 0);
+    uint64_t lost = log_many(&log, &sink, pipes[1]);
+    assert_true(lost > 0 && lost < MANY);
+    assert_false(fcntl(pipes[1], F_GETFL) & O_NONBLOCK); /* it is shared with others */
+    check_report(&log, pipes[0], lost);
+    log_sink_close(&sink);
+    close(pipes[0]);
+    close(pipes[1]);
+}
+
+static void test_stalled_socket(void **state) {
+    (void)state;
+    struct log log;
+    struct log_sink sink;
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    uint64_t lost = log_many(&log, &sink, pair[1]);
+    assert_true(lost > 0 && lost < MANY);
+    check_report(&log, pair[0], lost);
+    log_sink_close(&sink);
+    close(pair[0]);
+    close(pair[1]);
+}
+
+/* Under Ctrl-S. */
+static void test_stopped_terminal(void **state) {
+    (void)state;
+    struct log log;
+    struct log_sink sink;
+    int terminal, side;
+    assert_int_equal(openpty(&terminal, &side, NULL, NULL, NULL), 0);
+    assert_int_equal(tcflow(side, TCOOFF), 0);
+    assert_true(log_many(&log, &sink, side) > 0);
+    log_sink_close(&sink);
+    tcflow(side, TCOON);
+    close(side);
+    close(terminal);
+}
+
+/* No reader, no disk, no descriptor, a file at its limit: nothing to wait for either. */
+static void test_broken_sinks(void **state) {
+    (void)state;
+    struct log log;
+    struct log_sink sink;
+    int pipes[2], full = open("/dev/full", O_WRONLY);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(pipe(pipes), 0);
+    close(pipes[0]);
+    assert_int_equal(log_many(&log, &sink, pipes[1]), MANY);
+    log_sink_close(&sink);
+    close(pipes[1]);
+    assert_true(full >= 0);
+    assert_int_equal(log_many(&log, &sink, full), MANY);
+    log_sink_close(&sink);
+    close(full);
+    assert_int_equal(log_many(&log, &sink, -1), MANY);
+    log_sink_close(&sink);
+
+    struct log file = log_to_file(LOG_INFO, true);
+    struct rlimit before, small;
+    getrlimit(RLIMIT_FSIZE, &before);
+    small = (struct rlimit){8192, before.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &small);
+    uint64_t lost = log_many(&log, &sink, file.fd);
+    setrlimit(RLIMIT_FSIZE, &before);
+    assert_true(lost > 0 && lost < MANY);
+    log_sink_close(&sink);
+    close(file.fd);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_formats),      cmocka_unit_test(test_hostile_text),
-        cmocka_unit_test(test_hostile_json), cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_lost),
+        cmocka_unit_test(test_formats),        cmocka_unit_test(test_hostile_text),
+        cmocka_unit_test(test_hostile_json),   cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_lost),           cmocka_unit_test(test_stalled_pipe),
+        cmocka_unit_test(test_stalled_socket), cmocka_unit_test(test_stopped_terminal),
+        cmocka_unit_test(test_broken_sinks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

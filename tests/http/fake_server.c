@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/log_sink.h"
 #include "config/options.h"
 #include "http/routes.h"
 #include "http/server.h"
@@ -111,13 +112,17 @@ int main(void) {
     set_limit(&limits.flush_seconds, "LIMIT_FLUSH_SECONDS");
     if (config_read(&config, OPTION_SERVE, &no_flags, &err) != STATUS_OK)
         return fprintf(stderr, "%s\n", err.text), 2;
+    struct log_sink sink;
     struct log log = {.min_level = config.log_level,
                       .json = config.log_format == LOG_FORMAT_JSON,
-                      .fd = STDERR_FILENO};
+                      .fd = STDERR_FILENO,
+                      .sink = &sink};
+    log_sink_open(&sink, STDERR_FILENO);
     config_log(&config, &log);
     enum status s =
         server_run_with(&config, "fake", "fake-model", NULL, &limits, more_routes, &log, &err);
     config_free(&config);
+    log_sink_close(&sink);
     if (s != STATUS_OK) fprintf(stderr, "firered: %s\n", err.text);
     return s == STATUS_OK ? 0 : 1;
 }
