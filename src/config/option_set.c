@@ -73,13 +73,16 @@ static bool is_host(const char *value) {
     return strlen(value) <= 255 && value[strspn(value, allowed)] == '\0';
 }
 
-/* scheme://host[:port], and nothing after it: that is what browsers send in Origin. */
+/* scheme://host[:port], and nothing after it, or null: that is what browsers send in Origin.  The
+ * scheme is any: extensions and desktop applications have their own. */
 static bool is_origin(const char *value, size_t length) {
-    size_t scheme = strncmp(value, "https://", 8) == 0  ? 8
-                    : strncmp(value, "http://", 7) == 0 ? 7
-                                                        : 0;
-    if (!scheme || length <= scheme) return false;
-    for (size_t i = scheme; i < length; i++)
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789+-.";
+    if (length == 4 && memcmp(value, "null", 4) == 0) return true;
+    size_t scheme = strspn(value, letters);
+    if (scheme == 0 || *value > 'z' || *value < 'a' || scheme + 3 >= length ||
+        memcmp(value + scheme, "://", 3) != 0)
+        return false;
+    for (size_t i = scheme + 3; i < length; i++)
         if (value[i] <= 0x20 || value[i] >= 0x7f || strchr("/?#*,\"\\", value[i])) return false;
     return true;
 }

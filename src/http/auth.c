@@ -26,6 +26,14 @@ bool auth_allows(const char *key, const char *authorization, const char *x_api_k
     return allowed;
 }
 
+bool is_cross_site(const char *origins, const char *site, const char *origin, const char *host) {
+    if (cors_allows(origins, origin)) return false;
+    if (site) return strcmp(site, "cross-site") == 0 || strcmp(site, "same-site") == 0;
+    if (!origin) return false;
+    const char *authority = strstr(origin, "://");
+    return !authority || !host || strcasecmp(authority + 3, host) != 0;
+}
+
 const char *cors_allows(const char *origins, const char *origin) {
     if (!origins || !origin) return NULL;
     size_t n = strlen(origin);

@@ -15,4 +15,9 @@ bool auth_allows(const char *key, const char *authorization, const char *x_api_k
  * or the origin itself when it is one of `origins`, a comma-separated list. */
 const char *cors_allows(const char *origins, const char *origin);
 
+/* Whether a browser says of a request (by Sec-Fetch-Site, or by an Origin that is not the Host) that
+ * a page of another site sends it, which is not on the list.  Headers may be NULL: what sends none of
+ * them is no browser. */
+bool is_cross_site(const char *origins, const char *site, const char *origin, const char *host);
+
 #endif

@@ -28,9 +28,16 @@ static void answer_options(struct request *r) {
     reply_header(&r->reply, "Allow", "%s", allow);
     if (!cors_allows(r->server->config->cors_origins, request_header(r, "Origin"))) return;
     reply_header(&r->reply, "Access-Control-Allow-Methods", "%s", allow);
-    reply_header(&r->reply, "Access-Control-Allow-Headers",
-                 "Authorization, Content-Type, X-API-Key, X-Request-ID");
+    const char *asked = request_header(r, "Access-Control-Request-Headers");
+    reply_header(&r->reply, "Access-Control-Allow-Headers", "%s%s%s",
+                 "Authorization, Content-Type, X-API-Key, X-Request-ID", asked ? ", " : "",
+                 asked ? asked : "");
     reply_header(&r->reply, "Access-Control-Max-Age", "600");
+}
+
+/* Links from elsewhere may be followed. */
+static bool changes_something(const struct request *r) {
+    return !request_is(r, "GET") && !request_is(r, "HEAD");
 }
 
 /* A path that is nearly one of ours gets told which. */
@@ -83,6 +90,12 @@ static void judge_head(struct request *r) {
                           request_header(r, "X-API-Key")))
         request_refuse(r, HTTP_UNAUTHORIZED,
                        "send the server's key as Authorization: Bearer KEY or X-API-Key: KEY");
+    else if (changes_something(r) &&
+             is_cross_site(r->server->config->cors_origins, request_header(r, "Sec-Fetch-Site"),
+                           request_header(r, "Origin"), request_header(r, "Host")))
+        request_refuse(
+            r, HTTP_FORBIDDEN,
+            "a browser sent this from a page of another site; CORS_ORIGINS can allow that site");
     else if (r->route->body && encoding && strcasecmp(encoding, "identity") != 0)
         request_refuse(r, HTTP_UNSUPPORTED_MEDIA_TYPE,
                        "the body is compressed; send it as it is, without Content-Encoding");

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -171,6 +172,11 @@ static void serving_close(struct serving *serving) {
     if (serving->signals >= 0) close(serving->signals);
 }
 
+static bool is_loopback(const char *host) {
+    return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0 ||
+           strcasecmp(host, "localhost") == 0;
+}
+
 static enum status serving_open(struct serving *serving, const char *model, const char *model_name,
                                 const struct model_fetch *fetch, struct error *err) {
     struct server *s = &serving->server;
@@ -184,6 +190,9 @@ static enum status serving_open(struct serving *serving, const char *model, cons
     if (e != STATUS_OK) return e;
     log_event(s->log, LOG_INFO, "listening", LOG_STR("host", s->config->host),
               LOG_INT("port", serving->port));
+    if (!s->config->api_key && !is_loopback(s->config->host))
+        log_event(s->log, LOG_WARN, "anybody who reaches this address may edit: set API_KEY",
+                  LOG_STR("host", s->config->host));
     if (pthread_create(&serving->loader, NULL, load, serving) != 0)
         return fail(err, STATUS_IO, "cannot start the thread that loads the model");
     serving->loading = true;

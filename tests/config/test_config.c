@@ -92,6 +92,7 @@ static const struct good good_values[] = {
     {"LOG_LEVEL", "debug", LOG_DEBUG, 0, NULL},
     {"LOG_LEVEL", "error", LOG_ERROR, 0, NULL},
     {"CORS_ORIGINS", "*", 0, 0, NULL},
+    {"CORS_ORIGINS", "chrome-extension://abc,app://obsidian.md,null", 0, 0, NULL},
     {"CORS_ORIGINS", "https://a.example, http://localhost:3000", 0, 0, NULL},
     {"NEGATIVE_PROMPT", "blurry, 低画质", 0, 0, NULL},
     {"HF_HOME", "/var/cache/hf", 0, 0, NULL},

@@ -91,11 +91,30 @@ static void test_request_ids(void **state) {
     assert_string_not_equal(out, other);
 }
 
+static void test_cross_site(void **state) {
+    (void)state;
+    static const char *const evil = "https://evil.example", *const host = "edit.example:8000";
+    assert_true(is_cross_site(NULL, "cross-site", evil, host));
+    assert_true(is_cross_site(NULL, "same-site", "http://other.example", host));
+    assert_true(is_cross_site(NULL, "cross-site", NULL, host));
+    assert_true(is_cross_site(NULL, NULL, evil, host));
+    assert_true(is_cross_site(NULL, NULL, "null", host));
+    assert_true(is_cross_site(NULL, NULL, "http://edit.example", host)); /* another port */
+    assert_true(is_cross_site(NULL, NULL, "http://edit.example:8000.evil", host));
+    assert_true(is_cross_site("https://a.example", "cross-site", evil, host));
+    assert_false(is_cross_site(NULL, "same-origin", "http://edit.example:8000", host));
+    assert_false(is_cross_site(NULL, "none", NULL, host));
+    assert_false(is_cross_site(NULL, NULL, NULL, host));
+    assert_false(is_cross_site(NULL, NULL, "http://Edit.example:8000", host));
+    assert_false(is_cross_site("https://evil.example", "cross-site", evil, host));
+    assert_false(is_cross_site("null", NULL, "null", host));
+    assert_false(is_cross_site("*", "cross-site", evil, host));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_params),
-        cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_origins),
+        cmocka_unit_test(test_cross_site),  cmocka_unit_test(test_params),
+        cmocka_unit_test(test_keys),        cmocka_unit_test(test_origins),
         cmocka_unit_test(test_request_ids),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -341,6 +341,24 @@ static void test_no_leak(void **state) {
     assert_int_equal(server_stop(&s, SIGTERM), 0);
 }
 
+/* One warning, where strangers may come. */
+static void test_open_to_strangers(void **state) {
+    (void)state;
+    static const struct {
+        const char *host, *key;
+        bool warned;
+    } cases[] = {{"HOST=0.0.0.0", "API_KEY=", true},
+                 {"HOST=0.0.0.0", "API_KEY=sesame", false},
+                 {"HOST=127.0.0.1", "API_KEY=", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct server_process s;
+        server_start_ready(&s, (const char *[]){cases[i].host, cases[i].key, NULL});
+        server_wait_log(&s, "listening");
+        assert_int_equal(server_logged(&s, "set API_KEY"), cases[i].warned);
+        assert_int_equal(server_stop(&s, SIGTERM), 0);
+    }
+}
+
 /* A terminal that is closed, and signals that other servers reopen their logs by. */
 static void test_harmless_signals(void **state) {
     (void)state;
@@ -370,6 +388,7 @@ int main(void) {
         cmocka_unit_test(test_service_manager),
         cmocka_unit_test(test_passed_socket),
         cmocka_unit_test(test_harmless_signals),
+        cmocka_unit_test(test_open_to_strangers),
         cmocka_unit_test(test_no_leak),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -372,6 +372,32 @@ static void test_origins(void **state) {
     assert_non_null(strstr(answer_header(&a, "Access-Control-Allow-Headers"), "X-API-Key"));
     assert_string_equal(answer_header(&a, "Vary"), "Origin");
     answer_free(&a);
+    /* OpenAI's SDK in a browser brings headers of its own. */
+    http_request(&s, "OPTIONS", "/v1/images/edits",
+                 "Origin: https://a.example\r\nAccess-Control-Request-Method: POST\r\n"
+                 "Access-Control-Request-Headers: user-agent,x-stainless-os\r\n",
+                 NULL, 0, &a);
+    assert_non_null(
+        strstr(answer_header(&a, "Access-Control-Allow-Headers"), "user-agent,x-stainless-os"));
+    answer_free(&a);
+    static const char *const paths[] = {"/edit", "/v1/jobs", "/v1/images/edits"};
+    for (int i = 0; i < 3; i++) {
+        http_request(&s, "POST", paths[i],
+                     "X-API-Key: sesame\r\nSec-Fetch-Site: cross-site\r\n"
+                     "Origin: https://evil.example\r\n",
+                     NULL, 0, &a);
+        assert_int_equal(a.status, 403);
+        answer_free(&a);
+        http_request(&s, "POST", paths[i],
+                     "X-API-Key: sesame\r\nSec-Fetch-Site: cross-site\r\n"
+                     "Origin: https://a.example\r\n",
+                     NULL, 0, &a);
+        assert_int_equal(a.status, 400); /* no form: it may, and asks for nothing */
+        answer_free(&a);
+    }
+    http_request(&s, "GET", "/health", "Sec-Fetch-Site: cross-site\r\n", NULL, 0, &a);
+    assert_int_equal(a.status, 200);
+    answer_free(&a);
     http_request(&s, "GET", "/health", "Origin: http://localhost:3000\r\n", NULL, 0, &a);
     assert_string_equal(answer_header(&a, "Access-Control-Allow-Origin"), "http://localhost:3000");
     assert_non_null(strstr(answer_header(&a, "Access-Control-Expose-Headers"), "X-Seed"));
