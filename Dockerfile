@@ -1,5 +1,7 @@
 # docker build -t firered .
-# docker run --rm -p 7000:7000 -v firered-cache:/var/cache/firered firered
+# docker run --rm -v firered-cache:/var/cache/firered firered pull FireRedTeam/FireRed-Image-Edit-1.0
+# docker run --rm -p 7000:7000 -v firered-cache:/var/cache/firered -e MODEL_ID=FireRedTeam/FireRed-Image-Edit-1.0 firered
+# The volume holds the hub's cache; a folder of the host's in its place must be writable for uid 10001.  Without MODEL_ID: the demo.
 ARG BASE=debian:bookworm-slim
 
 FROM ${BASE} AS build
