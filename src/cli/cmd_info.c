@@ -15,6 +15,7 @@
 #include "cli/picture_file.h"
 #include "config/options.h"
 #include "firered.h"
+#include "hub/id.h"
 #include "hub/snapshot.h"
 #include "image/decode.h"
 #include "image/png_text.h"
@@ -131,6 +132,16 @@ static enum status tell_model(const struct config *config, bool json, struct err
     return s;
 }
 
+/* A word that is no file, and not named like a picture, but has the form of an id is a model. */
+static bool is_model_id(const char *word) {
+    struct hub_id id;
+    struct stat st;
+    const char *dot = strrchr(word, '.');
+    enum picture_format format;
+    if (dot && picture_format_from_name(&format, dot + 1)) return false;
+    return stat(word, &st) != 0 && hub_id_parse(&id, word);
+}
+
 static int info(const struct config *config, const struct args *args, struct error *err) {
     const char *word = args_last(args, "");
     size_t words = 0;
@@ -140,7 +151,12 @@ static int info(const struct config *config, const struct args *args, struct err
         return EXIT_USAGE;
     }
     bool json = args_last(args, "json") != NULL;
-    enum status s = word ? tell_picture(word, json, err) : tell_model(config, json, err);
+    struct config named = *config;
+    if (word && is_model_id(word)) {
+        named.model_id = (char *)word;
+        word = NULL;
+    }
+    enum status s = word ? tell_picture(word, json, err) : tell_model(&named, json, err);
     return s == STATUS_OK ? EXIT_OK : EXIT_FAILED;
 }
 
@@ -150,7 +166,7 @@ const struct command command_info = {
     .name = "info",
     .summary = "how a picture was made, or what a model is and takes",
     .help = "usage: firered info FILE [--json]\n"
-            "       firered info [--model M] [--json] [FLAGS]\n\n"
+            "       firered info [ORG/NAME[@REV] | --model M] [--json] [FLAGS]\n\n"
             "Of a picture's FILE: format, size, and the prompt, seed and settings that made\n"
             "it, which a PNG from firered tells.  Of a model: checks every tensor by name and\n"
             "shape without loading it, and tells sizes, memory, device and defaults.\n\n"

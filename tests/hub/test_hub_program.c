@@ -159,6 +159,10 @@ static void an_incomplete_model_is_told_and_gone_on_with(void **state) {
     assert_int_equal(system(command), 0);
     run(1, "info", "--model", TINY, NULL);
     assert_says(child.err, "missing: vae/config.json");
+    run(1, "info", TINY, NULL);
+    assert_says(child.err, "missing: vae/config.json");
+    run(1, "info", "photos/cat.png", NULL); /* a picture that is not there is no model */
+    assert_null(strstr(child.err, "firered pull"));
     run(1, "edit", "--model", TINY, "--image", PICTURE, "--prompt", "x", NULL);
     assert_says(child.err, "or not whole: `firered pull example/tiny`");
     run(1, "verify", TINY, NULL);
