@@ -396,6 +396,7 @@ static void test_targets(void **state) {
          "did you mean /v1/images/edits?"},
         {"GET /v1/jobs/x/events/ HTTP/1.1\r\nHost: x\r\n", 404,
          "did you mean /v1/jobs/{id}/events?"},
+        {"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n", 404, "GET /docs"},
         {"GET // HTTP/1.1\r\nHost: x\r\n", 404, "did you mean /?"},
         {"GET /health HTTP/1.1\r\nHost: x\r\nX-Request-ID: \t abc \t\r\n", 200, NULL},
         {"POST /edit HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\n", 415, "Content-Encoding"},
@@ -410,6 +411,8 @@ static void test_targets(void **state) {
         if (a.status != cases[i].status) fail_msg("%s -> %d", cases[i].head, a.status);
         if (cases[i].detail && !strstr(a.body.data, cases[i].detail))
             fail_msg("%s -> %s", cases[i].head, a.body.data);
+        if (strstr(cases[i].head, "/v1/v1/") || strstr(cases[i].head, " /v1/chat"))
+            assert_non_null(strstr(a.body.data, "{\"error\":{\"message\":"));
         if (strstr(cases[i].head, "abc"))
             assert_string_equal(answer_header(&a, "X-Request-ID"), "abc");
         answer_free(&a);
