@@ -1,5 +1,5 @@
 /**
- * The few helpers around the document that every other module uses.
+ * Helpers around the document, used by all.
  */
 
 /** @param {string} id @returns {HTMLElement} */

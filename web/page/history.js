@@ -1,5 +1,5 @@
 /**
- * This browser's edits: pictures and settings in IndexedDB, the newest MOST_EDITS of them and at most MOST_BYTES.
+ * This browser's edits: pictures and settings in IndexedDB, the newest MAX_EDITS of them and at most MAX_BYTES.
  * Where the browser keeps nothing (a private window), they last as long as the page.
  */
 import { $, announce, el, show } from "./dom.js";
@@ -14,13 +14,13 @@ import { $, announce, el, show } from "./dom.js";
  * @property {string} [requestId]
  * @property {Object<string, string>} settings as they were sent
  * @property {{seed: number, steps: number, guidance_scale: number, width: number, height: number,
- *     content_type: string}} facts as the server told them
+ *     content_type: string}} facts of the reply
  * @property {?Blob} before
  * @property {Blob} result
  * @property {Blob} [thumb]
  */
 
-const MOST_EDITS = 60, MOST_BYTES = 200 << 20, THUMB_SIDE = 192;
+const MAX_EDITS = 60, MAX_BYTES = 200 << 20, THUMB_SIDE = 192;
 
 /** @type {?IDBDatabase} */
 let database = null;
@@ -67,7 +67,7 @@ export async function keepEdit(edit) {
   edits.push(edit);
   const size = ({ before, result }) => (before?.size ?? 0) + result.size;
   let total = edits.reduce((sum, each) => sum + size(each), 0);
-  while (edits.length > 1 && (edits.length > MOST_EDITS || total > MOST_BYTES)) {
+  while (edits.length > 1 && (edits.length > MAX_EDITS || total > MAX_BYTES)) {
     total -= size(edits[0]);
     await drop(edits[0]);
   }

@@ -5,7 +5,7 @@
 import { ApiError, createJob, events, request } from "./api.js";
 import { sleep } from "./dom.js";
 
-const FIRST_WAIT_MS = 500, MOST_WAIT_MS = 5000;
+const FIRST_WAIT_MS = 500, MAX_WAIT_MS = 5000;
 
 /**
  * How an edit stands.
@@ -41,7 +41,7 @@ export async function followJob(job, tell, signal) {
     }
     tell({ phase: "lost" });
     await sleep(wait, signal);
-    wait = Math.min(wait * 2, MOST_WAIT_MS);
+    wait = Math.min(wait * 2, MAX_WAIT_MS);
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * The server's key: asked for when the server wants one, kept in this tab's session and nowhere else.
+ * The server's key: asked for when the server wants one, kept in this tab's session only.
  */
 import { $, complain, show } from "./dom.js";
 

@@ -1,12 +1,12 @@
 /**
  * Before and after under one slider, with zoom.
  *
- * The line stands at a share of the frame, not of the picture, so that it stays in reach when the picture is zoomed;
+ * The line stands at a share of the frame, not of the picture, to stay in reach when that is zoomed;
  * the picture lies in the frame at `x`, `y` (pixels), `scale` times as large as fits.
  */
 import { $, el, show } from "./dom.js";
 
-const MOST_SCALE = 12, ZOOM = 1.5;
+const MAX_SCALE = 12, ZOOM = 1.5;
 const view = { split: 0.5, scale: 1, x: 0, y: 0 };
 const pointers = new Map();
 const urls = { before: null, after: null };
@@ -27,7 +27,7 @@ function draw() {
   $("handle").setAttribute("aria-valuetext", `${percent}% before, ${100 - percent}% after`);
   $("zoom-level").value = `${Math.round(view.scale * 100)}%`;
   $("zoom-out").disabled = $("zoom-fit").disabled = view.scale <= 1;
-  $("zoom-in").disabled = view.scale >= MOST_SCALE;
+  $("zoom-in").disabled = view.scale >= MAX_SCALE;
 }
 
 function splitTo(share) {
@@ -38,7 +38,7 @@ function splitTo(share) {
 /** Zooms so that the point of the picture at (x, y) of the frame stays where it is. */
 function zoomBy(factor, x, y) {
   const { width, height } = $("compare").getBoundingClientRect();
-  const scale = clamp(view.scale * factor, 1, MOST_SCALE), ratio = scale / view.scale;
+  const scale = clamp(view.scale * factor, 1, MAX_SCALE), ratio = scale / view.scale;
   x ??= width / 2;
   y ??= height / 2;
   view.x = x - (x - view.x) * ratio;
