@@ -187,7 +187,7 @@ static enum status run_jobs(struct pull *p, struct error *err) {
     struct hub_rate rate;
     size_t next = 0;
     hub_rate_start(&rate);
-    for (int64_t told = 0;;) {
+    for (int64_t reported = 0;;) {
         int running = reap(p);
         size_t before = next;
         bool more = start_next(p, &next, running);
@@ -198,10 +198,10 @@ static enum status run_jobs(struct pull *p, struct error *err) {
             struct timespec until = clock_timespec(now + NANOSECONDS / 20);
             pthread_cond_timedwait(&p->changed, &p->lock, &until);
         }
-        bool tell = now - told >= NANOSECONDS / 4;
+        bool tell = now - reported >= NANOSECONDS / 4;
         if (tell) tell_progress(p, &rate);
         pthread_mutex_unlock(&p->lock);
-        if (tell) told = now;
+        if (tell) reported = now;
     }
     reap(p);
     return outcome(p, err);

@@ -29,7 +29,7 @@ struct verify {
     bool asked;
     uint64_t total;
     struct hub_rate rate;
-    int64_t told;
+    int64_t reported;
     char *block;
 };
 
@@ -75,8 +75,8 @@ static bool should_be(struct verify *v, struct hub_file *file, const char *path,
 static void tell(struct verify *v, const char *below) {
     char part[256];
     int64_t now = clock_now();
-    if (now - v->told < NANOSECONDS / 4) return;
-    v->told = now;
+    if (now - v->reported < NANOSECONDS / 4) return;
+    v->reported = now;
     snprintf(part, sizeof part, "%.*s", (int)strcspn(below, "/"), below);
     struct hub_event e = {.kind = HUB_EVENT_PROGRESS,
                           .part = strchr(below, '/') ? part : "",

@@ -90,14 +90,14 @@ static enum status tiff_fail(const struct tiff_file *f, struct error *err) {
 
 /* Makes the largest page the current one. */
 static enum status choose_page(struct tiff_file *f, struct error *err) {
-    uint64_t most = 0;
+    uint64_t largest = 0;
     tdir_t best = 0, page = 0;
     do {
         uint32_t width = 0, height = 0;
         TIFFGetField(f->tiff, TIFFTAG_IMAGEWIDTH, &width);
         TIFFGetField(f->tiff, TIFFTAG_IMAGELENGTH, &height);
-        if ((uint64_t)width * height <= most) continue;
-        most = (uint64_t)width * height;
+        if ((uint64_t)width * height <= largest) continue;
+        largest = (uint64_t)width * height;
         best = page;
         f->width = width;
         f->height = height;

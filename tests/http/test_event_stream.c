@@ -115,8 +115,8 @@ static void wait_streams(const struct fixture *f, int n) {
     while (event_streams_count(f->streams) != n) usleep(1000);
 }
 
-/* receive_room: of the socket; 0: the system's. */
-static FILE *listen_to(const struct fixture *f, int receive_room) {
+/* receive_buffer: of the socket; 0: the system's. */
+static FILE *listen_to(const struct fixture *f, int receive_buffer) {
     static const char request[] = "GET / HTTP/1.0\r\n\r\n";
     char line[256];
     uint16_t port = MHD_get_daemon_info(f->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
@@ -126,7 +126,8 @@ static FILE *listen_to(const struct fixture *f, int receive_room) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &hang, sizeof hang);
-    if (receive_room) setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_room, sizeof receive_room);
+    if (receive_buffer)
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
     assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
     assert_int_equal(send(fd, request, sizeof request - 1, 0), sizeof request - 1);
     FILE *in = fdopen(fd, "r");

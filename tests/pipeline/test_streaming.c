@@ -43,7 +43,7 @@ static struct firered *open_limited(const struct firered_options *like, uint64_t
 }
 
 /* The least limit under which the model opens; then all that can stream does. */
-static uint64_t least_limit(const struct firered_options *like) {
+static uint64_t min_limit(const struct firered_options *like) {
     struct firered_options o = *like;
     uint64_t refused = 0, enough = (uint64_t)1 << 30;
     while (enough - refused > 1) {
@@ -108,14 +108,14 @@ static void check_same_results(const struct firered_options *o, const char *name
     reference_case_open(&c, name);
     struct firered *engine = open_engine(o);
     struct digest expected = digest_of(engine, &c.edit);
-    uint64_t all = memory_plan_peak(&engine->memory), least = least_limit(o);
+    uint64_t all = memory_plan_peak(&engine->memory), min = min_limit(o);
     assert_true(expected.tensors > 20);
     assert_int_equal(memory_plan_streamed(&engine->memory), 0);
     firered_close(engine);
 
     uint64_t streamed_before = UINT64_MAX;
     for (int quarter = 0; quarter <= 4; quarter += EVERY) {
-        uint64_t limit = least + (all - least) * (uint64_t)quarter / 4;
+        uint64_t limit = min + (all - min) * (uint64_t)quarter / 4;
         engine = open_limited(o, limit);
         const struct memory_plan *p = &engine->memory;
         struct firered_info info;
@@ -194,7 +194,7 @@ static void test_wrong_adapters(void **state) {
     char *folder = temporary_folder();
     struct firered_lora lora = {.path = in_folder(folder, "adapter.safetensors"), .scale = 1};
     struct firered_options o = {.model = TINY_MODEL};
-    o.memory_limit = least_limit(&o) + (1 << 20);
+    o.memory_limit = min_limit(&o) + (1 << 20);
     o.loras = &lora;
     o.lora_count = 1;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -230,7 +230,7 @@ static void test_two_at_once(void **state) {
     struct reference_case c;
     reference_case_open(&c, "tiny-edit/one-image-cfg");
     struct firered_options o = {.model = TINY_MODEL, .edits = 2};
-    struct firered *engine = open_limited(&o, least_limit(&o));
+    struct firered *engine = open_limited(&o, min_limit(&o));
     struct thread threads[2];
     assert_true(memory_plan_streamed(&engine->memory) > 0);
     for (int round = 0; round < 3; round += EVERY) {
@@ -272,7 +272,7 @@ static void test_no_room_for_a_second(void **state) {
     struct reference_case c;
     reference_case_open(&c, "tiny-edit/one-image-cfg");
     struct firered_options o = {.model = TINY_MODEL};
-    struct firered *engine = open_limited(&o, least_limit(&o));
+    struct firered *engine = open_limited(&o, min_limit(&o));
     make_large(&c.edit, engine);
     struct firered_edit inner = c.edit, outer = c.edit;
     struct thread second = {.engine = engine, .edit = &inner};
@@ -301,7 +301,7 @@ static void test_too_small_a_limit(void **state) {
     struct firered_options o = {.model = TINY_MODEL};
     struct firered *engine;
     struct error err = {{0}};
-    o.memory_limit = least_limit(&o) - 1;
+    o.memory_limit = min_limit(&o) - 1;
     assert_int_equal(firered_open(&engine, &o, &err), STATUS_NO_MEMORY);
     assert_null(engine);
     double limit = 0, weights = 0, working = 0;
@@ -342,7 +342,7 @@ static void test_cancelled_anywhere(void **state) {
     struct reference_case c;
     reference_case_open(&c, "tiny-edit/one-image-cfg");
     struct firered_options o = {.model = TINY_MODEL};
-    struct firered *engine = open_limited(&o, least_limit(&o));
+    struct firered *engine = open_limited(&o, min_limit(&o));
     enum status s = STATUS_CANCELLED;
     int enough = 1;
     for (; s == STATUS_CANCELLED; enough += 1 + enough / DENSITY) {
@@ -367,7 +367,7 @@ static void test_memory_fails_anywhere(void **state) {
     struct reference_case c;
     reference_case_open(&c, "tiny-edit/lora-0.7");
     struct firered_options o = {.model = TINY_MODEL, .loras = two_loras, .lora_count = 2};
-    struct firered *engine = open_limited(&o, least_limit(&o));
+    struct firered *engine = open_limited(&o, min_limit(&o));
     struct firered_edit edit = c.edit;
     int failures = 0;
     bool failed = true;
