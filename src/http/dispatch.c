@@ -56,7 +56,7 @@ static void refuse_path(struct request *r) {
 static enum MHD_Result frame(void *cls, enum MHD_ValueKind kind, const char *name,
                              const char *value) {
     (void)kind;
-    char *v = (char *)(uintptr_t)(value ? value : "");
+    char *v = (char *)(value ? value : "");
     size_t n = strlen(v);
     framing_header(cls, name, strlen(name), v, n);
     while (n && (v[n - 1] == ' ' || v[n - 1] == '\t')) v[--n] = '\0';
@@ -77,7 +77,7 @@ static const char *judge_framing(struct MHD_Connection *connection, const char *
 static void judge_head(struct request *r) {
     const char *encoding = request_header(r, "Content-Encoding");
     if (request_is(r, "OPTIONS") && strcmp(r->path, "*") == 0)
-        answer_options(r);
+        answer_options(r); /* NOLINT(bugprone-branch-clone): what is first is said */
     else if (r->route == &route_unknown)
         refuse_path(r);
     else if (request_is(r, "OPTIONS"))
