@@ -193,7 +193,7 @@ static enum status load(struct firered *e, const struct firered_options *o,
 
 enum status firered_open(struct firered **out, const struct firered_options *o, struct error *err) {
     *out = NULL;
-    struct model_config config;
+    struct model_config config = {0};
     struct firered *e = calloc(1, sizeof *e);
     if (!e) return fail(err, STATUS_NO_MEMORY, "no memory to open a model");
     enum status s = engine_read(e, o, &config, err);
