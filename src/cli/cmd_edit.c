@@ -39,11 +39,6 @@ static void on_progress(void *session, const struct firered_progress *now) {
     progress_edit(&((struct session *)session)->progress, now);
 }
 
-static bool on_cancelled(void *session) {
-    (void)session;
-    return interrupt_requested();
-}
-
 static void fill_edit(struct firered_edit *edit, struct session *w) {
     const struct edit_request *r = &w->request;
     const struct config *config = w->config;
@@ -55,7 +50,7 @@ static void fill_edit(struct firered_edit *edit, struct session *w) {
         .height = r->height,
         .input_size = r->input_size,
         .progress = on_progress,
-        .cancelled = on_cancelled,
+        .cancelled = interrupt_cancelled,
         .arg = w,
     };
     firered_edit_defaults(w->engine, edit);
@@ -203,8 +198,7 @@ static int edit_command(const struct config *config, const struct args *args, st
     }
     session_end(&session);
     if (!asked_well) return s == STATUS_INVALID ? EXIT_USAGE : EXIT_FAILED;
-    if (s == STATUS_CANCELLED) return EXIT_INTERRUPTED;
-    return s == STATUS_OK ? EXIT_OK : EXIT_FAILED;
+    return command_exit_status(s);
 }
 
 static const char help[] =

@@ -35,11 +35,6 @@ struct evaluation {
     struct progress progress;
 };
 
-static bool on_cancelled(void *arg) {
-    (void)arg;
-    return interrupt_requested();
-}
-
 static enum status check_item(struct evaluation *e, struct eval_item *item, struct error *err) {
     struct picture p;
     enum status s = picture_file_read(&p, item->picture, e->config, err);
@@ -113,7 +108,7 @@ static enum status run_item(struct evaluation *e, size_t index, struct error *er
                                 .seed = item->seed,
                                 .width = item->width,
                                 .height = item->height,
-                                .cancelled = on_cancelled};
+                                .cancelled = interrupt_cancelled};
     firered_edit_defaults(e->engine, &edit);
     edit.negative_prompt = e->config->negative_prompt;
     if (e->steps > 0) edit.steps = e->steps;
@@ -174,8 +169,7 @@ static int eval_command(const struct config *config, const struct args *args, st
     eval_list_free(&e.list);
     firered_close(e.engine);
     model_place_free(&e.model);
-    if (s == STATUS_CANCELLED) return EXIT_INTERRUPTED;
-    return s == STATUS_OK ? EXIT_OK : EXIT_FAILED;
+    return command_exit_status(s);
 }
 
 static const char help[] =

@@ -90,11 +90,6 @@ static int rm(const struct config *config, const struct args *args, struct error
     return s == STATUS_OK ? EXIT_OK : exit_status;
 }
 
-static bool interrupted(void *arg) {
-    (void)arg;
-    return interrupt_requested();
-}
-
 /* Sums up; a model that is not right, or not checked, is a failure. */
 static enum status tell_verified(const struct hub_verify_result *r, bool json, struct error *err) {
     size_t bad = r->wrong - r->repaired;
@@ -132,9 +127,7 @@ static enum status run_verify(struct hub_options *o, const struct hub_id *id,
     bool json = args_last(args, "json") != NULL;
     pull_teller_start(&teller, "verify", &log);
     if (json) teller.how = PULL_TELL_JSON;
-    o->tell = pull_teller_tell;
-    o->cancelled = interrupted;
-    o->arg = &teller;
+    pull_teller_follow(&teller, o);
     interrupt_install();
     interrupt_defer();
     enum status s = hub_verify(o, id, args_last(args, "repair") != NULL, &result, err);
@@ -153,9 +146,7 @@ static int verify(const struct config *config, const struct args *args, struct e
     int exit_status = EXIT_USAGE;
     if (s == STATUS_OK) {
         s = run_verify(&options, &id, args, err);
-        exit_status = s == STATUS_OK          ? EXIT_OK
-                      : s == STATUS_CANCELLED ? EXIT_INTERRUPTED
-                                              : EXIT_FAILED;
+        exit_status = command_exit_status(s);
     }
     hub_environment_free(&environment);
     return exit_status;

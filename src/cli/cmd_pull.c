@@ -18,11 +18,6 @@
 
 enum { MIN_RATE = 16 << 10 };
 
-static bool interrupted(void *arg) {
-    (void)arg;
-    return interrupt_requested();
-}
-
 /* The id, and the flags that say how.  STATUS_INVALID. */
 static enum status read_flags(struct hub_file_id *id, struct hub_options *o,
                               struct hub_pull_request *request, const struct args *args,
@@ -78,9 +73,7 @@ static enum status run(struct hub_options *o, const struct hub_id *id,
     pull_teller_start(&teller, "pull", &log);
     if (args_last(args, "quiet")) teller.how = PULL_TELL_NOTHING;
     if (json) teller.how = PULL_TELL_JSON;
-    o->tell = pull_teller_tell;
-    o->cancelled = interrupted;
-    o->arg = &teller;
+    pull_teller_follow(&teller, o);
     interrupt_install();
     interrupt_defer();
     enum status s = hub_pull(o, id, request, &result, err);
@@ -103,9 +96,7 @@ static int pull(const struct config *config, const struct args *args, struct err
     if (s == STATUS_OK) s = read_flags(&id, &options, &request, args, err);
     if (s == STATUS_OK) {
         s = run(&options, &id.id, &request, args, err);
-        exit_status = s == STATUS_OK          ? EXIT_OK
-                      : s == STATUS_CANCELLED ? EXIT_INTERRUPTED
-                                              : EXIT_FAILED;
+        exit_status = command_exit_status(s);
     }
     hub_environment_free(&environment);
     return exit_status;

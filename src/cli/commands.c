@@ -42,6 +42,10 @@ struct arg_spec *command_specs(const struct command *c, size_t *count) {
     return specs;
 }
 
+int command_exit_status(enum status s) {
+    return s == STATUS_OK ? EXIT_OK : s == STATUS_CANCELLED ? EXIT_INTERRUPTED : EXIT_FAILED;
+}
+
 int command_run(const struct command *command, int argc, char **argv) {
     struct error err = {"no memory to read the flags"};
     struct args args = {0};

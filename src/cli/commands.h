@@ -36,6 +36,9 @@ extern const struct command command_serve, command_edit, command_info, command_h
 /* All its flags, settings included, in a malloc'ed block; a flag "" takes a word.  NULL: no memory. */
 struct arg_spec *command_specs(const struct command *c, size_t *count);
 
+/* Of a command whose work has begun: done, interrupted, else failed. */
+int command_exit_status(enum status s);
+
 /* argv[0] is the command's name; returns the exit status of the process.  Parses the flags, reads the settings, answers --help, does the work and reports a failure. */
 int command_run(const struct command *command, int argc, char **argv);
 

@@ -28,11 +28,6 @@ struct following {
 
 /* ---- the request ---- */
 
-static bool interrupted(void *arg) {
-    (void)arg;
-    return interrupt_requested();
-}
-
 /* The sentence of an answer that is an error: the service's own "detail" where it has one, and the
  * request id. */
 static enum status refused(const struct http_exchange *e, struct error *err) {
@@ -96,7 +91,7 @@ static enum status submit(char **path, struct http_client *client, const struct 
                           const struct buffer *pictures, uint64_t seed, struct error *err) {
     curl_mime *form = curl_mime_init(client->curl);
     struct http_exchange e = {
-        .method = "POST", .path = "/v1/jobs", .form = form, .cancelled = interrupted};
+        .method = "POST", .path = "/v1/jobs", .form = form, .cancelled = interrupt_cancelled};
     enum status s = fill_form(form, r, pictures, seed)
                         ? http_client_run(client, &e, err)
                         : fail(err, STATUS_NO_MEMORY, "no memory for the request");
@@ -184,8 +179,11 @@ static enum status follow(struct following *f, struct http_client *client, const
     for (int failures = 0;; failures++) {
         f->reader = (struct event_reader){.event = on_event, .arg = f};
         f->heard = false;
-        struct http_exchange e = {
-            .method = "GET", .path = path, .sink = on_bytes, .cancelled = interrupted, .arg = f};
+        struct http_exchange e = {.method = "GET",
+                                  .path = path,
+                                  .sink = on_bytes,
+                                  .cancelled = interrupt_cancelled,
+                                  .arg = f};
         enum status s = http_client_run(client, &e, err);
         if (s == STATUS_OK && e.status != 200) s = refused(&e, err);
         bool final = s == STATUS_CANCELLED || (e.status >= 400 && e.status < 500);
@@ -208,7 +206,7 @@ static enum status fetch(struct edit_made *out, struct http_client *client, cons
                          struct error *err) {
     char path[512];
     snprintf(path, sizeof path, "%s/result", job);
-    struct http_exchange e = {.method = "GET", .path = path, .cancelled = interrupted};
+    struct http_exchange e = {.method = "GET", .path = path, .cancelled = interrupt_cancelled};
     enum status s = http_client_run(client, &e, err);
     if (s == STATUS_OK && e.status != 200) s = refused(&e, err);
     if (s == STATUS_OK) {

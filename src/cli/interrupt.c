@@ -39,6 +39,11 @@ bool interrupt_requested(void) {
     return atomic_load(&requested);
 }
 
+bool interrupt_cancelled(void *unused) {
+    (void)unused;
+    return interrupt_requested();
+}
+
 void interrupt_set_temporary(const char *path) {
     atomic_store(&temporary, path);
 }

@@ -13,6 +13,7 @@
 void interrupt_install(void);
 void interrupt_defer(void);
 bool interrupt_requested(void);
+bool interrupt_cancelled(void *unused); /* the same, for work that asks a function */
 
 /* The file to remove when the process is ended by a signal; NULL: none.  The text is used in place
  * and has to live on. */

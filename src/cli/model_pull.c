@@ -13,11 +13,6 @@
 #include "hub/pull.h"
 #include "hub/snapshot.h"
 
-static bool interrupted(void *arg) {
-    (void)arg;
-    return interrupt_requested();
-}
-
 /* Whether the model is one of the hub's that is not here whole. */
 static enum status look_for_model(struct model_pull *p, struct error *err) {
     const char *name = p->config->model_id;
@@ -69,9 +64,7 @@ static enum status pull_one(struct model_pull *p, const struct hub_id *id, const
 
 static enum status run(struct model_pull *p, struct error *err) {
     struct hub_file_id lora;
-    p->options.tell = pull_teller_tell;
-    p->options.cancelled = interrupted;
-    p->options.arg = &p->teller;
+    pull_teller_follow(&p->teller, &p->options);
     enum status s = p->model ? pull_one(p, &p->id, NULL, err) : STATUS_OK;
     for (size_t i = 0; s == STATUS_OK && i < p->config->lora_count; i++)
         if (!lora_is_here(p, i) && hub_file_id_parse(&lora, p->config->loras[i].path))

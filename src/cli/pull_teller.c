@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cli/interrupt.h"
 
 enum { LOG_SECONDS = 10 };
 
@@ -109,7 +110,7 @@ static void tell_sentence(struct pull_teller *t, const char *text) {
     t->line = false;
 }
 
-void pull_teller_tell(void *teller, const struct hub_event *e) {
+static void tell(void *teller, const struct hub_event *e) {
     struct pull_teller *t = teller;
     if (e->total) atomic_store(&t->share, (double)e->bytes / (double)e->total);
     if (t->how == PULL_TELL_NOTHING) return;
@@ -125,6 +126,12 @@ void pull_teller_tell(void *teller, const struct hub_event *e) {
         log_event(t->log, LOG_INFO, "downloading", LOG_INT("files", e->files),
                   LOG_INT("bytes", e->bytes), LOG_INT("total", e->total),
                   LOG_INT("fetch", e->fetch));
+}
+
+void pull_teller_follow(struct pull_teller *t, struct hub_options *options) {
+    options->tell = tell;
+    options->cancelled = interrupt_cancelled;
+    options->arg = t;
 }
 
 void pull_teller_end(struct pull_teller *t) {

@@ -29,8 +29,9 @@ struct pull_teller {
 
 /* A line where standard error is a terminal, else the log; log may be NULL: then nothing. */
 void pull_teller_start(struct pull_teller *t, const char *command, const struct log *log);
-void pull_teller_tell(void *teller, const struct hub_event *event); /* for hub_options */
-void pull_teller_end(struct pull_teller *t);                        /* takes the line away */
+/* What the hub does with `options` is told, and ends on Ctrl-C. */
+void pull_teller_follow(struct pull_teller *t, struct hub_options *options);
+void pull_teller_end(struct pull_teller *t); /* takes the line away */
 
 /* "57.7 GB", "13.0 MB", "512 bytes". */
 struct bytes_text {
