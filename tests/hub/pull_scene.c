@@ -79,6 +79,21 @@ int pull_scene_end(void **state) {
     return 0;
 }
 
+void pull_scene_make(const char *name, const char *file, size_t bytes, uint32_t seed) {
+    char path[4096];
+    uint32_t *elements = malloc(bytes), x = seed;
+    assert_non_null(elements);
+    for (size_t i = 0; i < bytes / 4; i++) elements[i] = x = x * 1664525u + 1013904223u;
+    snprintf(path, sizeof path, "%s/example/%s", scene.root, name);
+    (void)mkdir(path, 0700);
+    strcat(path, "/main");
+    (void)mkdir(path, 0700);
+    strcat(path, "/");
+    strcat(path, file);
+    write_bytes(path, elements, bytes);
+    free(elements);
+}
+
 enum status pull_run(const char *text) {
     struct hub_id id;
     assert_true(hub_id_parse(&id, text));

@@ -49,6 +49,10 @@ int pull_scene_leave(void **state);
 
 #define PULL_TEST(f) cmocka_unit_test_setup_teardown(f, pull_scene_reset, pull_scene_end)
 
+/* A repository of one file of `bytes`, a multiple of 4, that begins from `seed`: made in the stub's
+ * root, as example/NAME. */
+void pull_scene_make(const char *name, const char *file, size_t bytes, uint32_t seed);
+
 enum status pull_run(const char *id);
 void pull_well(const char *id);                    /* and every byte of it is right */
 void pull_badly(const char *id, const char *says); /* and nothing wrong is in the cache */

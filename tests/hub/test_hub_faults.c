@@ -5,7 +5,6 @@
 
 #include "pull_scene.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -14,23 +13,10 @@
 #define WEIGHTS "weights.safetensors"
 enum { LARGE_BYTES = 40 << 20, SEGMENT = 16 << 20 };
 
-/* A repository with one file of two and a half segments. */
-static void make_large(void) {
-    char path[4096];
-    static uint32_t numbers[LARGE_BYTES / 4];
-    uint32_t x = 1;
-    for (size_t i = 0; i < LARGE_BYTES / 4; i++) numbers[i] = x = x * 1664525u + 1013904223u;
-    snprintf(path, sizeof path, "%s/example/large", scene.root);
-    (void)mkdir(path, 0700);
-    strcat(path, "/main");
-    (void)mkdir(path, 0700);
-    strcat(path, "/" WEIGHTS);
-    write_bytes(path, numbers, sizeof numbers);
-}
-
 static int enter(void **state) {
     pull_scene_enter(state);
-    make_large();
+    /* Of two and a half segments. */
+    pull_scene_make("large", WEIGHTS, LARGE_BYTES, 1);
     return 0;
 }
 

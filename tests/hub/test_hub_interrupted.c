@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,22 +17,9 @@
 #define LONG    "example/long"
 enum { LONG_BYTES = 80 << 20, SEGMENT = 16 << 20, SOCKET_BYTES = 6 << 20 };
 
-static void make_long(void) {
-    char path[4096];
-    static uint32_t numbers[LONG_BYTES / 4];
-    uint32_t x = 7;
-    for (size_t i = 0; i < LONG_BYTES / 4; i++) numbers[i] = x = x * 1664525u + 1013904223u;
-    snprintf(path, sizeof path, "%s/example/long", scene.root);
-    (void)mkdir(path, 0700);
-    strcat(path, "/main");
-    (void)mkdir(path, 0700);
-    strcat(path, "/" WEIGHTS);
-    write_bytes(path, numbers, sizeof numbers);
-}
-
 static int enter(void **state) {
     pull_scene_enter(state);
-    make_long();
+    pull_scene_make("long", WEIGHTS, LONG_BYTES, 7);
     return 0;
 }
 
