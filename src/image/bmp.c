@@ -14,7 +14,7 @@
 
 #include "image/codec.h"
 
-enum { FILE_HEADER = 14, CORE_HEADER = 12, MAX_COLOURS = 256 };
+enum { FILE_HEADER = 14, CORE_HEADER = 12, MASKS_AT = 40, MAX_COLOURS = 256 };
 enum { PLAIN = 0, RLE8 = 1, RLE4 = 2, FIELDS = 3, ALPHA_FIELDS = 6 };
 
 struct bmp {
@@ -37,16 +37,20 @@ static enum status corrupt(struct error *err, const char *why) {
     return fail(err, STATUS_INVALID, "the BMP picture is truncated or corrupt: %s", why);
 }
 
-static void set_masks(struct bmp *b, const uint8_t *header, size_t header_size) {
-    bool coded = b->compression == FIELDS || b->compression == ALPHA_FIELDS;
-    if (!coded) {
-        static const uint32_t masks_555[4] = {0x7c00, 0x03e0, 0x001f, 0};
-        static const uint32_t masks_888[4] = {0xff0000, 0x00ff00, 0x0000ff, 0};
-        memcpy(b->masks, b->bits == 16 ? masks_555 : masks_888, sizeof b->masks);
-        return;
-    }
+/* The masks stand at byte 40 of every header that has some, or behind a shorter one.  Returns where they
+ * end, counted from the header's begin: 0 without masks of the file's own. */
+static size_t masks_end(const struct bmp *b, size_t header_size) {
+    if (b->compression != FIELDS && b->compression != ALPHA_FIELDS) return 0;
     bool alpha = header_size >= 56 || b->compression == ALPHA_FIELDS;
-    for (int i = 0; i < 3 + alpha; i++) b->masks[i] = little(header + 40 + (ptrdiff_t)i * 4, 4);
+    return MASKS_AT + (alpha ? 16 : 12);
+}
+
+static void set_masks(struct bmp *b, const uint8_t *header, size_t end) {
+    static const uint32_t masks_555[4] = {0x7c00, 0x03e0, 0x001f, 0};
+    static const uint32_t masks_888[4] = {0xff0000, 0x00ff00, 0x0000ff, 0};
+    if (!end) memcpy(b->masks, b->bits == 16 ? masks_555 : masks_888, sizeof b->masks);
+    for (size_t at = MASKS_AT; at < end; at += 4)
+        b->masks[(at - MASKS_AT) / 4] = little(header + at, 4);
 }
 
 /* The palette ends where the pixels begin, at the latest. */
@@ -72,11 +76,9 @@ static enum status open_bmp(struct bmp *b, const uint8_t *bytes, size_t size, st
     b->top_down = b->height < 0;
     if (b->top_down) b->height = -b->height;
     if (b->width < 0 || b->height > INT_MAX) return corrupt(err, "its size");
-    size_t behind = FILE_HEADER + (size_t)head;
-    if (head == 40 && b->compression == FIELDS) behind += 12;
-    if (head == 40 && b->compression == ALPHA_FIELDS) behind += 16;
+    size_t masks = masks_end(b, head), behind = FILE_HEADER + (head < masks ? masks : head);
     if (size < behind) return corrupt(err, "its header");
-    set_masks(b, h, head);
+    set_masks(b, h, masks);
     read_palette(b, behind, head >= 36 ? little(h + 32, 4) : 0, core ? 3 : 4);
     return STATUS_OK;
 }
