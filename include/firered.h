@@ -173,6 +173,9 @@ struct firered_result {
     struct picture picture; /* the caller's; picture_free */
     int steps;              /* what was used */
     double guidance_scale;
+    /* The share of the result's pixels, 0 to 1 in steps of 0.0001, that differ by more than 24 of 255
+     * in red, green or blue from the last picture as the model saw it, resized to the result. */
+    double change;
     struct firered_cost phases[FIRERED_PHASES];
     struct firered_cost operations[FIRERED_PHASES][FIRERED_OPERATIONS]; /* of each phase */
     double encode_seconds, denoise_seconds,

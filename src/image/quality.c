@@ -20,6 +20,16 @@ double picture_psnr(const struct picture *a, const struct picture *b) {
     return sum > 0 ? 10 * log10(255.0 * 255.0 * (double)n / sum) : INFINITY;
 }
 
+double picture_change(const struct picture *a, const struct picture *b) {
+    if (a->width != b->width || a->height != b->height) return 1;
+    size_t pixels = (size_t)a->width * (size_t)a->height, changed = 0;
+    const uint8_t *p = a->rgb, *q = b->rgb;
+    for (size_t i = 0; i < pixels; i++, p += 3, q += 3)
+        changed += abs(p[0] - q[0]) > PICTURE_VISIBLE || abs(p[1] - q[1]) > PICTURE_VISIBLE ||
+                   abs(p[2] - q[2]) > PICTURE_VISIBLE;
+    return pixels ? (double)changed / (double)pixels : 0;
+}
+
 enum { SUMS = 5 };
 
 static void make_window(double window[SSIM_WINDOW]) {

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "image/resize.h"
+#include "pipeline/finish.h"
 #include "pipeline/latents.h"
 #include "pipeline/noise.h"
 
@@ -415,31 +416,6 @@ static enum status denoise(struct edit_work *r, struct tensor latents, struct te
     return s;
 }
 
-/* ---- the result's size ---- */
-
-static bool is_resized(const struct plan *p) {
-    return p->result.width != p->output.width || p->result.height != p->output.height;
-}
-
-/* What resizing holds: the edited picture, one with its rows resized, and the result. */
-static size_t resizing_bytes(const struct plan *p) {
-    if (!is_resized(p)) return 0;
-    size_t width = (size_t)p->result.width, from = (size_t)p->output.height;
-    return 3 * ((size_t)p->output.width * from + width * from + width * (size_t)p->result.height);
-}
-
-/* Undoes the stretch to the model's multiples with it: both sides have a scale of their own. */
-static enum status resize_result(struct picture *edited, const struct plan *p, struct error *err) {
-    struct picture resized;
-    if (!is_resized(p)) return STATUS_OK;
-    enum status s =
-        picture_resize(&resized, edited, p->result.width, p->result.height, RESAMPLE_LANCZOS, err);
-    if (s != STATUS_OK) return s;
-    picture_free(edited);
-    *edited = resized;
-    return STATUS_OK;
-}
-
 /* ---- the story ---- */
 
 static enum status compute_stages(struct edit_work *r, struct error *err) {
@@ -482,8 +458,9 @@ enum status edit_memory(const struct firered *engine, const struct firered_edit 
     s = compute_stages(&r, err);
     *size = workspace_peak(r.w);
     workspace_destroy(r.w);
-    /* The result is resized when the workspace is given back, in the memory that it had. */
-    if (size->host < resizing_bytes(plan)) size->host = resizing_bytes(plan);
+    /* The result is finished when the workspace is given back, in the memory that it had. */
+    size_t finishing = finish_bytes(plan);
+    if (size->host < finishing) size->host = finishing;
     return s;
 }
 
@@ -520,7 +497,7 @@ enum status edit_run(const struct firered *engine, const struct firered_edit *ed
                           .result = result,
                           .trace = trace};
     struct workspace_size size = {0};
-    double started = clock_now_seconds(), prepare_seconds = 0, resize_seconds = 0;
+    double started = clock_now_seconds(), prepare_seconds = 0, finish_seconds = 0;
     enum status s = plan_edit(&plan, engine, edit, err);
     if (s == STATUS_OK) s = edit_memory(engine, edit, &plan, &size, err);
     if (s == STATUS_OK)
@@ -535,12 +512,12 @@ enum status edit_run(const struct firered *engine, const struct firered_edit *ed
         s = compute_stages(&r, err);
     }
     workspace_destroy(r.w);
-    host_free(&r.host);
     if (s == STATUS_OK) {
         double decoded = clock_now_seconds();
-        s = resize_result(&result->picture, &plan, err);
-        resize_seconds = clock_now_seconds() - decoded;
+        s = finish_edit(result, &plan, &r.host.vae[plan.pictures - 1], err);
+        finish_seconds = clock_now_seconds() - decoded;
     }
+    host_free(&r.host);
     result->steps = plan.steps;
     result->guidance_scale = plan.guidance_scale;
     const struct firered_cost *phases = result->phases;
@@ -548,7 +525,7 @@ enum status edit_run(const struct firered *engine, const struct firered_edit *ed
                              phases[FIRERED_PHASE_TEXT].seconds +
                              phases[FIRERED_PHASE_VAE_ENCODE].seconds;
     result->denoise_seconds = phases[FIRERED_PHASE_DENOISE].seconds;
-    result->decode_seconds = phases[FIRERED_PHASE_VAE_DECODE].seconds + resize_seconds;
+    result->decode_seconds = phases[FIRERED_PHASE_VAE_DECODE].seconds + finish_seconds;
     if (s != STATUS_OK) {
         picture_free(&result->picture);
         *result = (struct firered_result){0};

@@ -1,4 +1,4 @@
-/* picture_psnr and picture_ssim: what follows from their formulas, and scikit-image's numbers. */
+/* picture_psnr, picture_ssim and picture_change: what follows from their formulas, and scikit-image's numbers. */
 #include "support/unit_test.h"
 
 #include <math.h>
@@ -62,6 +62,27 @@ static void of_equal_pictures(void **state) {
     picture_free(&p);
 }
 
+/* 24 is not seen, 25 is, up and down, in each of the three alone; a pixel counts once. */
+static void counts_visible_pixels(void **state) {
+    (void)state;
+    struct picture a = flat(10, 2, 100), b = flat(10, 2, 100), wide = flat(11, 2, 100);
+    assert_true(picture_change(&a, &b) == 0);
+    for (int i = 0; i < 3; i++) b.rgb[i] = 124;
+    b.rgb[6] = 76;
+    assert_true(picture_change(&a, &b) == 0);
+    for (int i = 0; i < 3; i++) b.rgb[9 + 4 * i] = i == 1 ? 75 : 125;
+    assert_float_equal(picture_change(&a, &b), 3 / 20.0, 1e-15);
+    assert_float_equal(picture_change(&b, &a), 3 / 20.0, 1e-15);
+    for (int i = 0; i < 3; i++) b.rgb[i] = 200;
+    assert_float_equal(picture_change(&a, &b), 4 / 20.0, 1e-15);
+    memset(b.rgb, 0, 60);
+    assert_true(picture_change(&a, &b) == 1);
+    assert_true(picture_change(&a, &wide) == 1);
+    picture_free(&a);
+    picture_free(&b);
+    picture_free(&wide);
+}
+
 /* peak_signal_noise_ratio(a, b), and structural_similarity(luma(a), luma(b), gaussian_weights=True,
  * sigma=1.5, use_sample_covariance=False, data_range=255), of scikit-image 0.26. */
 static void as_scikit_image(void **state) {
@@ -94,7 +115,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(of_flat_pictures),  cmocka_unit_test(of_one_byte),
         cmocka_unit_test(of_equal_pictures), cmocka_unit_test(as_scikit_image),
-        cmocka_unit_test(refuses),
+        cmocka_unit_test(refuses),           cmocka_unit_test(counts_visible_pixels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
