@@ -14,13 +14,14 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-program=${1:-$root/build/release/firered}
+program=$(realpath -- "${1:-$root/build/release/firered}") # the server runs in a folder of its own
 model=${2:-$root/tests/data/tiny-edit/model}
 seconds=${SECONDS_EACH:-5}
 rounds=${ROUNDS:-3}
 connections=${CONNECTIONS:-32}
 edits=${EDITS:-101}
-venv=${VENV:-$root/build/bench-venv}
+venv=$(realpath -m -- "${VENV:-$root/build/bench-venv}")
+[[ ! -e $model ]] || model=$(realpath -- "$model") # else the word demo, or an id of the hub
 
 for needed in wrk curl python3; do
     command -v "$needed" >/dev/null || { echo "http_overhead: $needed is not installed" >&2; exit 2; }
