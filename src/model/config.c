@@ -205,10 +205,11 @@ static void read_full_attention(struct reader *r, const json_t *vision, struct v
     json_t *index;
     refuse(r, !json_is_array(blocks), "\"fullatt_block_indexes\" must be an array");
     json_array_foreach(blocks, i, index) {
-        json_int_t at = json_is_integer(index) ? json_integer_value(index) : -1;
-        refuse(r, at < 0 || at >= c->layers, "\"fullatt_block_indexes\" must be numbers of layers");
+        json_int_t at = json_integer_value(index);
+        refuse(r, !json_is_integer(index), "\"fullatt_block_indexes\" must be numbers of layers");
         if (r->status != STATUS_OK) return;
-        c->full_attention[at] = true;
+        /* What no layer has as its number says nothing, as in transformers. */
+        if (at >= 0 && at < c->layers) c->full_attention[at] = true;
     }
 }
 

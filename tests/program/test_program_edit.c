@@ -184,6 +184,27 @@ static void test_formats(void **state) {
     picture_free(&first);
 }
 
+/* A layer that the vision tower does not have may be named among those that see everything, as in
+ * transformers: the picture stays.  Naming one less is another picture. */
+static void test_full_attention_beyond_the_depth(void **state) {
+    (void)state;
+    static const char *const indexes[] = {"[1, 3]", "[1, 3, 99]", "[-1, 3, 9000000000, 4, 1]",
+                                          "[3]"};
+    static struct command_line line;
+    static struct child child;
+    link_model("out/m", TINY_MODEL);
+    for (size_t i = 0; i < sizeof indexes / sizeof *indexes; i++) {
+        patch_json("out/m/text_encoder/config.json", "vision_config.fullatt_block_indexes",
+                   indexes[i]);
+        line_start_small_edit(&line, "out/m");
+        line_add(&line, "--output", "out/%zu.png", i);
+        line_run_well(&line, &child);
+    }
+    assert_true(same_files("out/0.png", "out/1.png"));
+    assert_true(same_files("out/0.png", "out/2.png"));
+    assert_false(same_files("out/0.png", "out/3.png"));
+}
+
 /* Every kernel that this processor has paints the same picture, within rounding. */
 static void test_kernels(void **state) {
     (void)state;
@@ -214,10 +235,19 @@ static void test_kernels(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup(name, scene_reset)
     const struct CMUnitTest tests[] = {
-        TEST(test_one_picture), TEST(test_two_pictures),  TEST(test_three_pictures_with_size),
-        TEST(test_bfloat16),    TEST(test_lora_peft),     TEST(test_lora_lightx2v),
-        TEST(test_lora_kohya),  TEST(test_several_loras), TEST(test_told_seed),
-        TEST(test_sizes),       TEST(test_formats),       TEST(test_kernels),
+        TEST(test_one_picture),
+        TEST(test_two_pictures),
+        TEST(test_three_pictures_with_size),
+        TEST(test_bfloat16),
+        TEST(test_lora_peft),
+        TEST(test_lora_lightx2v),
+        TEST(test_lora_kohya),
+        TEST(test_several_loras),
+        TEST(test_told_seed),
+        TEST(test_sizes),
+        TEST(test_formats),
+        TEST(test_full_attention_beyond_the_depth),
+        TEST(test_kernels),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, scene_enter, scene_leave);
