@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # The examples in deploy/ with the real nginx and the real HAProxy in front of the real server: through either, an edit
-# gives the same bytes, an upload over the limit is refused, the request's id and the client's address get through.
+# gives the same bytes, an upload over the limit is refused, the request's id and the client's address get through.  And
+# byte by byte: no spelling of /metrics brings a stranger the metrics, and every path that firered takes an edit by has
+# its limit.
 #
 #   proxies.sh PROGRAM MODEL_FOLDER
 #
@@ -101,6 +103,49 @@ check() {
     expect "$name: metrics from this machine" 200 "$(get -o /dev/null -w '%{http_code}' "$url/metrics")"
 }
 
+# raw PORT: the bytes of standard input, as they are; what comes back, without what a line cannot hold.
+raw() { timeout 60 openssl s_client -quiet -connect "127.0.0.1:$1" 2>/dev/null | tr -d '\r\0'; }
+
+# Sends one request in some spelling: ask PORT METHOD TARGET
+ask() {
+    printf '%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n' "$2" "$3" | raw "$1"
+}
+
+# check_stranger NAME PORT: what a proxy denies to who does not come from the addresses that it trusts.
+check_stranger() {
+    local name=$1 port=$2 target method answer
+    for target in /metrics '/metrics?x=1' /%6Detrics /%6d%65trics /metric%73 /%6D%65%74%72%69%63%73 //metrics \
+        /./metrics /x/../metrics /%2e/metrics /x/%2e%2e/metrics '/metrics%00x' /metrics%00 /metrics/ '/metrics;x' \
+        /metrics%3fx /%256Detrics http://localhost/metrics http://localhost/%6Detrics /METRICS; do
+        for method in GET HEAD POST; do
+            answer=$(ask "$port" "$method" "$target")
+            [[ $answer =~ ^HTTP/1\.[01]\ 4[0-9][0-9] ]] || die "$name: $method $target of a stranger: '${answer:0:80}'"
+            [[ $answer != *firered_* ]] || die "$name: $method $target brings a stranger the metrics"
+        done
+    done
+    answer=$(ask "$port" GET /health)
+    [[ $answer == "HTTP/1.1 200"* ]] || die "$name: /health of a stranger: '${answer:0:80}'"
+
+    # Forty at once on one connection: firered's own 400 to such a body has an id, the proxy's refusal has none.
+    for target in /edit /v1/jobs /v1/images/edits /%65dit /v1/%6Aobs '/v1/images/edits?x=1' http://localhost/edit; do
+        answer=$(flood "$port" POST "$target")
+        [[ $answer == *"HTTP/1.1 429"* ]] || die "$name: 40 POSTs to $target, and none is refused"
+    done
+    answer=$(flood "$port" GET /health)
+    [[ $answer != *" 429 "* ]] || die "$name: /health has a limit"
+}
+
+# flood PORT METHOD TARGET: 40 requests in a row, the last one ends the connection.
+flood() {
+    local connection i
+    for ((i = 1; i <= 40; i++)); do
+        connection=keep-alive
+        if [[ $i -eq 40 ]]; then connection=close; fi
+        printf '%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 0\r\nConnection: %s\r\n\r\n' \
+            "$2" "$3" "$connection"
+    done | raw "$1"
+}
+
 # ---- the server, and what both proxies need ----
 
 free_port && direct=$found
@@ -135,19 +180,24 @@ nginx_config() {
 }
 
 free_port && front=$found
+free_port && strange=$found
 free_port && echo_front=$found
 free_port && echo_back=$found
 nginx_config "$work/nginx.conf" "$front" "$direct" nginx
+nginx_config "$work/nginx-stranger.conf" "$strange" "$direct" nginx-stranger
+sed -i 's/allow 127.0.0.1;/allow 192.0.2.1;/' "$work/nginx-stranger.conf"
 # The same with a server behind it that answers with the client's address, as it was told.
 nginx_config "$work/nginx-echo.conf" "$echo_front" "$echo_back" nginx-echo \
     "server { listen 127.0.0.1:$echo_back; location / { return 200 \$http_x_forwarded_for; } }"
-for name in nginx nginx-echo; do
+for name in nginx nginx-stranger nginx-echo; do
     nginx -c "$work/$name.conf" -g 'daemon off;' >"$work/$name.log" 2>&1 &
     pids+=($!)
 done
 await nginx get --fail "https://127.0.0.1:$front/health"
 await nginx get --fail "https://127.0.0.1:$echo_front/health"
 check nginx "https://127.0.0.1:$front"
+await nginx-stranger get --fail "https://127.0.0.1:$strange/health"
+check_stranger nginx "$strange"
 expect "nginx: the client's address" 127.0.0.1 \
     "$(get -H 'X-Forwarded-For: 6.6.6.6' "https://127.0.0.1:$echo_front/health")"
 
@@ -162,22 +212,27 @@ haproxy_config() {
 }
 
 free_port && front=$found
+free_port && strange=$found
 free_port && echo_front=$found
 free_port && echo_back=$found
 haproxy_config "$work/haproxy.cfg" "$front" "$direct"
+haproxy_config "$work/haproxy-stranger.cfg" "$strange" "$direct"
+sed -i 's|127.0.0.0/8|192.0.2.1|' "$work/haproxy-stranger.cfg"
 haproxy_config "$work/haproxy-echo.cfg" "$echo_front" "$echo_back" "
 frontend echo
     bind 127.0.0.1:$echo_back
     http-request return status 200 content-type text/plain lf-string %[req.fhdr(x-forwarded-for)]"
-for name in haproxy haproxy-echo; do
+for name in haproxy haproxy-stranger haproxy-echo; do
     haproxy -db -f "$work/$name.cfg" >"$work/$name.log" 2>&1 &
     pids+=($!)
 done
 await haproxy get --fail "https://127.0.0.1:$front/health"
 await haproxy get --fail "https://127.0.0.1:$echo_front/health"
 check haproxy "https://127.0.0.1:$front"
+await haproxy-stranger get --fail "https://127.0.0.1:$strange/health"
+check_stranger haproxy "$strange"
 expect "haproxy: the client's address" 127.0.0.1 \
     "$(get -H 'X-Forwarded-For: 6.6.6.6' "https://127.0.0.1:$echo_front/health")"
-if grep -E '\[(WARNING|ALERT)\]' "$work/haproxy.log" "$work/haproxy-echo.log"; then die "haproxy complains about its configuration"; fi
+if grep -E '\[(WARNING|ALERT)\]' "$work"/haproxy*.log; then die "haproxy complains about its configuration"; fi
 
 echo "nginx and HAProxy: as promised"
