@@ -94,23 +94,9 @@ static void test_size(void **state) {
     int width = 0, height = 0;
     assert_true(value_size("64x2048", 64, 2048, &width, &height) && width == 64 && height == 2048);
     assert_true(value_size("0100x100", 64, 2048, &width, &height) && width == 100);
-    static const char *const bad[] = {"",
-                                      "x",
-                                      "64",
-                                      "64x",
-                                      "x64",
-                                      "63x64",
-                                      "64x63",
-                                      "2049x64",
-                                      "64X64",
-                                      "64x64x64",
-                                      " 64x64",
-                                      "64x64 ",
-                                      "-64x64",
-                                      "64 x64",
-                                      "6.4e1x64",
-                                      "64\xc3\x97"
-                                      "64"};
+    static const char *const bad[] = {
+        "",      "x",        "64",     "64x",    "x64",    "63x64",  "64x63",    "2049x64",
+        "64X64", "64x64x64", " 64x64", "64x64 ", "-64x64", "64 x64", "6.4e1x64", "64\303\22764"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         if (value_size(bad[i], 64, 2048, &width, &height)) fail_msg("took '%s'", bad[i]);
         assert_true(width == 100 && height == 100);

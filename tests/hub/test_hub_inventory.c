@@ -147,7 +147,7 @@ static void spoil(const char *path) {
     char full[4096];
     snprintf(full, sizeof full, "%s/%s", scene.result.folder, path);
     int fd = open(full, O_RDWR);
-    char byte;
+    char byte = 0;
     assert_true(fd >= 0 && pread(fd, &byte, 1, 100) == 1);
     byte ^= 1;
     assert_int_equal(pwrite(fd, &byte, 1, 100), 1);

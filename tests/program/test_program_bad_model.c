@@ -68,19 +68,10 @@ static void test_missing_files(void **state) {
 
 static void test_spoiled_files(void **state) {
     (void)state;
-    static const char *const contents[] = {"",
-                                           "\n",
-                                           "{",
-                                           "[]",
-                                           "[1, 2]",
-                                           "null",
-                                           "\"text\"",
-                                           "17",
-                                           "{\"a\": }",
-                                           "\xff\xfe{}",
-                                           "\x7f"
-                                           "ELF",
-                                           "version https://git-lfs.github.com/spec/v1\n"};
+    static const char *const contents[] = {
+        "",          "\n",         "{",        "[]",
+        "[1, 2]",    "null",       "\"text\"", "17",
+        "{\"a\": }", "\xff\xfe{}", "\177ELF",  "version https://git-lfs.github.com/spec/v1\n"};
     for (int i = 0; i < NEEDED; i++) {
         for (size_t k = 0; k < sizeof contents / sizeof *contents; k++) {
             fresh_model();

@@ -87,7 +87,7 @@ static void test_words_without_jit(void **state) {
 static void check_long(bool jit) {
     static const char *const units[] = {"a", " ",  "\n", " \n",     "\u3000",     "1",
                                         "!", "'s", " !", "!\n",     "  a",        "\u0301",
-                                        "'", "\0", "a ", "\u4f60 ", "\U0001f600", "\u2028" NEL};
+                                        "'", "\0", "a ", "\u4f60 ", "\U0001f600", ("\u2028" NEL)};
     enum { SIZE = 1 << 20 };
     struct pretokenizer *p = must_create(jit);
     struct pretokenizer_scratch scratch = {0};
