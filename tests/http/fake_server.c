@@ -8,9 +8,6 @@
  *     POST /test/json           a JSON body, which is answered with its own length and sum
  *     PUT, DELETE /test/things/{id}   bodies that nobody reads, or none
  */
-#include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -19,6 +16,7 @@
 #include "config/options.h"
 #include "http/routes.h"
 #include "http/server.h"
+#include "support/failing_thread.h"
 
 /* ---- POST /test/json: {"add": [1, 2, 3]} is answered {"sum": 6, "bytes": 18} ---- */
 
@@ -76,22 +74,6 @@ static const struct route more_routes[] = {
     {NULL, NULL, .open = false},
 };
 
-/* ---- threads: the linker sends every call of pthread_create here ---- */
-
-int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
-                          void *(*work)(void *), void *arg);
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
-                          void *(*work)(void *), void *arg);
-
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
-                          void *(*work)(void *), void *arg) {
-    static atomic_int threads;
-    const char *failing = getenv("FAKE_FAIL_THREAD");
-    int n = atomic_fetch_add(&threads, 1) + 1;
-    if (failing && n == atoi(failing)) return EAGAIN;
-    return __real_pthread_create(thread, attributes, work, arg);
-}
-
 static void set_limit(int *limit, const char *name) {
     const char *value = getenv(name);
     if (value) *limit = atoi(value);
@@ -102,6 +84,8 @@ int main(void) {
     struct args no_flags = {0};
     struct error err;
     struct limits limits = limits_default();
+    const char *failing = getenv("FAKE_FAIL_THREAD");
+    if (failing) threads_refuse(atoi(failing));
     set_limit(&limits.connections, "LIMIT_CONNECTIONS");
     set_limit(&limits.connections_per_address, "LIMIT_CONNECTIONS_PER_ADDRESS");
     set_limit(&limits.silence_seconds, "LIMIT_SILENCE_SECONDS");

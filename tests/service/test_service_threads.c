@@ -2,27 +2,10 @@
  * thread nor memory behind. */
 #include "support/unit_test.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <string.h>
 
 #include "service/service.h"
-
-static int until_refused; /* so many may start */
-static int started;
-
-/* The linker sends every call of pthread_create here. */
-int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
-                          void *(*work)(void *), void *arg);
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
-                          void *(*work)(void *), void *arg);
-
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
-                          void *(*work)(void *), void *arg) {
-    if (until_refused == started) return EAGAIN;
-    started++;
-    return __real_pthread_create(thread, attributes, work, arg);
-}
+#include "support/failing_thread.h"
 
 static void test_thread_refused(void **state) {
     (void)state;
@@ -34,16 +17,17 @@ static void test_thread_refused(void **state) {
                                   .result_ttl_seconds = 1,
                                   .result_max_mb = 1};
     struct service *service;
-    for (until_refused = 0; until_refused < THREADS; until_refused++) {
+    for (int n = 1; n <= THREADS; n++) {
         struct error err = {0};
-        started = 0;
+        threads_refuse(n);
         assert_int_equal(service_create(&service, &config, "fake", "fake", NULL, &err), STATUS_IO);
         assert_null(service);
-        assert_int_equal(started, until_refused);
+        assert_int_equal(threads_asked(), n); /* none after the one that was refused */
         assert_non_null(strstr(err.text, "thread"));
     }
-    started = 0;
+    threads_refuse(0);
     assert_int_equal(service_create(&service, &config, "fake", "fake", NULL, NULL), STATUS_OK);
+    assert_int_equal(threads_asked(), THREADS);
     service_destroy(service);
 }
 
