@@ -102,7 +102,7 @@ struct vector; /* [n] float32, in the device's memory */
 struct matrix {
     enum dtype dtype;
     int64_t rows, cols;
-    const void *data;
+    const void *data; /* perhaps not aligned to its elements: files need not be */
     struct scales scales;
     /* Called, by any thread, with those of the elements that have been read and are not read again,
      * so that a mapped file's pages can go.  A backend that copies without waiting calls it when the

@@ -1,23 +1,12 @@
 /*
  * Signatures.  Most are a few bytes at the beginning; those built of boxes (HEIC, AVIF, videos) say in
- * their first box which brands they are of, and texts are told by their first words.
+ * their first box which brands they are of.  What is no picture at all is base's to name.
  */
 #include "image/kind.h"
 
 #include <string.h>
-#include <strings.h>
 
-struct signature {
-    const char *bytes;
-    size_t size, at;
-};
-
-#define SIGNATURE(text)                                                                            \
-    { (text), sizeof(text) - 1, 0 }
-
-static bool has(const uint8_t *b, size_t size, const struct signature *s) {
-    return size >= s->at + s->size && memcmp(b + s->at, s->bytes, s->size) == 0;
-}
+#include "base/file_kind.h"
 
 static bool is_brand(const uint8_t *b, const char *const *brands) {
     for (; *brands; brands++)
@@ -55,7 +44,7 @@ bool picture_kind(enum picture_format *out, const uint8_t *b, size_t size) {
     static const char *const heic[] = {"heic", "heix", "heim", "heis", "hevc",
                                        "hevx", "mif1", "msf1", NULL};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        if (has(b, size, &kinds[i].signature)) {
+        if (signature_fits(&kinds[i].signature, b, size)) {
             *out = kinds[i].format;
             return true;
         }
@@ -75,45 +64,6 @@ bool picture_kind(enum picture_format *out, const uint8_t *b, size_t size) {
     return true;
 }
 
-static bool is_base64(const uint8_t *b, size_t size) {
-    size_t n = 0;
-    if (size < 64) return false;
-    for (; n < size && n < 256; n++) {
-        uint8_t c = b[n];
-        bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-        if (!letter && !strchr("+/=\r\n-_", c)) return false;
-    }
-    return true;
-}
-
-static const char *text_kind(const uint8_t *b, size_t size) {
-    static const char svg[] = "an SVG drawing", html[] = "an HTML web page";
-    static const struct {
-        const char *begins, *kind;
-    } texts[] = {
-        {"<!doctype html", html},
-        {"<html", html},
-        {"<head", html},
-        {"<svg", svg},
-        {"{", "a JSON text"},
-        {"[", "a JSON text"},
-        {"version https://git-lfs", "a git-LFS pointer, not the file that it stands for"},
-        {"data:image/", "a data URL as text"},
-        {"%!PS", "a PostScript file"},
-        {"<?xml", "an XML text"},
-    };
-    char head[512];
-    size_t n = size < sizeof head - 1 ? size : sizeof head - 1;
-    memcpy(head, b, n);
-    head[n] = '\0';
-    const char *text = n >= 3 && memcmp(head, "\xef\xbb\xbf", 3) == 0 ? head + 3 : head;
-    text += strspn(text, " \t\r\n");
-    if (*text == '<' && strcasestr(text, "<svg")) return svg;
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        if (strncasecmp(text, texts[i].begins, strlen(texts[i].begins)) == 0) return texts[i].kind;
-    return is_base64(b, size) ? "a base64 text; send the bytes that it stands for" : NULL;
-}
-
 const char *foreign_kind(const uint8_t *b, size_t size) {
     static const struct {
         const char *kind;
@@ -127,13 +77,6 @@ const char *foreign_kind(const uint8_t *b, size_t size) {
         {"a cursor (CUR)", SIGNATURE("\0\0\2\0")},
         {"an OpenEXR picture (EXR)", SIGNATURE("\x76\x2f\x31\x01")},
         {"a Radiance picture (HDR)", SIGNATURE("#?RADIANCE")},
-        {"a gzip file; send what is in it", SIGNATURE("\x1f\x8b")},
-        {"a zip archive", SIGNATURE("PK\3\4")},
-        {"a RAR archive", SIGNATURE("Rar!")},
-        {"a 7z archive", SIGNATURE("7z\xbc\xaf\x27\x1c")},
-        {"an xz file; send what is in it", SIGNATURE("\xfd"
-                                                     "7zXZ")},
-        {"a zstd file; send what is in it", SIGNATURE("\x28\xb5\x2f\xfd")},
         {"a Matroska or WebM video", SIGNATURE("\x1a\x45\xdf\xa3")},
         {"a raw photograph (RAF)", SIGNATURE("FUJIFILMCCD-RAW")},
         {"a raw photograph (ORF)", SIGNATURE("IIRO")},
@@ -145,11 +88,11 @@ const char *foreign_kind(const uint8_t *b, size_t size) {
     static const char *const movie[] = {"qt  ", NULL};
     static const char *const raw[] = {"crx ", NULL};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        if (has(b, size, &kinds[i].signature)) return kinds[i].kind;
+        if (signature_fits(&kinds[i].signature, b, size)) return kinds[i].kind;
     if (has_brand(b, size, raw)) return "a raw photograph (CR3)";
     if (has_brand(b, size, movie)) return "a QuickTime video (MOV)";
     if (size >= 12 && memcmp(b + 4, "ftyp", 4) == 0) return "an MP4 video";
     if (size >= 12 && memcmp(b, "RIFF", 4) == 0 && memcmp(b + 8, "AVI ", 4) == 0)
         return "an AVI video";
-    return text_kind(b, size);
+    return file_kind(b, size);
 }

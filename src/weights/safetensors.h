@@ -10,8 +10,8 @@
  * somebody touches them. Everything in the header is checked before anything is believed; what
  * passes is as strict as the reference implementation (github.com/huggingface/safetensors,
  * safetensors/src/tensor.rs), which also demands that the tensors cover the data without overlap or
- * hole.  Beyond it we demand that every tensor lies aligned to its elements, which the format's own
- * writer guarantees.
+ * hole.  Like it we take tensors that do not lie aligned to their elements: the format's own writer
+ * aligns them, others do not, and whoever reads elements reads them byte-wise.
  *
  * This module takes every element type that the header may name; which of them can be weights is
  * decided by safetensors_kind.c.
@@ -68,7 +68,7 @@ enum status safetensors_parse(struct safetensors *out, const void *head, size_t 
                               uint64_t file_size, const char *file, struct error *err);
 
 /* The string under `key` in the header's "__metadata__", or NULL.  Whoever wrote the file chose it:
- * UTF-8 without a NUL, shorter than the header, and not checked any further.  It lives until
+ * UTF-8, up to its first NUL, shorter than the header, and not checked any further.  It lives until
  * safetensors_close. */
 const char *safetensors_metadata(const struct safetensors *f, const char *key);
 

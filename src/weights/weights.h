@@ -39,7 +39,7 @@ struct weight {
     int rank;                       /* 0 is a scalar */
     int64_t shape[TENSOR_MAX_RANK]; /* zeros after `rank` */
     int64_t count;                  /* elements, may be 0; their bytes fit int64_t */
-    const void *data;     /* in the mapped file: row-major, read only, aligned to a block's bytes */
+    const void *data;     /* in the mapped file: row-major, read only, perhaps not aligned */
     struct scales scales; /* of the elements as a matrix of shape[0] rows */
 };
 
