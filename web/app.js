@@ -128,8 +128,8 @@ async function edit(settings, pictures) {
   const last = pictures.at(-1);
   preview(last.url, `The input, ${last.name}`);
   await run(() => edit(settings, pictures), async (signal) => {
-    const { id, urls, request_id } = await startJob(form, tell, signal);
-    const job = { id, urls, requestId: request_id, settings, name: last.name, time: Date.now() };
+    const { id, request_id } = await startJob(form, tell, signal);
+    const job = { id, requestId: request_id, settings, name: last.name, time: Date.now() };
     await rememberJob(job, last.file);
     return { job, before: last.file };
   });

@@ -10,11 +10,12 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "http/edit_route.h"
 #include "http/upload.h"
 
-#define JOB_PATH "/v1/jobs/%s"
+#define JOB_PATH "%s/v1/jobs/%s" /* prefix and id */
 
 /* The job that the path names, held for the caller; NULL: refused. */
 static struct kept_job *job_of_path(struct request *r) {
@@ -29,14 +30,15 @@ static struct kept_job *job_of_path(struct request *r) {
 }
 
 /* The urls of a job. */
-static json_t *urls_json(const char *id) {
-    return json_pack("{s:o, s:o, s:o}", "self", json_sprintf(JOB_PATH, id), "events",
-                     json_sprintf(JOB_PATH "/events", id), "result",
-                     json_sprintf(JOB_PATH "/result", id));
+static json_t *urls_json(const char *prefix, const char *id) {
+    return json_pack("{s:o, s:o, s:o}", "self", json_sprintf(JOB_PATH, prefix, id), "events",
+                     json_sprintf(JOB_PATH "/events", prefix, id), "result",
+                     json_sprintf(JOB_PATH "/result", prefix, id));
 }
 
 /* What is told of every job: its id, its status, and what it was asked for. */
-static json_t *job_json(const struct kept_job *job, const struct job_view *view) {
+static json_t *job_json(const struct request *r, const struct kept_job *job,
+                        const struct job_view *view) {
     static const char *const names[] = {[JOB_QUEUED] = "queued",
                                         [JOB_RUNNING] = "running",
                                         [JOB_DONE] = "done",
@@ -44,7 +46,7 @@ static json_t *job_json(const struct kept_job *job, const struct job_view *view)
                                         [JOB_DROPPED] = "cancelled"};
     const struct edit_order *order = job_order(job);
     return json_pack("{s:s, s:s, s:o, s:o, s:i, s:f, s:s}", "id", job_id(job), "status",
-                     names[view->status], "urls", urls_json(job_id(job)), "seed",
+                     names[view->status], "urls", urls_json(r->prefix, job_id(job)), "seed",
                      json_seed(order->seed), "steps", order->steps, "guidance_scale",
                      order->guidance_scale, "request_id", job_request_id(job));
 }
@@ -55,19 +57,19 @@ json_t *json_seconds(double seconds) {
 
 /* What is told of a job that has ended, both by GET and by its last event: adds to `json`, which is
  * returned. */
-static json_t *ended_json(const struct kept_job *job, json_t *json) {
+static json_t *ended_json(const char *prefix, const struct kept_job *job, json_t *json) {
     const struct edit_outcome *o = job_outcome(job);
     const struct http_error_kind *error =
         o->end == EDIT_DONE ? NULL : http_error_kind(edit_error(o->end));
     json_t *more =
-        error
-            ? json_pack("{s:s, s:s, s:s, s:i}", "error", error->code, "detail", o->detail,
-                        "request_id", job_request_id(job), "http_status", error->status)
-            : json_pack("{s:o, s:i, s:i, s:s, s:I, s:o, s:i, s:f}", "result",
-                        json_sprintf(JOB_PATH "/result", job_id(job)), "width", o->width, "height",
-                        o->height, "content_type", picture_format_mime(job_order(job)->format),
-                        "bytes", (json_int_t)o->file.size, "seed", json_seed(job_order(job)->seed),
-                        "steps", o->steps, "guidance_scale", o->guidance_scale);
+        error ? json_pack("{s:s, s:s, s:s, s:i}", "error", error->code, "detail", o->detail,
+                          "request_id", job_request_id(job), "http_status", error->status)
+              : json_pack("{s:o, s:i, s:i, s:s, s:I, s:o, s:i, s:f}", "result",
+                          json_sprintf(JOB_PATH "/result", prefix, job_id(job)), "width", o->width,
+                          "height", o->height, "content_type",
+                          picture_format_mime(job_order(job)->format), "bytes",
+                          (json_int_t)o->file.size, "seed", json_seed(job_order(job)->seed),
+                          "steps", o->steps, "guidance_scale", o->guidance_scale);
     json_object_update(json, more);
     json_decref(more);
     return json;
@@ -88,10 +90,10 @@ void job_submit(struct request *r) {
     }
     job_look(job, &view);
     view.status = JOB_QUEUED; /* what it was: it may run already */
-    json_t *json = job_json(job, &view);
+    json_t *json = job_json(r, job, &view);
     json_object_set_new(json, "position", json_integer(view.position ? view.position : 1));
     reply_json(&r->reply, 202, json);
-    reply_header(&r->reply, "Location", JOB_PATH, job_id(job));
+    reply_header(&r->reply, "Location", JOB_PATH, r->prefix, job_id(job));
     job_release(job);
 }
 
@@ -100,7 +102,7 @@ void job_show(struct request *r) {
     struct job_view view;
     if (!job) return;
     job_look(job, &view);
-    json_t *json = job_json(job, &view);
+    json_t *json = job_json(r, job, &view);
     if (view.status == JOB_QUEUED) {
         json_object_set_new(json, "position", json_integer(view.position));
     } else if (view.status == JOB_RUNNING) {
@@ -109,7 +111,7 @@ void job_show(struct request *r) {
         json_object_set_new(json, "of", json_integer(view.steps));
         json_object_set_new(json, "seconds_left", json_seconds(view.seconds_left));
     } else {
-        ended_json(job, json);
+        ended_json(r->prefix, job, json);
         json_object_set_new(json, "expires_in", json_seconds(view.expires_in));
     }
     reply_json(&r->reply, 200, json);
@@ -151,6 +153,7 @@ void job_result(struct request *r) {
 
 struct listener {
     struct kept_job *job;
+    char prefix[PREFIX_SIZE]; /* of its request */
     struct event_stream *stream;
     struct job_listener entry;
     bool reported;
@@ -195,7 +198,7 @@ static bool fill(void *arg, struct buffer *out) {
     case JOB_RUNNING: s = tell_running(l, &now, out); break;
     default:
         event_append(out, now.status == JOB_DONE ? "done" : "error",
-                     ended_json(l->job, json_object()));
+                     ended_json(l->prefix, l->job, json_object()));
         return false;
     }
     l->reported = true;
@@ -217,6 +220,7 @@ void job_events(struct request *r) {
     }
     r->stream_seconds = r->server->config->timeout_seconds;
     l->job = job;
+    memcpy(l->prefix, r->prefix, sizeof l->prefix);
     l->stream = stream;
     l->entry = (struct job_listener){.changed = on_changed, .arg = l};
     job_listen(job, &l->entry);

@@ -23,6 +23,24 @@ static const char *path_of(const char *target) {
     return path ? path : "/";
 }
 
+/* Where a proxy says that we are, if it is a path: segments of plain characters.  Anything else (a
+ * host after "//", a line's end, a list) could make our own addresses point elsewhere. */
+static void read_prefix(char out[PREFIX_SIZE], const char *said) {
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~";
+    size_t n = said ? strlen(said) : 0;
+    while (n && said[n - 1] == '/') n--; /* "/fire/" is "/fire" */
+    out[0] = '\0';
+    if (n >= PREFIX_SIZE) return;
+    for (size_t at = 0, segment; at < n; at += 1 + segment) {
+        segment = said[at] == '/' ? strspn(said + at + 1, plain) : 0;
+        bool dots = strspn(said + at + 1, ".") >= segment; /* "", "." and ".." too */
+        if (dots || (said[at + 1 + segment] && said[at + 1 + segment] != '/')) return;
+    }
+    memcpy(out, said ? said : "", n);
+    out[n] = '\0';
+}
+
 struct request *request_create(struct server *server, struct MHD_Connection *connection,
                                const char *target, const char *method) {
     const char *path = path_of(target);
@@ -37,6 +55,7 @@ struct request *request_create(struct server *server, struct MHD_Connection *con
     r->deadline = r->arrival + (int64_t)(server->config->timeout_seconds * 1e9);
     r->route = route_find(server->more_routes, method, path, r->id_in_path);
     request_id_choose(r->id, request_header(r, "X-Request-ID"));
+    read_prefix(r->prefix, request_header(r, "X-Forwarded-Prefix"));
     snprintf(r->method, sizeof r->method, "%s", method);
     snprintf(r->path, sizeof r->path, "%s", path);
     atomic_fetch_add(&server->requests, 1);

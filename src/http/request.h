@@ -35,7 +35,7 @@ struct server {
 
 struct route;
 struct form;
-enum { ID_IN_PATH_SIZE = 256 };
+enum { ID_IN_PATH_SIZE = 256, PREFIX_SIZE = 128 };
 
 struct request {
     struct server *server;
@@ -45,7 +45,8 @@ struct request {
     void *state;       /* the route's own, which it frees; NULL: none */
     struct form *form; /* upload.h's, while one is read; NULL: none */
     char id[REQUEST_ID_MAX + 1];
-    char method[16], path[128];       /* for the log: cut, not cleaned */
+    char method[16], path[128]; /* for the log: cut, not cleaned */
+    char prefix[PREFIX_SIZE];   /* stands before our paths where the client sees them; or "" */
     char id_in_path[ID_IN_PATH_SIZE]; /* what stood for the route's {id}; "": it has none */
     int64_t arrival;                  /* clock_now, when its head was complete */
     int64_t deadline;                 /* clock_now, when an edit that it asks for has to be over */

@@ -8,11 +8,16 @@
 #include <unistd.h>
 
 void listener_open(struct listener *l, struct server_process *s, const char *path) {
-    char request[256];
+    listener_open_with(l, s, path, "");
+}
+
+void listener_open_with(struct listener *l, struct server_process *s, const char *path,
+                        const char *headers) {
+    char request[600];
     struct answer a;
     *l = (struct listener){.fd = raw_connect(s)};
     assert_true(l->fd >= 0);
-    snprintf(request, sizeof request, "GET %s HTTP/1.0\r\nHost: test\r\n\r\n", path);
+    snprintf(request, sizeof request, "GET %s HTTP/1.0\r\nHost: test\r\n%s\r\n", path, headers);
     raw_text(l->fd, request);
     raw_read_head(l->fd, &a);
     assert_int_equal(a.status, 200);

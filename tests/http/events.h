@@ -20,6 +20,9 @@ struct event {
 
 /* Asks for `path`, and checks the answer's head. */
 void listener_open(struct listener *l, struct server_process *s, const char *path);
+/* The same with more lines of the request's head, each with its CRLF. */
+void listener_open_with(struct listener *l, struct server_process *s, const char *path,
+                        const char *headers);
 void listener_close(struct listener *l);
 
 /* The next event; its data is released by event_free.  Comments are counted and skipped. */

@@ -65,6 +65,78 @@ static void test_from_post_to_picture(void **state) {
     assert_int_equal(server_stop(&s, 15), 0);
 }
 
+/* What the server tells of a job, asked with this header: the prefix before every path of it. */
+static void check_prefix(struct server_process *s, const char *said, const char *prefix) {
+    char headers[400], location[300], *path = location + strlen(prefix);
+    struct answer a;
+    struct form f;
+    form_edit(&f, "x", "steps", "1", NULL);
+    snprintf(headers, sizeof headers, "X-Forwarded-Prefix: %s\r\n", said);
+    post(s, &f, headers, &a);
+    assert_int_equal(a.status, 202);
+    snprintf(location, sizeof location, "%s", answer_header(&a, "Location"));
+    if (strncmp(location, prefix, strlen(prefix)) != 0 || strncmp(path, "/v1/jobs/", 9) != 0)
+        fail_msg("with the prefix %s the job is at %s", said, location);
+    struct posted p = paths_of(path + 9);
+    json_t *root = json_loadb(a.body.data, a.body.size, 0, NULL);
+    const char *self, *events, *result;
+    assert_int_equal(json_unpack(root, "{s:{s:s, s:s, s:s}}", "urls", "self", &self, "events",
+                                 &events, "result", &result),
+                     0);
+    assert_string_equal(self, location);
+    assert_memory_equal(events, location, strlen(location));
+    assert_string_equal(events + strlen(location), "/events");
+    assert_memory_equal(result, location, strlen(location));
+    assert_string_equal(result + strlen(location), "/result");
+
+    struct listener l;
+    struct event last;
+    listener_open_with(&l, s, p.events, headers);
+    listener_finish(&l, &last);
+    listener_close(&l);
+    assert_string_equal(last.name, "done");
+    assert_string_equal(json_string_value(json_object_get(last.data, "result")), result);
+    event_free(&last);
+    json_decref(root);
+    answer_free(&a);
+    drop(s, &p);
+}
+
+static void test_paths_follow_the_proxys_prefix(void **state) {
+    (void)state;
+    static const char *const good[][2] = {
+        {"/fire", "/fire"}, {"/fire/", "/fire"}, {"/a/b-c_d.e~1", "/a/b-c_d.e~1"}, {"/", ""}};
+    static const char *const hostile[] = {"//evil.example",
+                                          "/fire//evil",
+                                          "https://evil.example",
+                                          "fire",
+                                          "/..",
+                                          "/fire/../x",
+                                          "/./x",
+                                          "/fire, /other",
+                                          "/fire?x=",
+                                          "/fire#x",
+                                          "/fire%0d%0aX: y",
+                                          "/f\"><script",
+                                          "/fire\\x",
+                                          "/fire;x=1",
+                                          "/\xc3\xa9",
+                                          "/fire ./x",
+                                          "/@evil",
+                                          "/a:b"};
+    char longest[PATH_SIZE * 2];
+    struct server_process s;
+    server_start_ready(&s, NULL);
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        check_prefix(&s, good[i][0], good[i][1]);
+    for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) check_prefix(&s, hostile[i], "");
+    memset(longest, 'x', sizeof longest);
+    longest[0] = '/';
+    longest[sizeof longest - 1] = '\0';
+    check_prefix(&s, longest, "");
+    assert_int_equal(server_stop(&s, 15), 0);
+}
+
 static void expect_cancelled(struct server_process *s, const struct posted *p, struct listener *l) {
     struct event last;
     listener_finish(l, &last);
@@ -277,6 +349,7 @@ static void test_seed_over_doubles(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_from_post_to_picture),
+        cmocka_unit_test(test_paths_follow_the_proxys_prefix),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_paths_and_methods),

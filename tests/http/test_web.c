@@ -149,6 +149,23 @@ static void test_nothing_from_elsewhere(void **state) {
     }
 }
 
+/* So that it works below a proxy's prefix, which it need not know. */
+static void test_every_address_is_relative(void **state) {
+    (void)state;
+    static const char *const absolute[] = {"href=\"/",   "src=\"/",  "action=\"/", "request(\"/",
+                                           "request(`/", "post(\"/", "post(`/",    "fetch(\"/",
+                                           "url(/",      "from \"/", "import \"/"};
+    for (int i = 0; i <= FILES; i++) {
+        struct answer a;
+        const char *path = i < FILES ? files[i].path : "/docs";
+        http_get(&server, path, &a);
+        assert_int_equal(a.status, 200);
+        for (size_t k = 0; k < sizeof absolute / sizeof *absolute; k++)
+            if (strstr(a.body.data, absolute[k])) fail_msg("%s has %s", path, absolute[k]);
+        answer_free(&a);
+    }
+}
+
 static int enter(void **state) {
     (void)state;
     server_start_ready(&server, NULL);
@@ -169,6 +186,7 @@ int main(void) {
         cmocka_unit_test(test_open_without_a_key),
         cmocka_unit_test(test_all_of_it_and_small),
         cmocka_unit_test(test_nothing_from_elsewhere),
+        cmocka_unit_test(test_every_address_is_relative),
     };
     return cmocka_run_group_tests(tests, enter, leave);
 }

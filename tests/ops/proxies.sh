@@ -135,6 +135,21 @@ check_stranger() {
     [[ $answer != *" 429 "* ]] || die "$name: /health has a limit"
 }
 
+# check_prefix URL: the page and a job below /fire, where a proxy serves them and says so.
+check_prefix() {
+    local url=$1 path location
+    for path in $(get --fail "$url/fire/" | grep -oE '(href|src)="[^"]*"' | cut -d'"' -f2); do
+        expect "below a prefix: $path" 200 "$(get -o /dev/null -w '%{http_code}' "$url/fire/$path")"
+    done
+    expect "below a prefix: a job" 202 "$(get -D "$work/job.headers" -o "$work/job.body" -w '%{http_code}' \
+        -F "image=@$picture" -F prompt=x -F steps=1 -F width=64 -F height=64 "$url/fire/v1/jobs")"
+    location=$(header job Location)
+    [[ $location == /fire/v1/jobs/* ]] || die "below a prefix: the job is at $location"
+    expect "below a prefix: its events" 200 "$(get -o "$work/job.events" -w '%{http_code}' "$url$location/events")"
+    path=$(sed -n 's/.*"result":"\([^"]*\)".*/\1/p' "$work/job.events")
+    expect "below a prefix: its result" 200 "$(get -o /dev/null -w '%{http_code}' "$url$path")"
+}
+
 # flood PORT METHOD TARGET: 40 requests in a row, the last one ends the connection.
 flood() {
     local connection i
@@ -186,6 +201,9 @@ free_port && echo_back=$found
 nginx_config "$work/nginx.conf" "$front" "$direct" nginx
 nginx_config "$work/nginx-stranger.conf" "$strange" "$direct" nginx-stranger
 sed -i 's/allow 127.0.0.1;/allow 192.0.2.1;/' "$work/nginx-stranger.conf"
+# And where other things are served beside it, below /fire.
+sed -i 's|^    location / {|    location /fire/ {\n        proxy_set_header X-Forwarded-Prefix /fire;\n        proxy_pass http://firered/;\n    }\n&|' \
+    "$work/nginx.conf"
 # The same with a server behind it that answers with the client's address, as it was told.
 nginx_config "$work/nginx-echo.conf" "$echo_front" "$echo_back" nginx-echo \
     "server { listen 127.0.0.1:$echo_back; location / { return 200 \$http_x_forwarded_for; } }"
@@ -196,6 +214,7 @@ done
 await nginx get --fail "https://127.0.0.1:$front/health"
 await nginx get --fail "https://127.0.0.1:$echo_front/health"
 check nginx "https://127.0.0.1:$front"
+check_prefix "https://127.0.0.1:$front"
 await nginx-stranger get --fail "https://127.0.0.1:$strange/health"
 check_stranger nginx "$strange"
 expect "nginx: the client's address" 127.0.0.1 \

@@ -428,7 +428,7 @@ static void test_reload(void **state) {
     edit(CAT, "hold=reload");
     server_wait_metric(&server, "firered_edits_running", 1);
     wait_until("sessionStorage.getItem('firered.job')");
-    page_text(&browser, "JSON.parse(sessionStorage.getItem('firered.job')).urls.self", path,
+    page_text(&browser, "'/v1/jobs/' + JSON.parse(sessionStorage.getItem('firered.job')).id", path,
               sizeof path);
     open_page();
     wait_until(STAGE("running"));

@@ -1,6 +1,6 @@
 /**
  * The server's routes. Every request carries the key, and asks for one where the server wants it; every failure is
- * an ApiError with the server's own sentence, or Unreachable.
+ * an ApiError with the server's own sentence, or Unreachable. Paths are relative: the page may stand below a prefix.
  */
 import { askKey, keyHeaders } from "./key.js";
 
@@ -46,7 +46,7 @@ export async function request(path, { silent, ...options } = {}) {
 }
 
 /** @returns {Promise<any>} what is served, and within which limits */
-export const getInfo = async () => (await request("/info", { cache: "no-store" })).json();
+export const getInfo = async () => (await request("info", { cache: "no-store" })).json();
 
 /** What is sent in this time after a cancel is let through: it may all have left already, unknown to us, and be a job. */
 const GRACE_MS = 1000;
@@ -79,12 +79,12 @@ function post(path, form, onSent, signal) {
  * Sends an edit.
  * @param {FormData} form the fields of POST /edit
  * @param {function(number)} onSent told the share that has left, 0 to 1
- * @returns {Promise<{id: string, urls: {self: string, events: string, result: string}}>}
+ * @returns {Promise<{id: string}>}
  */
 export async function createJob(form, onSent, signal) {
   for (;;) {
     try {
-      return await post("/v1/jobs", form, onSent, signal);
+      return await post("v1/jobs", form, onSent, signal);
     } catch (error) {
       if (error.status !== 401 || !(await askKey(error.message))) throw error;
     }

@@ -13,17 +13,19 @@ const FIRST_WAIT_MS = 500, MAX_WAIT_MS = 5000;
  *     | {phase: "step", step: number, of: number, seconds_left: ?number} | {phase: "lost"}} Standing
  */
 
+const path = (job, part = "") => `v1/jobs/${job.id}${part}`;
+
 /** Sends an edit. @param {function(Standing)} tell @param {AbortSignal} signal stops the sending */
 export const startJob = (form, tell, signal) => createJob(form, (share) => tell({ phase: "sending", share }), signal);
 
 /** Takes an edit out of the queue, stops it, or has the server forget its picture. */
 export async function dropJob(job) {
-  await request(job.urls.self, { method: "DELETE", silent: true }).catch(() => {}); // it is over, or times out by itself
+  await request(path(job), { method: "DELETE", silent: true }).catch(() => {}); // it is over, or times out by itself
 }
 
 /**
  * Follows a job to its end.
- * @param {{id: string, urls: {self: string, events: string, result: string}}} job
+ * @param {{id: string}} job
  * @param {function(Standing)} tell
  * @returns {Promise<{facts: Object, blob: Blob}>} the event that ended it, and the picture
  */
@@ -33,7 +35,7 @@ export async function followJob(job, tell, signal) {
     signal.throwIfAborted();
     try {
       facts ??= await lastEvent(job, tell, signal, () => (wait = FIRST_WAIT_MS));
-      if (facts) return { facts, blob: await (await request(facts.result, { signal })).blob() };
+      if (facts) return { facts, blob: await (await request(path(job, "/result"), { signal })).blob() };
     } catch (error) {
       signal.throwIfAborted();
       if (error.status === 404) throw forgotten(error);
@@ -47,7 +49,7 @@ export async function followJob(job, tell, signal) {
 
 /** Listens until the job is done; null: the stream ended before. */
 async function lastEvent(job, tell, signal, onEvent) {
-  for await (const { type, data } of events(job.urls.events, signal)) {
+  for await (const { type, data } of events(path(job, "/events"), signal)) {
     onEvent();
     if (type === "done") return data;
     if (type === "error") throw new ApiError(data.http_status, data);
