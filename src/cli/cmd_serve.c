@@ -58,7 +58,8 @@ const struct command command_serve = {
     .name = "serve",
     .summary = "the HTTP service",
     .help = "usage: firered serve [FLAGS]\n\n"
-            "Serves POST /edit and its companions until SIGTERM or Ctrl-C.\n",
+            "Serves POST /edit and its companions until SIGTERM or Ctrl-C.  Settings may also\n"
+            "stand in a file .env in the working directory.\n",
     .options = OPTION_SERVE,
     .work = serve,
 };

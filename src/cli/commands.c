@@ -27,6 +27,8 @@ static int read_and_work(const struct command *c, const struct args *args, struc
     struct config config;
     enum status s = config_read(&config, c->options | c->variables, args, err);
     if (s != STATUS_OK) return s == STATUS_NO_MEMORY ? EXIT_FAILED : EXIT_USAGE;
+    for (size_t i = 0; i < config.warning_count && !(c->options & OPTION_SERVE); i++)
+        fprintf(stderr, "firered %s: %s\n", c->name, config.warnings[i]); /* serve logs them */
     int exit_status = c->work(&config, args, err);
     config_free(&config);
     return exit_status;

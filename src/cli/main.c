@@ -28,7 +28,7 @@ static void write_usage(FILE *to) {
                 "firered edit --image cat.jpg --prompt 'make it night'    writes cat-edited.png\n"
                 "\n"
                 "firered COMMAND --help    a command's flags\n"
-                "firered help settings     what can be set in the environment and .env, too\n"
+                "firered help settings     what can be set in the environment, too\n"
                 "firered --version\n");
 }
 
@@ -57,7 +57,9 @@ static int write_settings(void) {
     struct buffer list = {0};
     enum status s = options_write_help(&list, ~0u);
     if (s == STATUS_OK)
-        printf("A flag wins over the environment, the environment over .env.\n\n%s", list.data);
+        printf("A flag wins over the environment, the environment over .env, which only serve "
+               "reads.\n\n%s",
+               list.data);
     buffer_free(&list);
     return s == STATUS_OK && fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
 }

@@ -1,6 +1,7 @@
 /*
  * Words are looked up in the list of flags, one after the other; the nearest flag to an unknown one is
- * the one with the least edits between them.
+ * the one with the least edits between them: Levenshtein's distance by rows, where two letters that
+ * changed places are one edit.
  */
 #include "config/args.h"
 
@@ -13,29 +14,29 @@ static size_t smaller(size_t a, size_t b) {
     return a < b ? a : b;
 }
 
-/* Levenshtein's distance, by rows; words longer than the row are simply far. */
-static size_t distance(const char *a, const char *b) {
+size_t args_distance(const char *a, const char *b) {
     enum { ROW = 48 };
-    size_t row[ROW], n = strlen(b);
+    size_t rows[3][ROW], n = strlen(b);
     if (strlen(a) >= ROW || n >= ROW) return ROW;
-    for (size_t j = 0; j <= n; j++) row[j] = j;
+    for (size_t j = 0; j <= n; j++) rows[0][j] = j;
     for (size_t i = 1; a[i - 1]; i++) {
-        size_t diagonal = row[0];
+        size_t *row = rows[i % 3], *above = rows[(i + 2) % 3], *second = rows[(i + 1) % 3];
         row[0] = i;
         for (size_t j = 1; j <= n; j++) {
-            size_t replace = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            row[j] = smaller(replace, smaller(row[j], row[j - 1]) + 1);
+            row[j] =
+                smaller(above[j - 1] + (a[i - 1] != b[j - 1]), smaller(above[j], row[j - 1]) + 1);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                row[j] = smaller(row[j], second[j - 2] + 1);
         }
     }
-    return row[n];
+    return rows[strlen(a) % 3][n];
 }
 
 const char *args_closest(const char *word, const char *const *names, size_t count) {
     const char *best = NULL;
     size_t best_distance = strlen(word) / 3 + 1;
     for (size_t i = 0; i < count; i++) {
-        size_t d = distance(word, names[i]);
+        size_t d = args_distance(word, names[i]);
         if (d <= best_distance && d < strlen(names[i])) {
             if (d == best_distance && best) continue;
             best = names[i];

@@ -44,4 +44,8 @@ const char *args_last(const struct args *args, const char *flag);
 /* Of `names`, the one that `word` is probably a misspelling of, or NULL. */
 const char *args_closest(const char *word, const char *const *names, size_t count);
 
+/* How many letters were left out, added, exchanged or put in the wrong order between two words;
+ * words of 48 letters and more are simply far. */
+size_t args_distance(const char *a, const char *b);
+
 #endif

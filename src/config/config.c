@@ -8,11 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "config/env_file.h"
 #include "config/options.h"
 #include "config/values.h"
+#include "config/warnings.h"
 
 struct sources {
     unsigned command;
@@ -25,28 +27,25 @@ static void set_initial(struct config *c) {
                          .log_format = isatty(STDERR_FILENO) ? LOG_FORMAT_TEXT : LOG_FORMAT_JSON};
 }
 
-/* A list-valued flag given several times adds up: --lora a --lora b is --lora a,b. */
+/* Of a flag given several times the last counts; the values of a list add up. */
 static enum status set_from_flags(struct config *c, const struct option *o, const struct args *args,
                                   bool *found, struct error *err) {
     char flag[OPTION_FLAG_SIZE], source[OPTION_FLAG_SIZE + 2];
-    struct buffer list = {0};
-    const char *value = NULL;
     enum status s = STATUS_OK;
+    const struct arg *last = NULL;
     option_flag(o, flag);
     for (size_t i = 0; i < args->count && s == STATUS_OK; i++) {
         const struct arg *a = &args->list[i];
         if (strcmp(a->flag, flag) != 0 && (!o->alias || strcmp(a->flag, o->alias) != 0)) continue;
-        snprintf(source, sizeof source, "--%s", a->flag);
-        value = a->value;
-        if (o->kind == OPTION_LORAS && *value)
-            s = buffer_printf(&list, "%s%s", list.size ? "," : "", value);
+        last = a;
+        if (o->kind != OPTION_LORAS || option_is_empty(o, a->value)) continue;
+        *found = true;
+        s = option_add(c, o, a->value, "--lora", err);
     }
-    if (s != STATUS_OK) s = fail(err, s, "no memory for the settings");
-    if (s == STATUS_OK && o->kind == OPTION_LORAS && list.size) value = list.data;
-    *found = value && *value;
-    if (s == STATUS_OK && *found) s = option_set(c, o, value, source, err);
-    buffer_free(&list);
-    return s;
+    if (s != STATUS_OK || o->kind == OPTION_LORAS || !last) return s;
+    *found = !option_is_empty(o, last->value);
+    snprintf(source, sizeof source, "--%s", last->flag);
+    return *found ? option_set(c, o, last->value, source, err) : s;
 }
 
 static enum status set_from_environment(struct config *c, const struct option *o,
@@ -54,10 +53,13 @@ static enum status set_from_environment(struct config *c, const struct option *o
                                         struct error *err) {
     const char *value = getenv(o->variable);
     char source[64];
-    *found = value && *value;
+    *found = value && !option_is_empty(o, value);
+    c->host_from_environment |= *found && o->kind == OPTION_HOST;
     if (*found) return option_set(c, o, value, NULL, err);
     const struct env_entry *e = env_file_find(file, o->variable);
-    *found = e && *e->value;
+    if (e && e->wrong)
+        return fail(err, STATUS_INVALID, ".env, line %d: %s: %s", e->line, o->variable, e->wrong);
+    *found = e && !option_is_empty(o, e->value);
     if (!*found) return STATUS_OK;
     snprintf(source, sizeof source, ".env, line %d", e->line);
     return option_set(c, o, e->value, source, err);
@@ -82,15 +84,29 @@ static enum status check_together(const struct config *c, unsigned command, stru
     return STATUS_OK;
 }
 
+/* Folders of that name are common: many keep a Python environment there. */
+static enum status read_file(struct env_file *out, struct config *c, unsigned command,
+                             struct error *err) {
+    static const char name[] = ".env";
+    struct stat st;
+    *out = (struct env_file){0};
+    if (!(command & OPTION_SERVE)) return STATUS_OK;
+    if (stat(name, &st) == 0 && S_ISDIR(st.st_mode))
+        return warn(c, err, "%s is a folder: no settings are read from it", name);
+    enum status s = env_file_read(out, name, err);
+    return s == STATUS_OK ? warn_of_file(c, command, out, name, err) : s;
+}
+
 enum status config_read(struct config *out, unsigned command, const struct args *args,
                         struct error *err) {
     struct env_file file;
     set_initial(out);
-    enum status s = env_file_read(&file, ".env", err);
+    enum status s = read_file(&file, out, command, err);
     struct sources from = {command, args, &file};
     for (size_t i = 0; i < option_count && s == STATUS_OK; i++)
         s = set_option(out, &option_table[i], &from, err);
     if (s == STATUS_OK) s = check_together(out, command, err);
+    if (s == STATUS_OK) s = warn_of_environment(out, command, err);
     env_file_free(&file);
     if (s != STATUS_OK) config_free(out);
     return s;
@@ -123,6 +139,8 @@ void config_log(const struct config *c, const struct log *log) {
     struct log_field fields[MAX_OPTIONS];
     char keys[MAX_OPTIONS][OPTION_FLAG_SIZE], memory[24];
     size_t n = 0;
+    for (size_t i = 0; i < c->warning_count; i++)
+        log_event(log, LOG_WARN, "settings", LOG_STR("warning", c->warnings[i]));
     for (; n < option_count && n < MAX_OPTIONS; n++) {
         const struct option *o = &option_table[n];
         const void *field = (const char *)c + o->offset;
@@ -159,6 +177,9 @@ void config_free(struct config *c) {
     free(c->transformers_offline);
     free(c->hf_hub_download_timeout);
     free(c->hf_hub_disable_implicit_token);
+    free(c->xdg_cache_home);
+    for (size_t i = 0; i < c->warning_count; i++) free(c->warnings[i]);
+    free(c->warnings);
     loras_free(c->loras, c->lora_count);
     *c = (struct config){0};
 }

@@ -12,15 +12,6 @@
 
 #include "base/buffer.h"
 
-struct place {
-    const char *name;
-    int line;
-};
-
-static enum status bad_line(const struct place *at, const char *why, struct error *err) {
-    return fail(err, STATUS_INVALID, "%s, line %d: %s", at->name, at->line, why);
-}
-
 static char *skip_blanks(char *p) {
     return p + strspn(p, " \t");
 }
@@ -30,9 +21,8 @@ static bool is_key_byte(char c, bool first) {
            (!first && c >= '0' && c <= '9');
 }
 
-/* Unquotes in place: the value never grows. */
-static enum status parse_quoted(char *p, char quote, const struct place *at, char **value,
-                                struct error *err) {
+/* Unquotes in place: the value never grows.  Returns what is wrong, or NULL. */
+static const char *parse_quoted(char *p, char quote, char **value) {
     char *to = p;
     *value = p;
     for (; *p && *p != quote; p++) {
@@ -41,19 +31,17 @@ static enum status parse_quoted(char *p, char quote, const struct place *at, cha
             static const char names[] = "nrt\"\\$", meanings[] = "\n\r\t\"\\$";
             const char *escape = p[1] ? strchr(names, p[1]) : NULL;
             if (!escape)
-                return bad_line(
-                    at, "unknown escape in double quotes: \\n \\r \\t \\\" \\\\ \\$ are known",
-                    err);
+                return "unknown escape in double quotes: \\n \\r \\t \\\" \\\\ \\$ are known";
             c = meanings[escape - names];
             p++;
         }
         *to++ = c;
     }
-    if (!*p) return bad_line(at, "the quote is not closed on its line", err);
+    if (!*p) return "the quote is not closed on its line";
     char *rest = skip_blanks(p + 1);
-    if (*rest && *rest != '#') return bad_line(at, "text after the closing quote", err);
+    if (*rest && *rest != '#') return "text after the closing quote";
     *to = '\0';
-    return STATUS_OK;
+    return NULL;
 }
 
 static void parse_plain(char *p, char **value) {
@@ -66,50 +54,51 @@ static void parse_plain(char *p, char **value) {
     *end = '\0';
 }
 
-/* Sets *key to NULL for a line that holds no variable. */
-static enum status parse_line(char *line, const struct place *at, char **key, char **value,
-                              struct error *err) {
-    *key = NULL;
+/* What a line says, in place.  False: nothing at all, as a comment. */
+static bool parse_line(struct env_entry *out, char *line) {
     char *p = skip_blanks(line);
-    if (!*p || *p == '#') return STATUS_OK;
+    if (!*p || *p == '#') return false;
     if (strncmp(p, "export", 6) == 0 && (p[6] == ' ' || p[6] == '\t')) p = skip_blanks(p + 6);
     char *name = p;
     while (is_key_byte(*p, p == name)) p++;
     char *end = p;
     p = skip_blanks(p);
-    if (end == name || *p != '=')
-        return bad_line(at, "expected NAME=VALUE, a comment or an empty line", err);
+    if (end == name || *p != '=') return true;
     *end = '\0';
     p = skip_blanks(p + 1);
-    *key = name;
-    if (*p == '"' || *p == '\'') return parse_quoted(p + 1, *p, at, value, err);
-    parse_plain(p, value);
-    return STATUS_OK;
+    out->key = name;
+    if (*p == '"' || *p == '\'')
+        out->wrong = parse_quoted(p + 1, *p, &out->value);
+    else
+        parse_plain(p, &out->value);
+    if (out->wrong) out->value = NULL;
+    return true;
 }
 
-static enum status add(struct env_file *file, const char *key, const char *value, int line,
-                       struct error *err) {
+/* Keeps a copy of the entry. */
+static enum status add(struct env_file *file, struct env_entry e, struct error *err) {
     struct env_entry *entries = realloc(file->entries, (file->count + 1) * sizeof *entries);
-    if (!entries) return fail(err, STATUS_NO_MEMORY, "no memory to read the environment file");
-    file->entries = entries;
-    struct env_entry e = {.key = strdup(key), .value = strdup(value), .line = line};
-    if (!e.key || !e.value) {
-        free(e.key);
-        free(e.value);
-        return fail(err, STATUS_NO_MEMORY, "no memory to read the environment file");
+    if (entries) file->entries = entries;
+    struct env_entry copy = {.wrong = e.wrong, .line = e.line};
+    if (e.key) copy.key = strdup(e.key);
+    if (e.value) copy.value = strdup(e.value);
+    if (entries && !copy.key == !e.key && !copy.value == !e.value) {
+        entries[file->count++] = copy;
+        return STATUS_OK;
     }
-    entries[file->count++] = e;
-    return STATUS_OK;
+    free(copy.key);
+    free(copy.value);
+    return fail(err, STATUS_NO_MEMORY, "no memory to read the environment file");
 }
 
-static enum status take_line(struct env_file *file, const char *text, size_t length,
-                             const struct place *at, struct error *err) {
+static enum status take_line(struct env_file *file, const char *text, size_t length, int number,
+                             struct error *err) {
+    struct env_entry e = {.line = number};
     if (length && text[length - 1] == '\r') length--;
-    if (memchr(text, '\0', length)) return bad_line(at, "a zero byte: this is no text file", err);
-    char *line = strndup(text, length), *key, *value;
+    if (memchr(text, '\0', length)) return add(file, e, err);
+    char *line = strndup(text, length);
     if (!line) return fail(err, STATUS_NO_MEMORY, "no memory to read the environment file");
-    enum status s = parse_line(line, at, &key, &value, err);
-    if (s == STATUS_OK && key) s = add(file, key, value, at->line, err);
+    enum status s = parse_line(&e, line) ? add(file, e, err) : STATUS_OK;
     free(line);
     return s;
 }
@@ -121,10 +110,10 @@ enum status env_file_parse(struct env_file *out, const char *text, size_t size, 
         return fail(err, STATUS_INVALID, "%s is larger than the %d bytes allowed for it", name,
                     ENV_FILE_LIMIT);
     size_t start = size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
-    for (struct place at = {name, 1}; start < size; at.line++) {
+    for (int line = 1; start < size; line++) {
         const char *newline = memchr(text + start, '\n', size - start);
         size_t length = newline ? (size_t)(newline - text) - start : size - start;
-        enum status s = take_line(out, text + start, length, &at, err);
+        enum status s = take_line(out, text + start, length, line, err);
         if (s != STATUS_OK) {
             env_file_free(out);
             return s;
@@ -146,7 +135,8 @@ enum status env_file_read(struct env_file *out, const char *path, struct error *
 
 const struct env_entry *env_file_find(const struct env_file *file, const char *key) {
     for (size_t i = file->count; i-- > 0;)
-        if (strcmp(file->entries[i].key, key) == 0) return &file->entries[i];
+        if (file->entries[i].key && strcmp(file->entries[i].key, key) == 0)
+            return &file->entries[i];
     return NULL;
 }
 

@@ -9,6 +9,9 @@
  *
  * A quoted value ends on its line.  Nothing is executed or expanded.  Lines may end in CRLF; a
  * byte order mark is skipped.  A key given twice has the value of the later line.
+ *
+ * The file may be another program's: a line that is none of the above is kept as one that says
+ * nothing, and whoever knows the names decides whether that matters.
  */
 #ifndef CONFIG_ENV_FILE_H
 #define CONFIG_ENV_FILE_H
@@ -20,8 +23,10 @@
 enum { ENV_FILE_LIMIT = 65536 }; /* bytes */
 
 struct env_entry {
-    char *key, *value;
-    int line; /* from 1 */
+    char *key;         /* NULL: the line is no NAME=VALUE, comment or empty line */
+    char *value;       /* NULL: it cannot be read, */
+    const char *wrong; /* and why, "the quote is not closed on its line"; a constant */
+    int line;          /* from 1 */
 };
 
 struct env_file {
@@ -29,9 +34,8 @@ struct env_file {
     size_t count;
 };
 
-/* `name` is the file's, for messages.  STATUS_INVALID: too large, or a line that is none of the
- * above; the message names the line and never shows the value, which may be a secret.
- * STATUS_NO_MEMORY.  On success the caller releases *out. */
+/* `name` is the file's, for messages.  STATUS_INVALID: too large.  STATUS_NO_MEMORY.  On success the
+ * caller releases *out. */
 enum status env_file_parse(struct env_file *out, const char *text, size_t size, const char *name,
                            struct error *err);
 
@@ -39,7 +43,8 @@ enum status env_file_parse(struct env_file *out, const char *text, size_t size, 
  * cannot be read. */
 enum status env_file_read(struct env_file *out, const char *path, struct error *err);
 
-const struct env_entry *env_file_find(const struct env_file *file, const char *key); /* or NULL */
+/* The last one of that key, or NULL. */
+const struct env_entry *env_file_find(const struct env_file *file, const char *key);
 void env_file_free(struct env_file *file);
 
 #endif

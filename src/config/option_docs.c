@@ -135,7 +135,8 @@ enum status options_write_env(struct buffer *out) {
     enum status s = buffer_printf(out, "# Settings of firered.  Copy this file to .env in the "
                                        "folder where it is started, and take the # off\n"
                                        "# the lines to change.  A variable that is set in the "
-                                       "environment wins over this file, a flag over both.\n");
+                                       "environment wins over this file, a flag over both.\n"
+                                       "# Only firered serve reads it.\n");
     for (size_t i = 0; i < option_count && s == STATUS_OK; i++) {
         const struct option *o = &option_table[i];
         char allowed[OPTION_VALUE_SIZE];
@@ -153,11 +154,11 @@ enum status options_write_env(struct buffer *out) {
     return s;
 }
 
-/* `|` would end the cell. */
+/* `|` would end the cell, and a backslash would go. */
 static enum status write_cell(struct buffer *out, const char *text) {
     enum status s = STATUS_OK;
     for (; *text && s == STATUS_OK; text++)
-        s = *text == '|' ? buffer_append(out, "\\|", 2, NULL) : buffer_append(out, text, 1, NULL);
+        s = buffer_printf(out, *text == '|' || *text == '\\' ? "\\%c" : "%c", *text);
     return s;
 }
 

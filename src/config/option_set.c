@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/utf8.h"
 #include "config/options.h"
@@ -27,7 +28,8 @@ static void describe_allowed(const struct option *o, char *out, size_t capacity)
     case OPTION_PATH:
         snprintf(out, capacity, "at most 4096 bytes without control characters");
         break;
-    case OPTION_TEXT: snprintf(out, capacity, "UTF-8 text of at most 65536 bytes"); break;
+    case OPTION_TEXT:
+    case OPTION_WORD: snprintf(out, capacity, "UTF-8 text of at most 65536 bytes"); break;
     case OPTION_SECRET: snprintf(out, capacity, "1 to 4096 visible ASCII characters"); break;
     case OPTION_HOST: snprintf(out, capacity, "a host name or an IP address"); break;
     case OPTION_ORIGINS:
@@ -103,7 +105,8 @@ static bool is_string_of(enum option_kind kind, const char *value) {
     size_t length = strlen(value);
     switch (kind) {
     case OPTION_PATH: return length <= 4096 && !has_control(value);
-    case OPTION_TEXT: return length <= 65536 && is_plain_text(value, length);
+    case OPTION_TEXT:
+    case OPTION_WORD: return length <= 65536 && is_plain_text(value, length);
     case OPTION_SECRET: return length <= 4096 && is_visible_ascii(value);
     case OPTION_HOST: return is_host(value);
     case OPTION_ORIGINS: return length <= 65536 && is_origins(value);
@@ -112,84 +115,128 @@ static bool is_string_of(enum option_kind kind, const char *value) {
     }
 }
 
-static enum status set_string(char **field, const char *value, struct error *err) {
-    char *copy = strdup(value);
-    if (!copy) return fail(err, STATUS_NO_MEMORY, "no memory for the settings");
-    free(*field);
-    *field = copy;
+static const char blanks[] = " \t";
+
+bool option_is_empty(const struct option *o, const char *value) {
+    return o->kind == OPTION_TEXT ? !*value : !value[strspn(value, blanks)];
+}
+
+/* A copy of the value without what does not count: blanks around it, the brackets of an IPv6 address;
+ * and with the home directory in place of `~`.  NULL: no memory. */
+static char *tidy(const struct option *o, const char *value) {
+    if (o->kind == OPTION_TEXT) return strdup(value);
+    value += strspn(value, blanks);
+    size_t n = strlen(value);
+    while (n > 0 && strchr(blanks, value[n - 1])) n--;
+    if (o->kind == OPTION_HOST && n > 2 && *value == '[' && value[n - 1] == ']') {
+        value++;
+        n -= 2;
+    }
+    return o->kind == OPTION_PATH ? value_path(value, n) : strndup(value, n);
+}
+
+static enum status append_lora(struct config *c, struct firered_lora lora, struct error *err) {
+    struct firered_lora *loras = realloc(c->loras, (c->lora_count + 1) * sizeof *loras);
+    if (!loras) {
+        free((char *)lora.path);
+        return fail(err, STATUS_NO_MEMORY, "no memory for the settings");
+    }
+    c->loras = loras;
+    loras[c->lora_count++] = lora;
     return STATUS_OK;
 }
 
-static enum status append_lora(struct config *c, const char *text, size_t length,
-                               struct error *err) {
-    struct firered_lora *loras = realloc(c->loras, (c->lora_count + 1) * sizeof *loras);
-    if (loras) c->loras = loras;
-    char *one = strndup(text, length);
-    enum status s = STATUS_OK;
-    if (!loras || !one)
-        s = fail(err, STATUS_NO_MEMORY, "no memory for the settings");
-    else
-        s = value_lora(one, &c->loras[c->lora_count], err);
-    if (s == STATUS_OK) c->lora_count++;
-    free(one);
-    return s;
+/* Moves *text behind the next comma that is none of a name, or to its end, and returns what stands
+ * before it, without blanks around it, `\,` as a comma.  NULL: no memory. */
+static char *next_of_list(const char **text) {
+    const char *from = *text + strspn(*text, blanks);
+    char *out = malloc(strlen(from) + 1);
+    size_t n = 0;
+    for (; out && *from && *from != ','; from++) {
+        if (from[0] == '\\' && from[1] == ',') from++;
+        out[n++] = *from;
+    }
+    while (n > 0 && strchr(blanks, out[n - 1])) n--;
+    if (out) out[n] = '\0';
+    *text = from;
+    return out;
 }
 
-/* Replaces the adapters in *c by those of a comma-separated list. */
-static enum status set_loras(struct config *c, const char *value, const char *source,
+/* Adds the adapters of a list to those in *c.  A text that is one file as it stands is no list. */
+static enum status add_loras(struct config *c, const char *value, const char *source,
                              struct error *err) {
-    loras_free(c->loras, c->lora_count);
-    c->loras = NULL;
-    c->lora_count = 0;
-    for (;;) {
-        struct error why;
-        size_t length = strcspn(value, ",");
-        enum status s = append_lora(c, value, length, &why);
+    struct error why;
+    struct firered_lora lora;
+    enum status s = value_lora(value, &lora, &why);
+    if (s == STATUS_OK && value_is_file(lora.path)) return append_lora(c, lora, err);
+    if (s == STATUS_OK) free((char *)lora.path);
+    for (;; value++) {
+        char *one = next_of_list(&value);
+        if (!one) return fail(err, STATUS_NO_MEMORY, "no memory for the settings");
+        s = value_lora(one, &lora, &why);
+        free(one);
+        if (s == STATUS_OK) s = append_lora(c, lora, &why);
         if (s != STATUS_OK)
             return fail(err, s, "LORA (from %s): %.400s", source ? source : "the environment",
                         why.text);
-        if (!value[length]) return STATUS_OK;
-        value += length + 1;
+        if (!*value) return STATUS_OK;
     }
 }
 
 static bool set_choice(void *field, const struct option *o, const char *value) {
-    const struct choice *c = choice_find(o->choices, value);
+    const struct choice *c = choice_find_word(o->choices, value);
     if (c) memcpy(field, &c->value, sizeof c->value); /* an enum is as wide as an int here */
     return c != NULL;
 }
 _Static_assert(sizeof(enum firered_device) == sizeof(int), "set_choice stores ints into enums");
 
+/* Reads a tidy value into the field.  False: it is none. */
+static bool set_field(void *field, const struct option *o, const char *value) {
+    int64_t whole;
+    switch (o->kind) {
+    case OPTION_INT:
+        if (!value_int(value, (int64_t)o->min, (int64_t)o->max, &whole)) return false;
+        *(int *)field = (int)whole;
+        return true;
+    case OPTION_INT64: return value_int(value, (int64_t)o->min, (int64_t)o->max, field);
+    case OPTION_REAL: return value_real(value, o->min, o->max, field);
+    case OPTION_MEMORY:
+        if (strcasecmp(value, "auto") != 0) return value_bytes(value, field);
+        *(uint64_t *)field = FIRERED_MEMORY_AUTO;
+        return true;
+    case OPTION_CHOICE: return set_choice(field, o, value);
+    default: return is_string_of(o->kind, value);
+    }
+}
+
+static bool is_string(enum option_kind kind) {
+    return kind != OPTION_INT && kind != OPTION_INT64 && kind != OPTION_REAL &&
+           kind != OPTION_MEMORY && kind != OPTION_CHOICE;
+}
+
 enum status option_set(struct config *c, const struct option *o, const char *value,
                        const char *source, struct error *err) {
     void *field = (char *)c + o->offset;
-    int64_t whole;
-    double real;
-    switch (o->kind) {
-    case OPTION_INT:
-    case OPTION_INT64:
-        if (!value_int(value, (int64_t)o->min, (int64_t)o->max, &whole))
-            return refuse(o, value, source, err);
-        if (o->kind == OPTION_INT)
-            *(int *)field = (int)whole;
-        else
-            *(int64_t *)field = whole;
-        return STATUS_OK;
-    case OPTION_REAL:
-        if (!value_real(value, o->min, o->max, &real)) return refuse(o, value, source, err);
-        *(double *)field = real;
-        return STATUS_OK;
-    case OPTION_MEMORY:
-        if (strcmp(value, "auto") == 0)
-            *(uint64_t *)field = FIRERED_MEMORY_AUTO;
-        else if (!value_bytes(value, (uint64_t *)field))
-            return refuse(o, value, source, err);
-        return STATUS_OK;
-    case OPTION_CHOICE:
-        return set_choice(field, o, value) ? STATUS_OK : refuse(o, value, source, err);
-    case OPTION_LORAS: return set_loras(c, value, source, err);
-    default:
-        if (!is_string_of(o->kind, value)) return refuse(o, value, source, err);
-        return set_string(field, value, err);
+    if (o->kind == OPTION_LORAS) {
+        loras_free(c->loras, c->lora_count);
+        c->loras = NULL;
+        c->lora_count = 0;
+        return add_loras(c, value, source, err);
     }
+    char *text = tidy(o, value);
+    if (!text) return fail(err, STATUS_NO_MEMORY, "no memory for the settings");
+    enum status s = set_field(field, o, text) ? STATUS_OK : refuse(o, value, source, err);
+    if (s == STATUS_OK && is_string(o->kind)) {
+        free(*(char **)field);
+        *(char **)field = text;
+        return s;
+    }
+    free(text);
+    return s;
+}
+
+enum status option_add(struct config *c, const struct option *o, const char *value,
+                       const char *source, struct error *err) {
+    return o->kind == OPTION_LORAS ? add_loras(c, value, source, err)
+                                   : option_set(c, o, value, source, err);
 }

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static const struct choice devices[] = {
     {"auto", FIRERED_DEVICE_AUTO}, {"cpu", FIRERED_DEVICE_CPU}, {"cuda", FIRERED_DEVICE_CUDA}, {0}};
@@ -94,7 +95,8 @@ const struct option option_table[] = {
      .takes = "*|ORIGIN,...", .help = "web pages that may call the service from a browser"},
     {"LORA", NULL, OPTION_LORAS, OPTION_RUN, FIELD(loras), .shown = "none",
      .takes = "FILE[:SCALE],...",
-     .help = "adapters merged into the model at load: files, or ORG/NAME/FILE[@REV] of the hub"},
+     .help = "adapters merged into the model at load: files, or ORG/NAME/FILE[@REV] of the hub; a "
+             "text that is a file as it stands is that file, \\, is a comma of a name"},
     {"NEGATIVE_PROMPT", NULL, OPTION_TEXT, OPTION_RUN, FIELD(negative_prompt), " ",
      .shown = "one space", .help = "what guidance leads away from, when the request has none"},
     {"PULL", NULL, OPTION_CHOICE, OPTION_SERVE, FIELD(pull), "auto", .choices = pull_modes,
@@ -113,23 +115,28 @@ const struct option option_table[] = {
     {"HUGGINGFACE_HUB_CACHE", NULL, OPTION_PATH, OPTION_MODEL | OPTION_HUB,
      FIELD(huggingface_hub_cache), .shown = "none", .takes = "FOLDER",
      .help = "the older name of HF_HUB_CACHE", .rare = true},
+    {"XDG_CACHE_HOME", NULL, OPTION_PATH, OPTION_MODEL | OPTION_HUB, FIELD(xdg_cache_home),
+     .shown = "~/.cache", .takes = "FOLDER",
+     .help =
+         "where caches are: the hub's in its folder huggingface/, when none of the others is set",
+     .rare = true},
     {"HF_TOKEN_PATH", NULL, OPTION_PATH, OPTION_MODEL | OPTION_HUB, FIELD(hf_token_path),
      .shown = "HF_HOME/token", .takes = "FILE",
      .help = "where the token is, when HF_TOKEN is not set", .rare = true},
     {"HUGGING_FACE_HUB_TOKEN", NULL, OPTION_SECRET, OPTION_MODEL | OPTION_HUB,
      FIELD(hugging_face_hub_token), .shown = "none", .takes = "TOKEN",
      .help = "the older name of HF_TOKEN", .rare = true},
-    {"HF_HUB_DISABLE_IMPLICIT_TOKEN", NULL, OPTION_TEXT, OPTION_MODEL | OPTION_HUB,
+    {"HF_HUB_DISABLE_IMPLICIT_TOKEN", NULL, OPTION_WORD, OPTION_MODEL | OPTION_HUB,
      FIELD(hf_hub_disable_implicit_token), .shown = "no", .takes = "1",
      .help = "1, on, yes or true: no token is sent", .rare = true},
-    {"HF_HUB_OFFLINE", NULL, OPTION_TEXT, OPTION_MODEL | OPTION_HUB, FIELD(hf_hub_offline),
+    {"HF_HUB_OFFLINE", NULL, OPTION_WORD, OPTION_MODEL | OPTION_HUB, FIELD(hf_hub_offline),
      .shown = "no", .takes = "1",
      .help = "1, on, yes or true: nothing is fetched, only what is in the cache is used",
      .rare = true},
-    {"TRANSFORMERS_OFFLINE", NULL, OPTION_TEXT, OPTION_MODEL | OPTION_HUB,
+    {"TRANSFORMERS_OFFLINE", NULL, OPTION_WORD, OPTION_MODEL | OPTION_HUB,
      FIELD(transformers_offline), .shown = "no", .takes = "1",
      .help = "the same, when HF_HUB_OFFLINE is not set", .rare = true},
-    {"HF_HUB_DOWNLOAD_TIMEOUT", NULL, OPTION_TEXT, OPTION_MODEL | OPTION_HUB,
+    {"HF_HUB_DOWNLOAD_TIMEOUT", NULL, OPTION_WORD, OPTION_MODEL | OPTION_HUB,
      FIELD(hf_hub_download_timeout), .shown = "10", .takes = "SECONDS",
      .help = "how long a download may stand still before it is tried again", .rare = true},
 };
@@ -142,6 +149,36 @@ static const char *small(const struct option *o, char between, char out[OPTION_F
         out[n] = o->variable[n] == '_' ? between : (char)tolower((unsigned char)o->variable[n]);
     out[n] = '\0';
     return out;
+}
+
+static const struct option *any_case(const char *name) {
+    for (size_t i = 0; i < option_count; i++)
+        if (strcasecmp(option_table[i].variable, name) == 0) return &option_table[i];
+    return NULL;
+}
+
+/* One slip in a short name, two in a long one: HOME is not HOST. */
+static const struct option *nearest(const char *name, unsigned commands) {
+    const struct option *found = NULL;
+    size_t best = 3;
+    for (size_t i = 0; i < option_count; i++) {
+        const struct option *o = &option_table[i];
+        size_t distance = args_distance(name, o->variable);
+        size_t most = strlen(o->variable) < 8 ? 1 : 2;
+        if (!(o->commands & commands) || distance > most || distance >= best) continue;
+        best = distance;
+        found = o;
+    }
+    return found;
+}
+
+const struct option *option_meant(const char *name, unsigned commands) {
+    static const char ours[] = "FIRERED_";
+    const struct option *meant = any_case(name);
+    if (meant && strcmp(meant->variable, name) == 0) return NULL;
+    if (!meant && strncasecmp(name, ours, strlen(ours)) == 0) meant = any_case(name + strlen(ours));
+    if (meant) return meant->commands & commands ? meant : NULL;
+    return nearest(name, commands);
 }
 
 void option_flag(const struct option *o, char out[OPTION_FLAG_SIZE]) {

@@ -39,7 +39,8 @@ enum option_kind {
     OPTION_CHOICE,  /* an enum */
     OPTION_LORAS,   /* struct firered_lora *loras, size_t lora_count */
     OPTION_PATH,    /* char *, no control characters; so all that follow */
-    OPTION_TEXT,    /* UTF-8; tabs and newlines allowed */
+    OPTION_TEXT,    /* UTF-8; tabs and newlines allowed, blanks count */
+    OPTION_WORD,    /* the same, where blanks around it do not */
     OPTION_SECRET,  /* visible ASCII; never shown */
     OPTION_HOST,    /* a name or an address */
     OPTION_ORIGINS, /* `*`, or http(s) origins, comma-separated */
@@ -76,10 +77,22 @@ const char *option_key(const struct option *o, char out[OPTION_FLAG_SIZE]);
  * with `extra` more unused ones behind them, for the command's own.  NULL: no memory. */
 struct arg_spec *option_specs(unsigned command, size_t extra, size_t *count);
 
-/* Checks a value and puts it into *c in place of what is there.  `source` says where it comes from
- * ("--port", ".env, line 3"; NULL: the environment).  STATUS_INVALID, STATUS_NO_MEMORY.  The value
- * must not be empty. */
+/* Whether a value says nothing: an empty one, or blanks only where they do not count. */
+bool option_is_empty(const struct option *o, const char *value);
+
+/* The setting of these commands that a name which is none probably means, or NULL: in other letters,
+ * behind FIRERED_, or a slip of the keyboard away. */
+const struct option *option_meant(const char *name, unsigned commands);
+
+/* Checks a value and puts it into *c in place of what is there.  Blanks around it do not count, words
+ * are taken in any case, `~` in front of a path is the home directory.  `source` says where it comes
+ * from ("--port", ".env, line 3"; NULL: the environment).  STATUS_INVALID, STATUS_NO_MEMORY.  The
+ * value must not be empty. */
 enum status option_set(struct config *c, const struct option *o, const char *value,
+                       const char *source, struct error *err);
+
+/* The same, but a list keeps what it has, too. */
+enum status option_add(struct config *c, const struct option *o, const char *value,
                        const char *source, struct error *err);
 
 /* What is generated.  STATUS_NO_MEMORY. */

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
 
 static bool is_digit(char c) {
     return c >= '0' && c <= '9';
@@ -74,23 +76,42 @@ bool value_size(const char *text, int min, int max, int *width, int *height) {
     return true;
 }
 
+char *value_path(const char *text, size_t n) {
+    const char *home = getenv("HOME");
+    bool below_home = n > 0 && *text == '~' && (n == 1 || text[1] == '/') && home && *home;
+    if (!below_home) return strndup(text, n);
+    size_t size = strlen(home) + n;
+    char *out = malloc(size);
+    if (out) snprintf(out, size, "%s%.*s", home, (int)(n - 1), text + 1);
+    return out;
+}
+
+bool value_is_file(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && !S_ISDIR(st.st_mode);
+}
+
 enum status value_lora(const char *text, struct firered_lora *out, struct error *err) {
     const char *colon = strrchr(text, ':');
     double scale = 1.0;
-    bool scaled = colon && value_real(colon + 1, -INFINITY, INFINITY, &scale);
-    size_t length = scaled ? (size_t)(colon - text) : strlen(text);
     struct shown_value shown;
     value_show(&shown, text);
-    if (length == 0)
-        return fail(err, STATUS_INVALID, "'%s' names no adapter file: it must be FILE[:SCALE]",
-                    shown.text);
-    if (scale < -100 || scale > 100)
-        return fail(err, STATUS_INVALID, "the scale of adapter '%s' must be from -100 to 100",
-                    shown.text);
-    char *path = strndup(text, length);
+    char *path = value_path(text, strlen(text));
+    if (path && !value_is_file(path) && colon &&
+        value_real(colon + 1, -INFINITY, INFINITY, &scale)) {
+        free(path);
+        path = value_path(text, (size_t)(colon - text));
+    }
     if (!path) return fail(err, STATUS_NO_MEMORY, "no memory for the name of an adapter");
     *out = (struct firered_lora){.path = path, .scale = scale};
-    return STATUS_OK;
+    if (*path && scale >= -100 && scale <= 100) return STATUS_OK;
+    enum status s = *path ? fail(err, STATUS_INVALID,
+                                 "the scale of adapter '%s' must be from -100 to 100", shown.text)
+                          : fail(err, STATUS_INVALID,
+                                 "'%s' names no adapter file: it must be FILE[:SCALE]", shown.text);
+    free(path);
+    *out = (struct firered_lora){0};
+    return s;
 }
 
 void loras_free(struct firered_lora *loras, size_t count) {
@@ -111,6 +132,12 @@ bool value_url(const char *text) {
 const struct choice *choice_find(const struct choice *list, const char *name) {
     for (; list->name; list++)
         if (strcmp(list->name, name) == 0) return list;
+    return NULL;
+}
+
+const struct choice *choice_find_word(const struct choice *list, const char *name) {
+    for (; list->name; list++)
+        if (strcasecmp(list->name, name) == 0) return list;
     return NULL;
 }
 

@@ -26,8 +26,16 @@ bool value_size(const char *text, int min, int max, int *width, int *height);
 
 bool value_url(const char *text); /* http:// or https://, a host, visible ASCII */
 
-/* `FILE[:SCALE]`.  A path may contain ':': what follows the last one is the scale only if it is a
- * number, from -100 to 100; so "a:1" is the file "a" at scale 1, and "C:adapter" is a file.
+/* n bytes of a path, with the home directory ($HOME) in place of `~` or `~/` in front; malloc'ed, the
+ * caller's.  NULL: no memory. */
+char *value_path(const char *text, size_t n);
+
+/* Something is there, and it is no folder. */
+bool value_is_file(const char *path);
+
+/* `FILE[:SCALE]`.  A text that is a file as it stands is that file at scale 1.  Else a path may
+ * contain ':', too: what follows the last one is the scale only if it is a number, from -100 to 100;
+ * so "a:1" is the file "a" at scale 1, and "C:adapter" is a file.  `~` is the home directory.
  * out->path is malloc'ed, the caller's. */
 enum status value_lora(const char *text, struct firered_lora *out, struct error *err);
 void loras_free(struct firered_lora *loras, size_t count); /* the array and its paths */
@@ -38,6 +46,8 @@ struct choice {
     int value;
 };
 const struct choice *choice_find(const struct choice *list, const char *name); /* or NULL */
+const struct choice *choice_find_word(const struct choice *list,
+                                      const char *name); /* in any case */
 /* "cpu, cuda or auto" */
 void choice_names(const struct choice *list, char *out, size_t size);
 

@@ -59,7 +59,8 @@ static int bind_one(const struct addrinfo *a) {
     return -1;
 }
 
-enum status listener_open(int *fd, const char *host, int *port, bool *passed, struct error *err) {
+enum status listener_open(int *fd, const char *host, bool host_from_environment, int *port,
+                          bool *passed, struct error *err) {
     *passed = is_passed();
     if (*passed) {
         *fd = FIRST_PASSED_FD;
@@ -75,7 +76,12 @@ enum status listener_open(int *fd, const char *host, int *port, bool *passed, st
     snprintf(service, sizeof service, "%d", *port);
     int e = getaddrinfo(host, service, &hints, &list);
     if (e != 0)
-        return fail(err, STATUS_INVALID, "cannot listen on HOST=%s: %s", host, gai_strerror(e));
+        return fail(err, STATUS_INVALID, "cannot listen on HOST=%s%s: %s%s", host,
+                    host_from_environment ? " (from the environment)" : "", gai_strerror(e),
+                    host_from_environment
+                        ? "; where that was not meant for firered, unset HOST, or "
+                          "say --host 0.0.0.0"
+                        : "");
     *fd = -1;
     for (const struct addrinfo *a = list; a && *fd < 0; a = a->ai_next) *fd = bind_one(a);
     int why = errno;

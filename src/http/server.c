@@ -181,7 +181,8 @@ static enum status serving_open(struct serving *serving, const char *model, cons
                                 const struct model_fetch *fetch, struct error *err) {
     struct server *s = &serving->server;
     enum status e =
-        listener_open(&serving->listener, s->config->host, &serving->port, &serving->passed, err);
+        listener_open(&serving->listener, s->config->host, s->config->host_from_environment,
+                      &serving->port, &serving->passed, err);
     if (e == STATUS_OK) e = service_create(&s->service, s->config, model, model_name, s->log, err);
     if (e == STATUS_OK && fetch) service_fetch_first(s->service, fetch);
     if (e == STATUS_OK) e = clients_create(&s->clients, &s->limits, err);

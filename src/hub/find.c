@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -106,6 +107,7 @@ enum status hub_find_model(char **folder, const char *model_id, const struct hub
     struct buffer path = {0};
     if (is_folder(model_id))
         return hand_over(folder, &path, buffer_printf(&path, "%s", model_id), err);
+    if (strcasecmp(model_id, "demo") == 0) return hub_find_demo(folder, NULL, err);
     struct hub_id id;
     if (!hub_id_parse(&id, model_id))
         return fail(err, STATUS_INVALID,

@@ -14,7 +14,8 @@
 /* Sets *folder to the model's folder, to be freed by the caller; NULL after a failure.  In this
  * order, `model_id` is
  *
- *     "demo"             the bundled model, see hub_find_demo (a folder of that name is "./demo")
+ *     "demo"             the bundled model, see hub_find_demo (a folder of that name is "./demo");
+ *                        in other letters, "Demo", where no folder is called so
  *     a folder           which is taken as it is
  *     ORG/NAME[@REV]     a snapshot in the cache; REV is a commit, a branch, a tag or refs/pr/N,
  *                        "main" when it is left out

@@ -417,10 +417,33 @@ static void test_env_file(void **state) {
     (void)state;
     assert_int_equal(system("echo 'PORT=\"80' > .env"), 0);
     RUN("serve");
-    assert_refused(2, "firered serve: .env, line 1: the quote is not closed on its line\n");
+    assert_refused(2, "firered serve: .env, line 1: PORT: the quote is not closed on its line\n");
     assert_int_equal(system("echo 'PORT=8200 # here' > .env"), 0);
     RUN("serve", "--model", "m");
     assert_has(report(), "port=8200 ");
+}
+
+/* Somebody else's .env stops nothing, and nothing in it is obeyed but by serve. */
+static void test_foreign_env_file(void **state) {
+    (void)state;
+    write_text(".env", "# of another project\nDATABASE_URL=\"postgres://user:pa$$@db/x\nPORT=\"2\n"
+                       "API_KEY=somebody-elses\njust a line\n");
+    RUN("health", "--port", "1");
+    assert_has(c.err, "firered health: no answer from http://127.0.0.1:1: ");
+    assert_null(strstr(c.err, ".env"));
+    write_text(".env", "DATABASE_URL=\"postgres://user:pa$$@db/x\nMODLE_ID=x\njust a line\n");
+    RUN("serve", "--model", "m");
+    assert_int_equal(c.status, 0);
+    assert_has(
+        c.err,
+        "\"level\":\"warn\",\"event\":\"settings\",\"warning\":\".env, line 2: MODLE_ID is no "
+        "setting: did you mean MODEL_ID?\"");
+    assert_has(c.err, ".env: passed over what is no setting of firered (lines 1, 3)");
+    setenv("PROT", "9", 1);
+    RUN("health", "--port", "1");
+    unsetenv("PROT");
+    assert_has(c.err,
+               "firered health: PROT (from the environment) is no setting: did you mean PORT?\n");
 }
 
 int main(void) {
@@ -442,6 +465,7 @@ int main(void) {
         TEST(test_info),
         TEST(test_health),
         TEST(test_env_file),
+        TEST(test_foreign_env_file),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, scene_enter, scene_leave);

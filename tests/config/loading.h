@@ -14,7 +14,7 @@ int set_up(void **state);
 
 void write_env(const char *text);
 
-enum { MAX_WORDS = 8 };
+enum { MAX_WORDS = 32 };
 
 /* words: flags up to a NULL; NULL for none. */
 enum status load(struct config *c, struct error *err, const char *const *words);

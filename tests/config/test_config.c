@@ -4,9 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "config/loading.h"
 #include "config/options.h"
+#include "support/files.h"
 
 static void test_defaults(void **state) {
     (void)state;
@@ -100,6 +103,7 @@ static const struct good good_values[] = {
     {"HF_ENDPOINT", "https://mirror.example", 0, 0, NULL},
     {"PULL", "never", PULL_NEVER, 0, NULL},
     {"HF_HUB_CACHE", "/var/cache/models", 0, 0, NULL},
+    {"XDG_CACHE_HOME", "/var/cache", 0, 0, NULL},
     {"HUGGINGFACE_HUB_CACHE", "/var/cache/models", 0, 0, NULL},
     {"HF_TOKEN_PATH", "/run/secrets/token", 0, 0, NULL},
     {"HUGGING_FACE_HUB_TOKEN", "hf_abc", 0, 0, NULL},
@@ -202,8 +206,7 @@ static const struct {
     {"PORT", "65536", "PORT=65536 (from the environment): must be a whole number from 0 to 65535"},
     {"PORT", "-1", "PORT=-1 (from the environment): must be a whole number from 0 to 65535"},
     {"PORT", "http", "PORT=http (from the environment): must be a whole number from 0 to 65535"},
-    {"PORT", " 80", "PORT= 80 (from the environment): must be a whole number from 0 to 65535"},
-    {"PORT", "80 ", "PORT=80  (from the environment): must be a whole number from 0 to 65535"},
+    {"PORT", "8 0", "PORT=8 0 (from the environment): must be a whole number from 0 to 65535"},
     {"PORT", "99999999999999999999",
      "PORT=99999999999999999999 (from the environment): must be a whole number from 0 to "
      "65535"},
@@ -222,7 +225,6 @@ static const struct {
     {"API_KEY", "schl\xc3\xbcssel",
      "API_KEY=(not shown) (from the environment): must be 1 to 4096 visible ASCII characters"},
     {"DEVICE", "gpu", "DEVICE=gpu (from the environment): must be auto, cpu or cuda"},
-    {"DEVICE", "CPU", "DEVICE=CPU (from the environment): must be auto, cpu or cuda"},
     {"DTYPE", "fp16", "DTYPE=fp16 (from the environment): must be auto, float32, bfloat16 or int8"},
     {"THREADS", "-2", "THREADS=-2 (from the environment): must be a whole number from 0 to 4096"},
     {"MEMORY_LIMIT", "0",
@@ -338,7 +340,142 @@ static void test_sources_are_named(void **state) {
                         "PORT=x (from .env, line 2): must be a whole number from 0 to 65535");
     write_env("API_KEY='hidden\n");
     assert_int_equal(LOAD(&c, &err, NULL), STATUS_INVALID);
-    assert_string_equal(err.text, ".env, line 1: the quote is not closed on its line");
+    assert_string_equal(err.text, ".env, line 1: API_KEY: the quote is not closed on its line");
+}
+
+static void check_warnings(const struct config *c, const char *const *expected, size_t count) {
+    for (size_t i = 0; i < c->warning_count && i < count; i++)
+        assert_string_equal(c->warnings[i], expected[i]);
+    assert_int_equal(c->warning_count, count);
+}
+
+/* A .env of another project: nothing in it is an error, and what is ours counts. */
+static void test_foreign_file(void **state) {
+    (void)state;
+    static const char *const expected[] = {
+        ".env, line 8: MODLE_ID is no setting: did you mean MODEL_ID?",
+        ".env, line 9: model_id is no setting: did you mean MODEL_ID?",
+        ".env, line 10: FIRERED_MAX_QUEUE is no setting: did you mean MAX_QUEUE?",
+        ".env: passed over what is no setting of firered (lines 2, 3, 4, 5, 6)"};
+    struct config c;
+    write_env("# of another project\nSECRET_KEY_BASE=abc=def==\n"
+              "DATABASE_URL=\"postgres://user:pa$$@db/x\njust a line\n"
+              "export NODE_ENV=production\nkey: value\nPORT=8100\n"
+              "MODLE_ID=demo\nmodel_id=demo\nFIRERED_MAX_QUEUE=3\n");
+    load_good(&c);
+    assert_int_equal(c.port, 8100);
+    assert_null(c.model_id);
+    check_warnings(&c, expected, 4);
+    config_free(&c);
+
+    static const char *const one[] = {".env: passed over what is no setting of firered (line 1)"};
+    write_env("APP=1\n");
+    load_good(&c);
+    check_warnings(&c, one, 1);
+    config_free(&c);
+
+    static const char *const many[] = {
+        ".env: passed over what is no setting of firered (lines 1, 2, 3, 4, 5, 6, 7, 8, ...)"};
+    write_env("a\nb\nc\nd\ne\nf\ng\nh\ni\n");
+    load_good(&c);
+    check_warnings(&c, many, 1);
+    config_free(&c);
+
+    static const char *const folder[] = {".env is a folder: no settings are read from it"};
+    assert_int_equal(unlink(".env"), 0);
+    assert_int_equal(mkdir(".env", 0700), 0);
+    load_good(&c);
+    check_warnings(&c, folder, 1);
+    config_free(&c);
+    assert_int_equal(rmdir(".env"), 0);
+}
+
+/* In the environment only what nearly is ours is spoken of. */
+static void test_misspelt_names(void **state) {
+    static const struct {
+        const char *name, *meant; /* NULL: nothing is said */
+    } names[] = {
+        {"MODLE_ID", "MODEL_ID"},
+        {"MODELID", "MODEL_ID"},
+        {"model_id", "MODEL_ID"},
+        {"Port", "PORT"},
+        {"PROT", "PORT"},
+        {"HOSTS", "HOST"},
+        {"LOG_LEVLE", "LOG_LEVEL"},
+        {"FIRERED_PORT", "PORT"},
+        {"HF_HUB_CAHCE", "HF_HUB_CACHE"},
+        {"HOMES", NULL},
+        {"PATHS", NULL},
+        {"HOSTNAME", NULL},
+        {"XDG_DATA_HOME", NULL},
+        {"FIRERED_KERNELS", NULL},
+        {"DEVICE_ID_OF_ALL", NULL},
+        {"HF_HUB_OFFLINE", NULL},
+        {"HF_HUB_ETAG_TIMEOUT", NULL},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct config c;
+        char sentence[128];
+        const char *const expected[] = {sentence};
+        set_up(state);
+        setenv(names[i].name, "1", 1);
+        load_good(&c);
+        snprintf(sentence, sizeof sentence,
+                 "%s (from the environment) is no setting: did you mean %s?", names[i].name,
+                 names[i].meant ? names[i].meant : "");
+        check_warnings(&c, expected, names[i].meant ? 1 : 0);
+        config_free(&c);
+        unsetenv(names[i].name);
+    }
+    struct config c;
+    struct error err;
+    struct args none = {0};
+    setenv("PROT", "1", 1); /* edit has no port */
+    assert_int_equal(config_read(&c, OPTION_EDIT, &none, &err), STATUS_OK);
+    assert_int_equal(c.warning_count, 0);
+    config_free(&c);
+    unsetenv("PROT");
+}
+
+/* Blanks around a value, the letters of a word, an address's brackets, the home directory. */
+static void test_values_are_tidied(void **state) {
+    (void)state;
+    struct config c;
+    struct error err;
+    char *home = strdup(getenv("HOME") ? getenv("HOME") : "/");
+    setenv("HOME", "/home/somebody", 1);
+    assert_int_equal(LOAD(&c, &err, "--port", " 80\t", "--log-level=INFO", "--device", "Cpu ",
+                          "--memory-limit", "AUTO", "--host", "[::1]", "--model", " ~/m ",
+                          "--hf-home=~", "--api-key", " k ", "--hf-hub-offline", " 1 ",
+                          "--negative-prompt", " x ", "--lora", "~/a b.safetensors:0.5",
+                          "--hf-token-path", "~other/t"),
+                     STATUS_OK);
+    assert_int_equal(c.port, 80);
+    assert_int_equal(c.log_level, LOG_INFO);
+    assert_int_equal(c.device, FIRERED_DEVICE_CPU);
+    assert_true(c.memory_limit == FIRERED_MEMORY_AUTO);
+    assert_string_equal(c.host, "::1");
+    assert_string_equal(c.model_id, "/home/somebody/m");
+    assert_string_equal(c.hf_home, "/home/somebody");
+    assert_string_equal(c.api_key, "k");
+    assert_string_equal(c.hf_hub_offline, "1");
+    assert_string_equal(c.negative_prompt, " x ");
+    assert_string_equal(c.loras[0].path, "/home/somebody/a b.safetensors");
+    assert_true(c.loras[0].scale == 0.5);
+    assert_string_equal(c.hf_token_path, "~other/t");
+    assert_false(c.host_from_environment);
+    config_free(&c);
+
+    setenv("PORT", " \t", 1); /* blanks alone are an empty value */
+    setenv("HOST", "localhost", 1);
+    unsetenv("HOME");
+    assert_int_equal(LOAD(&c, &err, "--model", "~/m"), STATUS_OK);
+    assert_int_equal(c.port, 7000);
+    assert_string_equal(c.model_id, "~/m");
+    assert_true(c.host_from_environment);
+    config_free(&c);
+    setenv("HOME", home, 1);
+    free(home);
 }
 
 static void test_together(void **state) {
@@ -369,6 +506,44 @@ static void test_loras(void **state) {
     assert_int_equal(c.lora_count, 2);
     assert_string_equal(c.loras[0].path, "x");
     assert_string_equal(c.loras[1].path, "y");
+    config_free(&c);
+}
+
+static void check_loras(const char *text, const struct firered_lora *expected, size_t count) {
+    struct config c;
+    setenv("LORA", text, 1);
+    load_good(&c);
+    for (size_t i = 0; i < count && i < c.lora_count; i++) {
+        assert_string_equal(c.loras[i].path, expected[i].path);
+        assert_true(c.loras[i].scale == expected[i].scale);
+    }
+    assert_int_equal(c.lora_count, count);
+    config_free(&c);
+}
+
+/* A text that is a file as it stands is that file; else commas separate, and \\, is one of a name. */
+static void test_names_of_loras(void **state) {
+    (void)state;
+#define LORAS(text, ...)                                                                           \
+    check_loras(text, (const struct firered_lora[]){__VA_ARGS__},                                  \
+                sizeof((const struct firered_lora[]){__VA_ARGS__}) / sizeof(struct firered_lora))
+    LORAS("my lora, v1:2.safetensors", {"my lora", 1}, {"v1:2.safetensors", 1});
+    LORAS(" a:0.5 ,  b c : 2,d\t", {"a", 0.5}, {"b c : 2", 1}, {"d", 1});
+    LORAS("my lora\\, v1:2,c:\\d", {"my lora, v1", 2}, {"c:\\d", 1});
+    write_text("my lora, v1:2.safetensors", "");
+    write_text("v1:2", "");
+    LORAS("my lora, v1:2.safetensors", {"my lora, v1:2.safetensors", 1});
+    LORAS("my lora, v1:2.safetensors:0.5", {"my lora, v1:2.safetensors", 0.5});
+    LORAS("v1:2", {"v1:2", 1});
+    LORAS("v1:2:3, b", {"v1:2", 3}, {"b", 1});
+    LORAS("my lora\\, v1:2.safetensors:-1, v1:2", {"my lora, v1:2.safetensors", -1}, {"v1:2", 1});
+    unlink("my lora, v1:2.safetensors");
+    unlink("v1:2");
+#undef LORAS
+    struct config c;
+    struct error err;
+    assert_int_equal(LOAD(&c, &err, "--lora", "a,b", "--lora", "", "--lora=c"), STATUS_OK);
+    assert_int_equal(c.lora_count, 3);
     config_free(&c);
 }
 
@@ -418,8 +593,11 @@ static void test_other_commands(void **state) {
     struct error err;
     struct args none = {0};
     setenv("PORT", "bad", 1);
+    write_env("API_KEY=somebody-elses\nDTYPE=bad\nMODLE_ID=x\n"); /* and no .env, but serve */
     assert_int_equal(config_read(&c, OPTION_EDIT, &none, &err), STATUS_OK);
     assert_int_equal(c.port, 7000);
+    assert_null(c.api_key);
+    assert_int_equal(c.warning_count, 0);
     config_free(&c);
     setenv("DEVICE", "bad", 1);
     assert_int_equal(config_read(&c, OPTION_EDIT, &none, &err), STATUS_INVALID);
@@ -428,10 +606,21 @@ static void test_other_commands(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
     const struct CMUnitTest tests[] = {
-        TEST(test_defaults),   TEST(test_good_values),    TEST(test_every_option_is_tested),
-        TEST(test_bad_values), TEST(test_precedence),     TEST(test_sources_are_named),
-        TEST(test_together),   TEST(test_loras),          TEST(test_log_format),
-        TEST(test_flags),      TEST(test_other_commands),
+        TEST(test_defaults),
+        TEST(test_good_values),
+        TEST(test_every_option_is_tested),
+        TEST(test_bad_values),
+        TEST(test_precedence),
+        TEST(test_sources_are_named),
+        TEST(test_together),
+        TEST(test_loras),
+        TEST(test_log_format),
+        TEST(test_flags),
+        TEST(test_other_commands),
+        TEST(test_foreign_file),
+        TEST(test_misspelt_names),
+        TEST(test_values_are_tidied),
+        TEST(test_names_of_loras),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, enter_folder, leave_folder);

@@ -33,15 +33,6 @@ static void check_value(const char *text, const char *key, const char *expected)
     env_file_free(&file);
 }
 
-static void check_refused(const char *text, size_t size, const char *expected) {
-    struct env_file file;
-    struct error err = {""};
-    assert_int_equal(env_file_parse(&file, text, size, ".env", &err), STATUS_INVALID);
-    assert_string_equal(err.text, expected);
-    assert_int_equal(file.count, 0);
-    assert_null(file.entries);
-}
-
 static void test_values(void **state) {
     (void)state;
     check_value("PORT=8000", "PORT", "8000");
@@ -86,30 +77,50 @@ static void test_quotes(void **state) {
     check_value("A='b'\r\n", "A", "b");
 }
 
-static void test_refused(void **state) {
+/* The last of the lines is kept under `key` (NULL: as no variable) without a value, and says why. */
+static void check_strange(const char *text, size_t size, const char *key, int line,
+                          const char *wrong) {
+    struct env_file file;
+    struct error err = {""};
+    assert_int_equal(env_file_parse(&file, text, size, ".env", &err), STATUS_OK);
+    assert_true(file.count > 0);
+    const struct env_entry *e = &file.entries[file.count - 1];
+    assert_int_equal(e->line, line);
+    assert_null(e->value);
+    if (key)
+        assert_string_equal(e->key, key);
+    else
+        assert_null(e->key);
+    if (wrong)
+        assert_string_equal(e->wrong, wrong);
+    else
+        assert_null(e->wrong);
+    env_file_free(&file);
+}
+
+/* What is no line of ours stops nothing, and what stands around it counts. */
+static void test_strange_lines(void **state) {
     (void)state;
-#define REFUSED(text, message) check_refused(text, sizeof text - 1, message)
-    const char line[] = ".env, line 1: expected NAME=VALUE, a comment or an empty line";
-    REFUSED("PORT", line);
-    REFUSED("PORT 8000", line);
-    REFUSED("=8000", line);
-    REFUSED("1A=x", line);
-    REFUSED("A-B=x", line);
-    REFUSED("export", line);
-    REFUSED("export A B=c", line);
-    REFUSED("\xc3\xa4=x", line);
-    REFUSED("A=1\n\n# x\nwhat is this",
-            ".env, line 4: expected NAME=VALUE, a comment or an empty line");
-    REFUSED("A='b", ".env, line 1: the quote is not closed on its line");
-    REFUSED("A=\"b\\\"", ".env, line 1: the quote is not closed on its line");
-    REFUSED("A=\"b\nc\"", ".env, line 1: the quote is not closed on its line");
-    REFUSED("A='b' c", ".env, line 1: text after the closing quote");
-    REFUSED("A=\"\\q\"",
-            ".env, line 1: unknown escape in double quotes: \\n \\r \\t \\\" \\\\ \\$ are known");
-    REFUSED("A=\"\\",
-            ".env, line 1: unknown escape in double quotes: \\n \\r \\t \\\" \\\\ \\$ are known");
-    REFUSED("A=b\0c", ".env, line 1: a zero byte: this is no text file");
-#undef REFUSED
+#define STRANGE(text, ...) check_strange(text, sizeof text - 1, __VA_ARGS__)
+    STRANGE("PORT", NULL, 1, NULL);
+    STRANGE("PORT 8000", NULL, 1, NULL);
+    STRANGE("=8000", NULL, 1, NULL);
+    STRANGE("1A=x", NULL, 1, NULL);
+    STRANGE("A-B=x", NULL, 1, NULL);
+    STRANGE("export", NULL, 1, NULL);
+    STRANGE("export A B=c", NULL, 1, NULL);
+    STRANGE("\xc3\xa4=x", NULL, 1, NULL);
+    STRANGE("A=1\n\n# x\nwhat is this", NULL, 4, NULL);
+    STRANGE("A=b\0c", NULL, 1, NULL);
+    STRANGE("A='b", "A", 1, "the quote is not closed on its line");
+    STRANGE("A=\"b\\\"", "A", 1, "the quote is not closed on its line");
+    STRANGE("A='b' c", "A", 1, "text after the closing quote");
+    const char escape[] = "unknown escape in double quotes: \\n \\r \\t \\\" \\\\ \\$ are known";
+    STRANGE("A=\"\\q\"", "A", 1, escape);
+    STRANGE("A=\"\\", "A", 1, escape);
+#undef STRANGE
+    check_value("what is this\nA=\"b\nPORT=1\n", "PORT", "1");
+    check_value("A='b\nA=c\n", "A", "c");
 }
 
 static void test_size(void **state) {
@@ -120,7 +131,10 @@ static void test_size(void **state) {
     struct env_file file;
     assert_int_equal(env_file_parse(&file, text, ENV_FILE_LIMIT, ".env", NULL), STATUS_OK);
     env_file_free(&file);
-    check_refused(text, ENV_FILE_LIMIT + 1, ".env is larger than the 65536 bytes allowed for it");
+    struct error err = {""};
+    assert_int_equal(env_file_parse(&file, text, ENV_FILE_LIMIT + 1, ".env", &err), STATUS_INVALID);
+    assert_string_equal(err.text, ".env is larger than the 65536 bytes allowed for it");
+    assert_null(file.entries);
     free(text);
 }
 
@@ -148,7 +162,7 @@ static void test_files(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values), cmocka_unit_test(test_comments),
-        cmocka_unit_test(test_quotes), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_quotes), cmocka_unit_test(test_strange_lines),
         cmocka_unit_test(test_size),   cmocka_unit_test(test_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -237,12 +237,27 @@ static void test_wrong_model(void **state) {
     assert_null(strstr(log, "Sanitizer"));
 }
 
+/* Conda's compilers export a HOST that is none. */
+static void test_foreign_host(void **state) {
+    (void)state;
+    struct command_line line;
+    line_start(&line, "serve");
+    line_add(&line, "--model", "%s", TINY_MODEL);
+    line_add(&line, "--log-level", "error");
+    setenv("HOST", "x86_64-conda-linux-gnu", 1);
+    line_run_badly(&line, "cannot listen on HOST=x86_64-conda-linux-gnu (from the environment): ");
+    line_run_badly(&line, "unset HOST, or say --host 0.0.0.0");
+    unsetenv("HOST");
+    line_add(&line, "--host", "x86_64-conda-linux-gnu");
+    line_run_badly(&line, "cannot listen on HOST=x86_64-conda-linux-gnu: ");
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup(name, scene_reset)
     const struct CMUnitTest tests[] = {
         TEST(test_float32),          TEST(test_lora),           TEST(test_bfloat16),
         TEST(test_at_the_same_time), TEST(test_wrong_requests), TEST(test_broken_weights),
-        TEST(test_wrong_model),
+        TEST(test_wrong_model),      TEST(test_foreign_host),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, scene_enter, scene_leave);
