@@ -110,6 +110,8 @@ struct firered_info {
     int64_t parameters;
     size_t example_count; /* prompts that the model's makers show it with: UTF-8, one line each */
     const char *examples[FIRERED_MAX_EXAMPLES];
+    const char *note; /* what the model can do, one line; NULL: its makers say nothing */
+    int max_pictures; /* that an edit may have: 1 to FIRERED_MAX_PICTURES */
 };
 
 enum firered_stage { FIRERED_STAGE_ENCODE, FIRERED_STAGE_DENOISE, FIRERED_STAGE_DECODE };
@@ -122,7 +124,7 @@ struct firered_progress {
 
 struct firered_edit {
     const struct picture
-        *pictures; /* 1 to FIRERED_MAX_PICTURES; the last one gives the aspect ratio */
+        *pictures; /* 1 to the model's max_pictures; the last one gives the aspect ratio */
     size_t picture_count;
     const char *prompt;          /* UTF-8; special tokens in it are plain text */
     const char *negative_prompt; /* NULL: one space */

@@ -76,8 +76,11 @@ static enum status begin(void *arg, const struct multipart_part *part, struct er
 static enum status append_image(struct form *form, const char *bytes, size_t size,
                                 struct error *err) {
     struct edit_order *order = &form->order;
-    if (!form->image_begun && order->file_count == FIRERED_MAX_PICTURES)
-        return fail(err, STATUS_INVALID, "image is given more than %d times", FIRERED_MAX_PICTURES);
+    int max = form->rules->max_pictures;
+    if (!form->image_begun && order->file_count == (size_t)max)
+        return fail(err, STATUS_INVALID,
+                    "an edit with this model takes at most %d picture%s; image is given more often",
+                    max, max > 1 ? "s" : "");
     if (!form->image_begun) order->file_count++;
     form->image_begun = true;
     if (!edit_order_hold(order, size)) {

@@ -80,7 +80,8 @@ static json_t *model_json(const struct service *s) {
     if (!info) return json_null();
     const struct edit_rules *rules = service_rules(s);
     /* clang-format off */
-    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:I, s:I, s:I, s:o, s:i, s:{s:i, s:f, s:s, s:s}}",
+    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:I, s:I, s:I, s:o, s:s?, s:i, s:i,"
+                     " s:{s:i, s:f, s:s, s:s}}",
                      "name", service_model_name(s),
                      "device", info->device,
                      "dtype", info->dtype,
@@ -91,7 +92,9 @@ static json_t *model_json(const struct service *s) {
                      "weight_bytes", (json_int_t)info->weight_bytes,
                      "output_area", (json_int_t)info->output_area,
                      "examples", examples_json(info),
-                     "reference_limit", FIRERED_MAX_PICTURES,
+                     "note", info->note,
+                     "max_pictures", info->max_pictures,
+                     "reference_limit", info->max_pictures, /* as older clients know it */
                      "defaults",
                          "steps", rules->steps,
                          "guidance_scale", rules->guidance_scale,
@@ -100,7 +103,7 @@ static json_t *model_json(const struct service *s) {
     /* clang-format on */
 }
 
-static json_t *limits_json(const struct config *c) {
+static json_t *limits_json(const struct config *c, const struct edit_rules *rules) {
     /* clang-format off */
     return json_pack("{s:i, s:f, s:i, s:i, s:I, s:i, s:i, s:[i,i], s:f, s:f, s:i}",
                      "max_concurrent_jobs", c->max_concurrent_jobs,
@@ -109,7 +112,7 @@ static json_t *limits_json(const struct config *c) {
                      "max_upload_mb", c->max_upload_mb,
                      "max_image_pixels", (json_int_t)c->max_image_pixels,
                      "max_steps", c->max_steps,
-                     "max_images", FIRERED_MAX_PICTURES,
+                     "max_images", rules ? rules->max_pictures : FIRERED_MAX_PICTURES,
                      "side", FIRERED_MIN_SIDE, FIRERED_MAX_SIDE,
                      "max_guidance_scale", (double)FIRERED_MAX_GUIDANCE,
                      "result_ttl_seconds", c->result_ttl_seconds,
@@ -128,7 +131,7 @@ void page_info(struct request *r) {
     reply_json(&r->reply, 200,
                json_pack("{s:s, s:s, s:s, s:o, s:o}", "name", "firered", "version", FIRERED_VERSION,
                          "status", status, "model", model_json(s), "limits",
-                         limits_json(r->server->config)));
+                         limits_json(r->server->config, service_rules(s))));
 }
 
 void page_openapi(struct request *r) {

@@ -68,9 +68,9 @@ static bool bool_or(struct reader *r, const json_t *object, const char *key, boo
 }
 
 /* One line of text that a page can show: jansson has seen to it that it is UTF-8. */
-static bool is_example(const json_t *v) {
+static bool is_line(const json_t *v, size_t max_bytes) {
     const char *text = json_string_value(v);
-    if (!text || !*text || strlen(text) > EDIT_EXAMPLE_BYTES) return false;
+    if (!text || !*text || strlen(text) > max_bytes) return false;
     for (; *text; text++)
         if ((unsigned char)*text < 0x20 || *text == 0x7f) return false;
     return true;
@@ -81,7 +81,7 @@ static void examples_or_none(struct reader *r, struct edit_config *out) {
     size_t i, n = json_array_size(array); /* 0 for what is no array */
     if (r->status != STATUS_OK || !array || json_is_null(array)) return;
     bool good = json_is_array(array) && n <= FIRERED_MAX_EXAMPLES;
-    for (i = 0; good && i < n; i++) good = is_example(json_array_get(array, i));
+    for (i = 0; good && i < n; i++) good = is_line(json_array_get(array, i), EDIT_EXAMPLE_BYTES);
     if (!good) {
         r->status = fail(r->err, STATUS_INVALID,
                          "%s: \"examples\" must be at most %d lines of text of 1 to %d bytes",
@@ -91,6 +91,16 @@ static void examples_or_none(struct reader *r, struct edit_config *out) {
     json_array_foreach(array, i, v)
         snprintf(out->examples[i], sizeof out->examples[i], "%s", json_string_value(v));
     out->example_count = n;
+}
+
+static void note_or_none(struct reader *r, struct edit_config *out) {
+    const json_t *note = json_object_get(r->root, "note");
+    if (r->status != STATUS_OK || !note || json_is_null(note)) return;
+    if (is_line(note, EDIT_NOTE_BYTES))
+        snprintf(out->note, sizeof out->note, "%s", json_string_value(note));
+    else
+        r->status = fail(r->err, STATUS_INVALID, "%s: \"note\" must be one line of 1 to %d bytes",
+                         r->path, EDIT_NOTE_BYTES);
 }
 
 /* An array of exactly n numbers; absent, *out is left alone. */
@@ -346,7 +356,8 @@ enum status edit_config_load(struct edit_config *out, const char *model, struct 
                                 .vae_area = 1024 * 1024,
                                 .output_area = 1024 * 1024,
                                 .default_guidance = -1,
-                                .int8 = true};
+                                .int8 = true,
+                                .max_pictures = FIRERED_MAX_PICTURES};
     char path[4096];
     int n = snprintf(path, sizeof path, "%s/edit_config.json", model);
     if (n > 0 && n < (int)sizeof path && access(path, F_OK) != 0) return STATUS_OK;
@@ -363,5 +374,8 @@ enum status edit_config_load(struct edit_config *out, const char *model, struct 
     out->distilled_given = json_is_boolean(json_object_get(r.root, "distilled"));
     out->int8 = bool_or(&r, r.root, "int8", true);
     examples_or_none(&r, out);
+    note_or_none(&r, out);
+    out->max_pictures =
+        size_or(&r, r.root, "max_pictures", FIRERED_MAX_PICTURES, out->max_pictures);
     return reader_close(&r);
 }

@@ -66,7 +66,7 @@ struct vae_config {
 enum status vae_config_load(struct vae_config *out, const char *model, struct error *err);
 int vae_scale(const struct vae_config *c); /* pixels of a latent's side: 2^(levels - 1) */
 
-enum { EDIT_EXAMPLE_BYTES = 200 };
+enum { EDIT_EXAMPLE_BYTES = 200, EDIT_NOTE_BYTES = 300 };
 
 /* edit_config.json: ours, all keys optional; QwenImageEditPlusPipeline has these as constants. */
 struct edit_config {
@@ -81,6 +81,8 @@ struct edit_config {
     bool int8;               /* whether 8-bit weights suit it: true */
     size_t example_count;    /* prompts that show what the model can do, for a page to offer */
     char examples[FIRERED_MAX_EXAMPLES][EDIT_EXAMPLE_BYTES + 1];
+    char note[EDIT_NOTE_BYTES + 1]; /* what the model can do, in a sentence or two; "": not given */
+    int64_t max_pictures;           /* of an edit: FIRERED_MAX_PICTURES */
 };
 enum status edit_config_load(struct edit_config *out, const char *model, struct error *err);
 

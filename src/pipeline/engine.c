@@ -239,6 +239,8 @@ void firered_describe(const struct firered *e, struct firered_info *out) {
         .streamed_bytes = memory_plan_streamed(&e->memory),
         .parameters = (int64_t)e->model.parameters,
         .example_count = c->example_count,
+        .note = *c->note ? c->note : NULL,
+        .max_pictures = (int)c->max_pictures,
     };
     for (size_t i = 0; i < c->example_count; i++) out->examples[i] = c->examples[i];
 }

@@ -105,6 +105,9 @@ static void report_run(struct buffer *b, const struct firered *e) {
                   info.dtype, info.threads);
     buffer_printf(b, "defaults:     %d steps, guidance scale %g%s\n", info.default_steps,
                   info.default_guidance_scale, info.distilled ? " (distilled: never guided)" : "");
+    if (info.max_pictures < FIRERED_MAX_PICTURES)
+        buffer_printf(b, "pictures:     at most %d at a time\n", info.max_pictures);
+    if (info.note) buffer_printf(b, "note:         %s\n", info.note);
     if (e->known) buffer_printf(b, "known as:     %s (%s)\n", e->known->name, e->known->source);
 }
 

@@ -17,6 +17,7 @@
 struct edit_rules {
     const char *model; /* the name that clients know it by */
 
+    int max_pictures;         /* of an edit */
     int64_t max_image_pixels; /* of each picture: width x height */
     int max_steps;
 

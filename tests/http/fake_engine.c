@@ -11,8 +11,8 @@
  *     fail=KIND        invalid, no-memory, not-finite, internal, io, path (a message with a path)
  *
  * The environment steers the model: FAKE_LOAD_MS, FAKE_LOAD_HOLD=NAME, FAKE_LOAD_FAIL,
- * FAKE_WARM_FAIL (a KIND), FAKE_DISTILLED, FAKE_STEPS, FAKE_GUIDANCE (what its edit_config.json
- * says).
+ * FAKE_WARM_FAIL (a KIND), FAKE_DISTILLED, FAKE_STEPS, FAKE_GUIDANCE, FAKE_NOTE,
+ * FAKE_MAX_PICTURES (what its edit_config.json says).
  *
  * The edited picture has the last one's size (or what was asked for) in multiples of 16, or exactly
  * the last one's where that is asked for, and every byte of it is made from the seed, the steps, the prompt and the pictures: the same request gives the same bytes.
@@ -104,6 +104,8 @@ enum status firered_open(struct firered **out, const struct firered_options *opt
         .parameters = 4242,
         .example_count = 2,
         .examples = {"make it a \"stand-in\"", "f\xc3\xa4rbe es blau"},
+        .note = getenv("FAKE_NOTE"),
+        .max_pictures = environment_int("FAKE_MAX_PICTURES", FIRERED_MAX_PICTURES),
     };
     *out = engine;
     return STATUS_OK;

@@ -10,6 +10,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct edit_rules rules = {.model = "fake-model",
+                                        .max_pictures = FIRERED_MAX_PICTURES,
                                         .max_image_pixels = 1 << 20,
                                         .max_steps = 100,
                                         .steps = 28,

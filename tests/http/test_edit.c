@@ -311,6 +311,39 @@ static void test_pictures(void **state) {
     buffer_free(&high);
 }
 
+/* A model may take fewer: no edit begins that would leave one out. */
+static void test_max_pictures(void **state) {
+    (void)state;
+    NEEDS_STAND_IN();
+    static const char *const routes[] = {"/edit", "/v1/jobs"};
+    struct server_process s;
+    struct buffer png = {0};
+    make_png(&png, 48, 32);
+    server_start_ready(&s, (const char *[]){"FAKE_MAX_PICTURES=1", NULL});
+    for (int i = 0; i < 4; i++) {
+        struct form f = {0};
+        struct answer a;
+        for (int n = 0; n <= i % 2; n++) form_file(&f, "image", "a.png", png.data, png.size);
+        form_field(&f, "prompt", "night");
+        form_end(&f);
+        http_request(&s, "POST", routes[i / 2],
+                     "Content-Type: multipart/form-data; boundary=" BOUNDARY "\r\n", f.body.data,
+                     f.body.size, &a);
+        if (i % 2) {
+            assert_error(&a, 400, "invalid_request");
+            assert_string_equal(answer_string(&a, "detail"),
+                                "an edit with this model takes at most 1 picture; image is given "
+                                "more often");
+        } else {
+            assert_int_equal(a.status, i < 2 ? 200 : 202);
+        }
+        answer_free(&a);
+        form_free(&f);
+    }
+    buffer_free(&png);
+    assert_int_equal(server_stop(&s, 15), 0);
+}
+
 static void test_unknown_fields(void **state) {
     (void)state;
     struct form f = {0};
@@ -447,6 +480,7 @@ int main(void) {
         cmocka_unit_test(test_size_in_words),
         cmocka_unit_test(test_size_beyond_the_format),
         cmocka_unit_test(test_pictures),
+        cmocka_unit_test(test_max_pictures),
         cmocka_unit_test(test_unknown_fields),
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_log_line),

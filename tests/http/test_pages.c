@@ -174,8 +174,32 @@ static void test_info(void **state) {
     if (!server_is_real())
         assert_string_equal(json_string_value(json_array_get(examples, 1)), "f\xc3\xa4rbe es blau");
     assert_int_equal(json_integer_value(json_object_get(served, "reference_limit")), 3);
+    assert_int_equal(json_integer_value(json_object_get(served, "max_pictures")), 3);
+    assert_true(json_is_null(json_object_get(served, "note")));
     json_decref(root);
     answer_free(&a);
+}
+
+static void test_info_of_a_model_with_a_note(void **state) {
+    (void)state;
+    NEEDS_STAND_IN();
+    struct server_process s;
+    struct answer a;
+    const char *note;
+    int max, older, limit;
+    server_start_ready(
+        &s, (const char *[]){"FAKE_NOTE=It mirrors, f\xc3\xbcrwahr.", "FAKE_MAX_PICTURES=2", NULL});
+    http_get(&s, "/info", &a);
+    json_t *root = json_loadb(a.body.data, a.body.size, 0, NULL);
+    assert_int_equal(json_unpack(root, "{s:{s:s, s:i, s:i}, s:{s:i}}", "model", "note", &note,
+                                 "max_pictures", &max, "reference_limit", &older, "limits",
+                                 "max_images", &limit),
+                     0);
+    assert_string_equal(note, "It mirrors, f\xc3\xbcrwahr.");
+    assert_true(max == 2 && older == 2 && limit == 2);
+    json_decref(root);
+    answer_free(&a);
+    assert_int_equal(server_stop(&s, 15), 0);
 }
 
 /* Every "$ref" must lead somewhere, every operation must say what it answers. */
@@ -506,6 +530,7 @@ int main(void) {
         cmocka_unit_test(test_request_ids),
         cmocka_unit_test(test_no_forged_log_lines),
         cmocka_unit_test(test_info),
+        cmocka_unit_test(test_info_of_a_model_with_a_note),
         cmocka_unit_test(test_openapi),
         cmocka_unit_test(test_docs),
         cmocka_unit_test(test_keys),

@@ -96,6 +96,19 @@ static void test_what_it_cannot_do_leaves_the_picture(void **state) {
     assert_true(alike("a hat", edited("put a hat on the cat"), small_photograph()) > 24);
 }
 
+/* It cannot, and says so before it does half of it. */
+static void test_takes_one_picture(void **state) {
+    (void)state;
+    static struct command_line line;
+    line_start(&line, "edit");
+    line_add(&line, "--model", ROOT "/models/demo");
+    line_add(&line, "--image", "%s", photograph);
+    line_add(&line, "--image", "%s", photograph);
+    line_add(&line, "--prompt", "make it night");
+    line_add(&line, "--output", "out/never.png");
+    line_run_badly(&line, "an edit with this model takes 1 picture, not 2");
+}
+
 static uint8_t *pixel_at(const struct picture *p, int x, int y) {
     return p->rgb + ((size_t)y * (size_t)p->width + (size_t)x) * 3;
 }
@@ -259,6 +272,7 @@ int main(void) {
         TEST(test_fog_is_as_shown),
         TEST(test_a_small_result_shows_the_whole_picture),
         TEST(test_what_it_cannot_do_leaves_the_picture),
+        TEST(test_takes_one_picture),
         TEST(test_mirrored),
         TEST(test_upside_down),
         TEST(test_a_border_lies_around_the_picture),

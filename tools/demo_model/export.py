@@ -18,6 +18,8 @@ from flow import CONDITION_AREA, SCHEDULER
 AREA = 512 * 512
 EXAMPLES = ["make it black and white", "turn day into night", "cover it in fog", "make it a sepia photo",
             "tint it blue", "mirror it", "put a white frame around it", "draw a red circle in the middle"]
+NOTE = ("This small demo model changes light, colours and weather, mirrors or turns the picture, and adds frames and simple shapes. "
+        "Anything else leaves the picture nearly as it is.")
 
 
 @torch.no_grad()
@@ -143,7 +145,8 @@ def main():
             shutil.copy(f"{args.tokenizer}/{name}", f"{args.out}/{part}/{name}")
     with open(args.out + "/edit_config.json", "w") as f:
         json.dump({"condition_area": CONDITION_AREA, "vae_area": AREA, "output_area": AREA, "vae_follows_output": True,
-                   "default_steps": args.steps, "default_guidance": 1.0, "distilled": True, "int8": False, "examples": EXAMPLES}, f, indent=2)
+                   "default_steps": args.steps, "default_guidance": 1.0, "distilled": True, "int8": False, "max_pictures": 1,
+                   "note": NOTE, "examples": EXAMPLES}, f, indent=2)
         f.write("\n")
     size = sum(os.path.getsize(os.path.join(folder, n)) for folder, _, names in os.walk(args.out) for n in names)
     print("%.1f MB" % (size / 1e6))
