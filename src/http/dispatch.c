@@ -126,7 +126,7 @@ static void add_common_headers(struct request *r) {
         reply_header(&r->reply, "Access-Control-Allow-Origin", "%s", allowed);
         reply_header(&r->reply, "Access-Control-Expose-Headers",
                      "Location, X-Request-ID, X-Seed, X-Steps, X-Guidance-Scale, X-Model, "
-                     "Server-Timing, Retry-After");
+                     "X-Change, X-Note, X-Ignored-Fields, Server-Timing, Retry-After");
     }
     if (origins && strcmp(origins, "*") != 0) reply_header(&r->reply, "Vary", "Origin");
 }

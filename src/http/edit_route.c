@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "http/upload.h"
+#include "pipeline/edited_file.h"
 
 /* The route's state, once the form is read. */
 struct edit_request {
@@ -65,6 +66,13 @@ static void start(struct request *r) {
     if (upload_end(r, &e->job.order, &options)) submit(r, e);
 }
 
+void edit_change_headers(struct request *r, double change, bool same_seed) {
+    char note[EDIT_NOTE_SIZE];
+    reply_header(&r->reply, "X-Change", "%g", change);
+    edit_note(note, service_rules(r->server->service)->note, change, same_seed);
+    if (*note) reply_text_header(&r->reply, "X-Note", note);
+}
+
 void edit_headers(struct request *r, const struct edit_order *order, const struct edit_outcome *o) {
     reply_header(&r->reply, "X-Seed", "%llu", (unsigned long long)order->seed);
     reply_header(&r->reply, "X-Steps", "%d", o->steps);
@@ -74,6 +82,7 @@ void edit_headers(struct request *r, const struct edit_order *order, const struc
                  "queue;dur=%.1f, encode;dur=%.1f, denoise;dur=%.1f, decode;dur=%.1f",
                  o->queue_seconds * 1e3, o->encode_seconds * 1e3, o->denoise_seconds * 1e3,
                  o->decode_seconds * 1e3);
+    edit_change_headers(r, o->change, o->same_seed);
 }
 
 enum http_error edit_error(enum edit_end end) {

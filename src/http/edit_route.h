@@ -19,4 +19,7 @@ enum http_error edit_error(enum edit_end end);
 void edit_headers(struct request *r, const struct edit_order *order,
                   const struct edit_outcome *outcome);
 
+/* Of these, how much it changed, and what is to be said of it. */
+void edit_change_headers(struct request *r, double change, bool same_seed);
+
 #endif

@@ -14,6 +14,7 @@
 
 #include "http/edit_route.h"
 #include "http/upload.h"
+#include "pipeline/edited_file.h"
 
 #define JOB_PATH "%s/v1/jobs/%s" /* prefix and id */
 
@@ -57,19 +58,24 @@ json_t *json_seconds(double seconds) {
 
 /* What is told of a job that has ended, both by GET and by its last event: adds to `json`, which is
  * returned. */
-static json_t *ended_json(const char *prefix, const struct kept_job *job, json_t *json) {
+static json_t *ended_json(const struct service *service, const char *prefix,
+                          const struct kept_job *job, json_t *json) {
     const struct edit_outcome *o = job_outcome(job);
     const struct http_error_kind *error =
         o->end == EDIT_DONE ? NULL : http_error_kind(edit_error(o->end));
     json_t *more =
-        error ? json_pack("{s:s, s:s, s:s, s:i}", "error", error->code, "detail", o->detail,
-                          "request_id", job_request_id(job), "http_status", error->status)
-              : json_pack("{s:o, s:i, s:i, s:s, s:I, s:o, s:i, s:f}", "result",
-                          json_sprintf(JOB_PATH "/result", prefix, job_id(job)), "width", o->width,
-                          "height", o->height, "content_type",
-                          picture_format_mime(job_order(job)->format), "bytes",
-                          (json_int_t)o->file.size, "seed", json_seed(job_order(job)->seed),
-                          "steps", o->steps, "guidance_scale", o->guidance_scale);
+        error
+            ? json_pack("{s:s, s:s, s:s, s:i}", "error", error->code, "detail", o->detail,
+                        "request_id", job_request_id(job), "http_status", error->status)
+            : json_pack("{s:o, s:i, s:i, s:s, s:I, s:o, s:i, s:f, s:f}", "result",
+                        json_sprintf(JOB_PATH "/result", prefix, job_id(job)), "width", o->width,
+                        "height", o->height, "content_type",
+                        picture_format_mime(job_order(job)->format), "bytes",
+                        (json_int_t)o->file.size, "seed", json_seed(job_order(job)->seed), "steps",
+                        o->steps, "guidance_scale", o->guidance_scale, "change", o->change);
+    char note[EDIT_NOTE_SIZE];
+    edit_note(note, service_rules(service)->note, o->change, o->same_seed);
+    if (!error && *note) json_object_set_new(more, "note", json_string(note));
     json_object_update(json, more);
     json_decref(more);
     return json;
@@ -111,7 +117,7 @@ void job_show(struct request *r) {
         json_object_set_new(json, "of", json_integer(view.steps));
         json_object_set_new(json, "seconds_left", json_seconds(view.seconds_left));
     } else {
-        ended_json(r->prefix, job, json);
+        ended_json(r->server->service, r->prefix, job, json);
         json_object_set_new(json, "expires_in", json_seconds(view.expires_in));
     }
     reply_json(&r->reply, 200, json);
@@ -152,6 +158,7 @@ void job_result(struct request *r) {
 /* ---- events ---- */
 
 struct listener {
+    const struct service *service;
     struct kept_job *job;
     char prefix[PREFIX_SIZE]; /* of its request */
     struct event_stream *stream;
@@ -198,7 +205,7 @@ static bool fill(void *arg, struct buffer *out) {
     case JOB_RUNNING: s = tell_running(l, &now, out); break;
     default:
         event_append(out, now.status == JOB_DONE ? "done" : "error",
-                     ended_json(l->prefix, l->job, json_object()));
+                     ended_json(l->service, l->prefix, l->job, json_object()));
         return false;
     }
     l->reported = true;
@@ -219,6 +226,7 @@ void job_events(struct request *r) {
         return;
     }
     r->stream_seconds = r->server->config->timeout_seconds;
+    l->service = r->server->service;
     l->job = job;
     memcpy(l->prefix, r->prefix, sizeof l->prefix);
     l->stream = stream;

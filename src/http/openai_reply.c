@@ -35,7 +35,7 @@ void openai_reply_error(struct reply *r, enum http_error e, const char *request_
 
 enum status openai_append_picture(struct buffer *out, json_t *json, const struct buffer *file) {
     static const char head[] = "{\"b64_json\":\"", between[] = "\",";
-    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
     json_decref(json);
     if (!text) return STATUS_NO_MEMORY;
     enum status s = buffer_append(out, head, sizeof head - 1, NULL);

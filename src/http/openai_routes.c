@@ -39,6 +39,8 @@ struct image_edits {
     int steps; /* of the last one made, as are these */
     double guidance_scale;
     int width, height;
+    double change;      /* of the one that changed least */
+    bool same_seed;     /* of any */
     struct buffer body; /* the answer so far, where it is no stream */
 
     enum http_error error; /* after FAILED */
@@ -133,14 +135,14 @@ static enum queue_answer start_next(struct image_edits *e) {
     return a;
 }
 
-static json_t *completed_json(const struct image_edits *e, uint64_t seed) {
+static json_t *completed_json(const struct image_edits *e, uint64_t seed, double change) {
     /* Clients in typed languages insist on `usage`; nothing here counts tokens. */
     return json_pack(
-        "{s:s, s:i, s:o, s:s, s:s, s:s, s:o, s:I, s:{s:i, s:i, s:i, s:{s:i, s:i}}}", "type",
-        "image_edit.completed", "image_index", e->made, "seed", json_seed(seed), "background",
-        "opaque", "output_format", openai_format(e->order.format), "quality", "auto", "size",
-        json_sprintf("%dx%d", e->width, e->height), "created_at", (json_int_t)time(NULL), "usage",
-        "input_tokens", 0, "output_tokens", 0, "total_tokens", 0, "input_tokens_details",
+        "{s:s, s:i, s:o, s:f, s:s, s:s, s:s, s:o, s:I, s:{s:i, s:i, s:i, s:{s:i, s:i}}}", "type",
+        "image_edit.completed", "image_index", e->made, "seed", json_seed(seed), "change", change,
+        "background", "opaque", "output_format", openai_format(e->order.format), "quality", "auto",
+        "size", json_sprintf("%dx%d", e->width, e->height), "created_at", (json_int_t)time(NULL),
+        "usage", "input_tokens", 0, "output_tokens", 0, "total_tokens", 0, "input_tokens_details",
         "image_tokens", 0, "text_tokens", 0);
 }
 
@@ -154,16 +156,21 @@ static enum status take_picture(struct image_edits *e, struct buffer *out) {
     e->guidance_scale = o->guidance_scale;
     e->width = o->width;
     e->height = o->height;
+    if (e->made == 0 || o->change < e->change) e->change = o->change;
+    e->same_seed |= o->same_seed;
     enum status s;
     if (e->options.stream) {
         s = buffer_append(out, event, sizeof event - 1, NULL);
-        if (s == STATUS_OK) s = openai_append_picture(out, completed_json(e, seed), &o->file);
+        if (s == STATUS_OK)
+            s = openai_append_picture(out, completed_json(e, seed, o->change), &o->file);
         if (s == STATUS_OK) s = buffer_append(out, "\n\n", 2, NULL);
     } else {
         s = e->made > 0 ? buffer_append(out, ",", 1, NULL)
                         : buffer_printf(out, "{\"created\":%lld,\"data\":[", (long long)time(NULL));
         if (s == STATUS_OK)
-            s = openai_append_picture(out, json_pack("{s:o}", "seed", json_seed(seed)), &o->file);
+            s = openai_append_picture(
+                out, json_pack("{s:o, s:f}", "seed", json_seed(seed), "change", o->change),
+                &o->file);
     }
     if (s != STATUS_OK) out->size = before; /* half an event would spoil what follows */
     return s;
@@ -281,6 +288,7 @@ static void answer(struct request *r, struct image_edits *e) {
     reply_header(&r->reply, "X-Steps", "%d", e->steps);
     reply_header(&r->reply, "X-Guidance-Scale", "%.15g", e->guidance_scale);
     reply_header(&r->reply, "X-Model", "%s", service_model_name(r->server->service));
+    edit_change_headers(r, e->change, e->same_seed);
 }
 
 void image_edits_begin(struct request *r) {

@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "base/utf8.h"
+
 const struct http_error_kind *http_error_kind(enum http_error e) {
     static const struct http_error_kind kinds[HTTP_ERRORS] = {
         [HTTP_INVALID_FILE] = {"invalid_file", 400, 0},
@@ -37,6 +39,17 @@ const struct http_error_kind *http_error_kind(enum http_error e) {
     return &kinds[e];
 }
 
+/* Byte by byte; a character of `text` beyond ASCII stays. */
+static void clean(char *value, bool text) {
+    for (char *p = value; *p;) {
+        int32_t c;
+        size_t n = text ? utf8_next(p, strlen(p), &c) : 0;
+        bool stays = n > 1 && c >= 0xa0; /* below it are controls too */
+        if (!stays && ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f)) *p = '_';
+        p += stays ? n : 1;
+    }
+}
+
 void reply_header(struct reply *r, const char *name, const char *format, ...) {
     if (r->header_count == REPLY_MAX_HEADERS) return;
     char *value = r->headers[r->header_count].value;
@@ -44,8 +57,15 @@ void reply_header(struct reply *r, const char *name, const char *format, ...) {
     va_start(args, format);
     vsnprintf(value, REPLY_MAX_VALUE, format, args);
     va_end(args);
-    for (char *p = value; *p; p++)
-        if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f) *p = '_';
+    clean(value, false);
+    r->headers[r->header_count++].name = name;
+}
+
+void reply_text_header(struct reply *r, const char *name, const char *text) {
+    if (r->header_count == REPLY_MAX_HEADERS) return;
+    char *value = r->headers[r->header_count].value;
+    snprintf(value, REPLY_MAX_VALUE, "%s", text);
+    clean(value, true);
     r->headers[r->header_count++].name = name;
 }
 

@@ -68,6 +68,9 @@ struct reply {
 __attribute__((format(printf, 3, 4))) void reply_header(struct reply *r, const char *name,
                                                         const char *format, ...);
 
+/* The same with text that a header may hold though it is not ASCII: UTF-8 without control characters. */
+void reply_text_header(struct reply *r, const char *name, const char *text);
+
 /* Whether it has been given one of this name, written the same. */
 bool reply_has_header(const struct reply *r, const char *name);
 

@@ -9,11 +9,13 @@
  *     seed, steps, guidance_scale
  *     model            its name
  *
- * JPEG and WebP files carry none.
+ * JPEG and WebP files carry none.  A result that is nearly what went in, or is likely to disappoint for
+ * a known reason, is explained in a note.
  */
 #ifndef PIPELINE_EDITED_FILE_H
 #define PIPELINE_EDITED_FILE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buffer.h"
@@ -31,5 +33,18 @@ struct edit_settings {
 enum status edited_file_encode(struct buffer *out, const struct picture *picture,
                                enum picture_format format, int quality,
                                const struct edit_settings *settings, struct error *err);
+
+/* The seed that made the picture in a file; false: it is no PNG of ours. */
+bool edited_file_seed(uint64_t *seed, const void *bytes, size_t size);
+
+/* Whether hardly anything changed: a share (firered_result) below 0.01.  The demo model leaves 0.006 of
+ * a photograph that it was to leave alone, and its smallest edits are 0.06. */
+bool edit_hardly_changed(double change);
+
+/* What is to be said of an edit beside its numbers, in one line of at most EDIT_NOTE_SIZE - 1 bytes;
+ * "": nothing.  Where hardly anything changed, the model's own note, which may be NULL; where one of its
+ * pictures was made with its seed, that. */
+enum { EDIT_NOTE_SIZE = 512 };
+void edit_note(char out[EDIT_NOTE_SIZE], const char *model_note, double change, bool same_seed);
 
 #endif

@@ -45,6 +45,7 @@ int edit_job_log_fields(const struct edit_job *job, struct log_field *f) {
     if (o->end != EDIT_DONE) return n;
     f[n++] = LOG_INT("width", o->width);
     f[n++] = LOG_INT("height", o->height);
+    f[n++] = LOG_REAL("change", o->change);
     f[n++] = LOG_REAL("read_ms", o->read_seconds * 1e3);
     f[n++] = LOG_REAL("encode_ms", o->encode_seconds * 1e3);
     f[n++] = LOG_REAL("denoise_ms", o->denoise_seconds * 1e3);

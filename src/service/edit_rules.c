@@ -10,6 +10,7 @@ struct edit_rules edit_rules_of(const char *model, const struct firered_info *in
         config->default_guidance >= 0 ? config->default_guidance : info->default_guidance_scale;
     return (struct edit_rules){
         .model = model,
+        .note = info->note,
         .max_pictures = info->max_pictures,
         .max_image_pixels = config->max_image_pixels,
         .max_steps = config->max_steps,

@@ -16,6 +16,7 @@
 
 struct edit_rules {
     const char *model; /* the name that clients know it by */
+    const char *note;  /* what it can do, or NULL */
 
     int max_pictures;         /* of an edit */
     int64_t max_image_pixels; /* of each picture: width x height */
@@ -28,7 +29,7 @@ struct edit_rules {
 };
 
 /* Of a model and the settings: steps and guidance are the settings', else the model's.  The strings
- * are the caller's, and config's. */
+ * are the caller's, info's and config's. */
 struct edit_rules edit_rules_of(const char *model, const struct firered_info *info,
                                 const struct config *config);
 

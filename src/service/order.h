@@ -65,6 +65,8 @@ struct edit_outcome {
     int width, height;
     int steps;
     double guidance_scale;
+    double change;  /* of firered_result */
+    bool same_seed; /* one of the pictures was made by us, with the order's seed */
     double queue_seconds, read_seconds, encode_seconds, denoise_seconds, decode_seconds,
         write_seconds;
 };

@@ -88,6 +88,9 @@ static enum status read_pictures(struct running_edit *e, struct picture *picture
         struct decode_report report;
         const struct buffer *file = &e->order->files[i];
         if (e->hooks->stopping(e->hooks->arg)) return STATUS_CANCELLED;
+        uint64_t seed;
+        if (edited_file_seed(&seed, file->data, file->size) && seed == e->order->seed)
+            e->outcome->same_seed = true;
         s = picture_decode_with(&pictures[i], &report, file->data, file->size, &options, &err);
         for (size_t k = 0; k < report.note_count; k++)
             log_event(e->editor->log, LOG_INFO, "picture", LOG_STR("request_id", e->request_id),
@@ -168,6 +171,7 @@ static enum status edit_pictures(struct running_edit *e, const struct picture *p
     *edited = result.picture;
     out->steps = result.steps;
     out->guidance_scale = result.guidance_scale;
+    out->change = result.change;
     out->encode_seconds = result.encode_seconds;
     out->denoise_seconds = result.denoise_seconds;
     out->decode_seconds = result.decode_seconds;

@@ -27,6 +27,8 @@ static const char *const outcome_keys[] = {"v",
                                            "steps",
                                            "bytes",
                                            "guidance_scale",
+                                           "change",
+                                           "same_seed",
                                            "queue_seconds",
                                            "read_seconds",
                                            "write_seconds",
@@ -88,13 +90,14 @@ enum status outcome_text_write(struct buffer *out, const struct edit_outcome *o,
                                struct error *err) {
     return append(
         out,
-        json_pack("{s:i, s:s, s:s, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I}", "v",
-                  ORDER_TEXT_VERSION, "code", edit_end_name(o->end), "detail", o->detail, "width",
-                  o->width, "height", o->height, "steps", o->steps, "guidance_scale",
-                  o->guidance_scale, "queue_seconds", o->queue_seconds, "read_seconds",
-                  o->read_seconds, "encode_seconds", o->encode_seconds, "denoise_seconds",
-                  o->denoise_seconds, "decode_seconds", o->decode_seconds, "write_seconds",
-                  o->write_seconds, "bytes", (json_int_t)o->file.size),
+        json_pack(
+            "{s:i, s:s, s:s, s:i, s:i, s:i, s:f, s:f, s:b, s:f, s:f, s:f, s:f, s:f, s:f, s:I}", "v",
+            ORDER_TEXT_VERSION, "code", edit_end_name(o->end), "detail", o->detail, "width",
+            o->width, "height", o->height, "steps", o->steps, "guidance_scale", o->guidance_scale,
+            "change", o->change, "same_seed", o->same_seed, "queue_seconds", o->queue_seconds,
+            "read_seconds", o->read_seconds, "encode_seconds", o->encode_seconds, "denoise_seconds",
+            o->denoise_seconds, "decode_seconds", o->decode_seconds, "write_seconds",
+            o->write_seconds, "bytes", (json_int_t)o->file.size),
         err);
 }
 
@@ -283,6 +286,8 @@ enum status outcome_text_read(struct edit_outcome *outcome, const char *text, si
         o.height = (int)read_integer(&r, "height", min, PICTURE_MAX_SIDE);
         o.steps = (int)read_integer(&r, "steps", min, FIRERED_MAX_STEPS);
         o.guidance_scale = read_real(&r, "guidance_scale", FIRERED_MAX_GUIDANCE);
+        o.change = read_real(&r, "change", 1);
+        o.same_seed = read_switch(&r, "same_seed");
         o.queue_seconds = read_real(&r, "queue_seconds", max_seconds);
         o.read_seconds = read_real(&r, "read_seconds", max_seconds);
         o.encode_seconds = read_real(&r, "encode_seconds", max_seconds);

@@ -8,8 +8,8 @@
  *      "quality":0,"pictures":[123456,98765]}
  *
  *     {"v":1,"code":"ok","detail":"","width":1024,"height":768,"steps":28,"guidance_scale":7.0,
- *      "queue_seconds":0.5,"read_seconds":0.1,"encode_seconds":1.5,"denoise_seconds":40.0,
- *      "decode_seconds":2.0,"write_seconds":0.1,"bytes":2345678}
+ *      "change":0.4321,"same_seed":false,"queue_seconds":0.5,"read_seconds":0.1,"encode_seconds":1.5,
+ *      "denoise_seconds":40.0,"decode_seconds":2.0,"write_seconds":0.1,"bytes":2345678}
  *
  * `pictures` are the sizes of the files that follow each other beside the order; `bytes` is that of
  * the edited picture's file.  The seed is a string, since not every reader's numbers hold 64 bits.

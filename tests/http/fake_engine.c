@@ -8,6 +8,8 @@
  *                      cancelled
  *     hold-encode=NAME, hold-decode=NAME   the same for these stages
  *     ignore-cancel=N  asks `cancelled` only after N milliseconds, as an engine in a long step does
+ *     change=SHARE     what the result says that it changed; else 0.5; change=seed: ten thousandths of
+ *                      the seed
  *     fail=KIND        invalid, no-memory, not-finite, internal, io, path (a message with a path)
  *
  * The environment steers the model: FAKE_LOAD_MS, FAKE_LOAD_HOLD=NAME, FAKE_LOAD_FAIL,
@@ -212,7 +214,7 @@ static enum status paint(struct picture *out, const struct firered_edit *edit, s
 
 enum status firered_edit_run(struct firered *engine, const struct firered_edit *edit,
                              struct firered_result *result, struct error *err) {
-    char kind[64];
+    char kind[64] = "";
     *result = (struct firered_result){0};
     if (strcmp(edit->prompt, "warm up") == 0 && getenv("FAKE_WARM_FAIL"))
         return fail_as(getenv("FAKE_WARM_FAIL"), err);
@@ -225,6 +227,8 @@ enum status firered_edit_run(struct firered *engine, const struct firered_edit *
     if (s != STATUS_OK) return s;
     result->steps = edit->steps;
     result->guidance_scale = edit->guidance_scale;
+    result->change = word(edit->prompt, "change=", kind, sizeof kind) ? atof(kind) : 0.5;
+    if (strcmp(kind, "seed") == 0) result->change = (double)edit->seed / 1e4;
     result->encode_seconds = 0.001;
     result->denoise_seconds = denoised - from;
     result->decode_seconds = clock_now_seconds() - denoised;

@@ -6,6 +6,7 @@
 
 #include "http/auth.h"
 #include "http/params.h"
+#include "http/reply.h"
 #include "service/request_id.h"
 
 static void test_params(void **state) {
@@ -39,6 +40,25 @@ static void test_params(void **state) {
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         if (params_get(bad[i], "name", v, sizeof v) != PARAMS_MALFORMED)
             fail_msg("took '%s'", bad[i]);
+}
+
+/* Nothing that ends a header or steers a terminal; what is not ASCII only where it is text. */
+static void test_values_of_replies(void **state) {
+    (void)state;
+    static const struct {
+        const char *given, *plain, *text;
+    } cases[] = {{"a b", "a b", "a b"},
+                 {"f\xc3\xbcr \xe2\x82\xac", "f__r ___", "f\xc3\xbcr \xe2\x82\xac"},
+                 {"a\r\nB: c\x7f\x1b", "a__B: c__", "a__B: c__"},
+                 {"\xc2\x85\xc2\x9b", "____", "____"}, /* controls too */
+                 {"\xff\xc3", "__", "__"}};
+    struct reply r = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        reply_header(&r, "A", "%s", cases[i].given);
+        reply_text_header(&r, "B", cases[i].given);
+        assert_string_equal(r.headers[2 * i].value, cases[i].plain);
+        assert_string_equal(r.headers[2 * i + 1].value, cases[i].text);
+    }
 }
 
 static void test_keys(void **state) {
@@ -113,9 +133,9 @@ static void test_cross_site(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cross_site),  cmocka_unit_test(test_params),
-        cmocka_unit_test(test_keys),        cmocka_unit_test(test_origins),
-        cmocka_unit_test(test_request_ids),
+        cmocka_unit_test(test_cross_site),        cmocka_unit_test(test_params),
+        cmocka_unit_test(test_values_of_replies), cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_origins),           cmocka_unit_test(test_request_ids),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

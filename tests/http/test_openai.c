@@ -470,6 +470,8 @@ static void test_stream(void **state) {
         char seed[16];
         assert_string_equal(string_of(event, "type"), "image_edit.completed");
         assert_string_equal(string_of(event, "output_format"), "png");
+        double change = json_number_value(json_object_get(event, "change"));
+        assert_true(server_is_real() ? change > 0 && change <= 1 : change == 0.5);
         snprintf(seed, sizeof seed, "%d", 7 + made);
         assert_same_as_edit(&server, string_of(event, "b64_json"), seed);
         last_step = 0;

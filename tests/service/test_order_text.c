@@ -204,6 +204,8 @@ static void test_outcomes_come_back(void **state) {
                                  .height = done ? 65536 : 0,
                                  .steps = done ? 28 : 0,
                                  .guidance_scale = 0.1,
+                                 .change = 0.1234,
+                                 .same_seed = !done,
                                  .queue_seconds = 1.0 / 3,
                                  .denoise_seconds = 1e-9},
                             back = {0};
@@ -219,6 +221,7 @@ static void test_outcomes_come_back(void **state) {
         assert_int_equal(back.height, o.height);
         assert_int_equal(back.steps, o.steps);
         assert_true(back.guidance_scale == o.guidance_scale);
+        assert_true(back.change == o.change && back.same_seed == o.same_seed);
         assert_true(back.queue_seconds == o.queue_seconds);
         assert_true(back.denoise_seconds == o.denoise_seconds);
         assert_int_equal(back.file.size, done ? 3 : 0);
@@ -230,7 +233,8 @@ static void test_outcomes_come_back(void **state) {
 
 static const char example_outcome[] =
     "{\"v\":1,\"code\":\"ok\",\"detail\":\"\",\"width\":1024,\"height\":768,\"steps\":28,"
-    "\"guidance_scale\":7.0,\"queue_seconds\":0.5,\"read_seconds\":0.25,\"encode_seconds\":1.5,"
+    "\"guidance_scale\":7.0,\"change\":0.25,\"same_seed\":true,\"queue_seconds\":0.5,\"read_"
+    "seconds\":0.25,\"encode_seconds\":1.5,"
     "\"denoise_seconds\":40.0,\"decode_seconds\":2.0,\"write_seconds\":0.125,\"bytes\":3}";
 
 static const struct wrong wrong_outcomes[] = {
@@ -241,6 +245,8 @@ static const struct wrong wrong_outcomes[] = {
     {"\"ok\"", "\"timeout\"", "the outcome: \"detail\" must say why there is no picture"},
     {"1024", "0", "the outcome: \"width\" must be an integer from 1 to 65536"},
     {"768", "65537", "the outcome: \"height\" must be an integer from 1 to 65536"},
+    {"0.25", "1.5", "the outcome: \"change\" must be a number from 0 to 1"},
+    {"true", "1", "the outcome: \"same_seed\" must be true or false"},
     {"0.5", "-1", "the outcome: \"queue_seconds\" must be a number from 0 to 1e+09"},
     {"40.0", "1e10", "the outcome: \"denoise_seconds\" must be a number from 0 to 1e+09"},
     {"\"bytes\":3", "\"bytes\":2", "the outcome tells of 2 bytes, and 3 came with it"},
