@@ -188,7 +188,12 @@ struct firered_result {
  * by name and shape. STATUS_INVALID: the folder is no model of this kind, or something in it is
  * missing, truncated or corrupt; err names it. STATUS_NO_MEMORY: more than there is or the limit
  * allows, found before anything is loaded. STATUS_IO.  On success *out is the caller's, for
- * firered_close.  The model's files must not be shortened before that; replacing them is safe. */
+ * firered_close.
+ *
+ * The files are mapped, and what does not stay in memory is read again by every edit.  One that is
+ * written to or shortened meanwhile makes edits fail; replacing it by rename is safe.  So that such
+ * a file does not end the process, opening sets a handler for SIGBUS, which passes on what
+ * is not about these files. */
 enum status firered_open(struct firered **out, const struct firered_options *options,
                          struct error *err);
 void firered_close(struct firered *engine); /* NULL is fine; no edit may be running */
@@ -203,10 +208,15 @@ void firered_edit_defaults(const struct firered *engine, struct firered_edit *ed
 enum status firered_edit_plan(const struct firered *engine, const struct firered_edit *edit,
                               int *width, int *height, uint64_t *bytes, struct error *err);
 
+/* Whether the files that edits read from are still as they were when the engine was opened.
+ * STATUS_IO: the sentence names one that was written to, shortened, or cannot be read; every edit
+ * fails until the engine is opened anew. */
+enum status firered_check_files(const struct firered *engine, struct error *err);
+
 /* Runs one edit in the calling thread, with the engine's pool beside it. STATUS_INVALID: the
  * request (counts, sizes, encoding, a prompt over 1024 tokens); STATUS_NO_MEMORY: the working
  * memory is not there or beyond the limit, found before the work starts; STATUS_CANCELLED; STATUS_NOT_FINITE: the
- * result has NaN or Inf. When it fails, *result is empty. */
+ * result has NaN or Inf; STATUS_IO as firered_check_files. When it fails, *result is empty. */
 enum status firered_edit_run(struct firered *engine, const struct firered_edit *edit,
                              struct firered_result *result, struct error *err);
 

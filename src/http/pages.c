@@ -36,6 +36,12 @@ void page_ready(struct request *r) {
                    json_pack("{s:s, s:s}", "status", "ready", "model", service_model_name(s)));
         break;
     case SERVICE_LOADING: tell_loading(r); break;
+    case SERVICE_CHANGED:
+        reply_error_json(&r->reply, HTTP_INFERENCE_ERROR, r->id,
+                         "the model's files were changed while they were in use, as the log says; "
+                         "start the server again",
+                         json_pack("{s:s}", "status", "model_changed"));
+        break;
     default:
         reply_error_json(&r->reply, HTTP_SHUTTING_DOWN, r->id, "the server is shutting down",
                          json_pack("{s:s}", "status", "shutting_down"));
@@ -121,8 +127,10 @@ static json_t *limits_json(const struct config *c, const struct edit_rules *rule
 }
 
 void page_info(struct request *r) {
-    static const char *const states[] = {
-        [SERVICE_LOADING] = "loading", [SERVICE_READY] = "ready", [SERVICE_STOPPING] = "shutting_down"};
+    static const char *const states[] = {[SERVICE_LOADING] = "loading",
+                                         [SERVICE_READY] = "ready",
+                                         [SERVICE_CHANGED] = "model_changed",
+                                         [SERVICE_STOPPING] = "shutting_down"};
     struct service *s = r->server->service;
     double share;
     const char *status = states[service_state(s)];

@@ -192,6 +192,7 @@ static enum status pack(struct block_walk *walk, int64_t k, struct error *err) {
     workspace_after(slot->memory, slot->free);
     b->kind->load(&l, slot->block, b->config, (int)b->streamed[k]);
     slot->arrived = workspace_fence(slot->memory);
+    loader_check_files(&l); /* two edits must not see two versions of a block, nor one a mixture */
     return l.status;
 }
 

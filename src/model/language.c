@@ -78,6 +78,10 @@ const struct blocks *language_layers(const struct language *m) {
     return m->layers;
 }
 
+enum status language_check_file(const struct language *m, struct error *err) {
+    return weight_check(m->embeddings, err);
+}
+
 enum status language_embed(const struct language *m, struct workspace *w, struct tensor out,
                            const int32_t *ids, struct error *err) {
     const struct matrix table = {.dtype = m->embeddings->dtype,
@@ -91,7 +95,7 @@ enum status language_embed(const struct language *m, struct workspace *w, struct
                         "the tokenizer has token %d, but the text encoder's vocabulary has %lld",
                         (int)ids[i], (long long)table.rows);
     tensor_upload_rows(w, out, &table, ids);
-    return STATUS_OK;
+    return workspace_is_dry(w) ? STATUS_OK : language_check_file(m, err);
 }
 
 enum status language_cache_create(struct language_cache *out, const struct language *m,

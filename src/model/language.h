@@ -25,8 +25,12 @@ enum status language_load(struct language **out, const struct language_config *c
 const struct blocks *language_layers(const struct language *m);
 void language_destroy(struct language *m);
 
+/* STATUS_IO: the file of the embeddings, which are read for every prompt, is no longer as it was
+ * when it was opened. */
+enum status language_check_file(const struct language *m, struct error *err);
+
 /* Embeddings of out.rows token ids: out [ids, hidden].  An id beyond the vocabulary is
- * STATUS_INVALID.  ids may be NULL in a dry workspace. */
+ * STATUS_INVALID.  ids may be NULL in a dry workspace.  STATUS_IO as language_check_file. */
 enum status language_embed(const struct language *m, struct workspace *w, struct tensor out,
                            const int32_t *ids, struct error *err);
 

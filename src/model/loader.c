@@ -32,7 +32,14 @@ void loader_set_bears(struct loader *l, unsigned bears) {
     l->bears = bears;
 }
 
+void loader_check_files(struct loader *l) {
+    if (l->status == STATUS_OK) l->status = weights_check(l->weights, l->err);
+    for (size_t i = 0; i < l->lora_count && l->status == STATUS_OK; i++)
+        l->status = lora_check_file(l->loras[i], l->err);
+}
+
 enum status loader_finish(struct loader *l) {
+    loader_check_files(l);
     for (size_t i = 0; l->status == STATUS_OK && i < weights_count(l->weights); i++)
         if (!l->used[i])
             log_event(l->log, LOG_DEBUG, "unused tensor", LOG_STR("component", l->component),

@@ -71,7 +71,11 @@ void loader_set_prefix(struct loader *l, const char *prefix);
 /* From now on layers bear this set of precisions (compute.h). */
 void loader_set_bears(struct loader *l, unsigned bears);
 
-/* Reports how the loading went.  On success, tensors that nobody asked for are listed in the log at
+/* Fails where a file of weights or of an adapter is not as it was when it was opened: what was read
+ * since then cannot be trusted. */
+void loader_check_files(struct loader *l);
+
+/* Checks the files, and reports how the loading went.  On success, tensors that nobody asked for are listed in the log at
  * debug level. */
 enum status loader_finish(struct loader *l);
 

@@ -180,6 +180,10 @@ void lora_close(struct lora *l) {
     free(l);
 }
 
+enum status lora_check_file(const struct lora *l, struct error *err) {
+    return weights_check(l->weights, err);
+}
+
 static const struct module *find(const struct lora *l, const char *name) {
     size_t length = strlen(name), from = 0, to = l->count;
     while (from < to) {

@@ -52,6 +52,9 @@ void lora_close(struct lora *l); /* NULL is fine */
 /* Whether the adapter changes module `name`, e.g. "transformer_blocks.0.attn.to_q". */
 bool lora_has(const struct lora *l, const char *name);
 
+/* STATUS_IO: its file is no longer as it was when it was opened (mapped_file.h). */
+enum status lora_check_file(const struct lora *l, struct error *err);
+
 /* Whether the adapter is one for a network of these layers: its matrices have their sizes, and each
  * belongs to one of them.  At any time, before merging or after.  STATUS_INVALID: the sentence names
  * the file, the key, and what was expected.  STATUS_NO_MEMORY. */

@@ -202,3 +202,19 @@ struct blocks_size model_stack_size(const struct model *m, enum model_stack stac
     default: return blocks_size(vision_layers(m->vision));
     }
 }
+
+static bool streams(const struct model *m, enum model_stack a, enum model_stack b) {
+    return model_stack_size(m, a).streamed || model_stack_size(m, b).streamed;
+}
+
+enum status model_check_files(const struct model *m, const struct checkpoint *checkpoint,
+                              struct error *err) {
+    enum status s = language_check_file(m->language, err);
+    if (s == STATUS_OK && streams(m, MODEL_LANGUAGE_LAYERS, MODEL_VISION_LAYERS))
+        s = weights_check(checkpoint->text_encoder, err);
+    if (!streams(m, MODEL_TRANSFORMER_BLOCKS, MODEL_TRANSFORMER_MODULATION)) return s;
+    if (s == STATUS_OK) s = weights_check(checkpoint->transformer, err);
+    for (size_t i = 0; i < m->lora_count && s == STATUS_OK; i++)
+        s = lora_check_file(m->loras[i], err);
+    return s;
+}

@@ -75,6 +75,11 @@ enum status model_load(struct model *out, const struct model_config *config,
                        struct error *err);
 void model_unload(struct model *m); /* leaves it empty */
 
+/* Whether the files that edits read from, streamed blocks' and the embeddings', are as they were when
+ * they were opened; STATUS_IO names one that is not.  What is resident needs its file no more. */
+enum status model_check_files(const struct model *m, const struct checkpoint *checkpoint,
+                              struct error *err);
+
 struct blocks_size model_stack_size(const struct model *m, enum model_stack stack);
 
 #endif

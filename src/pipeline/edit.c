@@ -499,6 +499,7 @@ enum status edit_run(const struct firered *engine, const struct firered_edit *ed
     struct workspace_size size = {0};
     double started = clock_now_seconds(), prepare_seconds = 0, finish_seconds = 0;
     enum status s = plan_edit(&plan, engine, edit, err);
+    if (s == STATUS_OK) s = firered_check_files(engine, err);
     if (s == STATUS_OK) s = edit_memory(engine, edit, &plan, &size, err);
     if (s == STATUS_OK)
         s = workspace_create(&r.w, engine->compute, size, edit->cancelled, edit->arg, err);

@@ -266,6 +266,10 @@ enum status firered_edit_plan(const struct firered *e, const struct firered_edit
     return s;
 }
 
+enum status firered_check_files(const struct firered *e, struct error *err) {
+    return model_check_files(&e->model, &e->checkpoint, err);
+}
+
 enum status firered_edit_run(struct firered *e, const struct firered_edit *edit,
                              struct firered_result *result, struct error *err) {
     return edit_run(e, edit, result, NULL, err);

@@ -1,6 +1,7 @@
 /*
  * The state is one atomic: it is set to READY after everything that a reader may then look at is in
- * place, and never back, so that no reader needs a lock.
+ * place, and never back, so that no reader needs a lock.  Whether the model's files have changed is
+ * looked at whenever somebody asks; the first time that they have is logged.
  */
 #include "service/service.h"
 
@@ -26,7 +27,7 @@ struct service {
     struct firered_info info;
     struct edit_rules rules;
     atomic_int state;
-    atomic_bool loaded, downloading;
+    atomic_bool loaded, downloading, change_logged;
     struct model_fetch fetch; /* run is NULL: the model is here */
     char *fetched;            /* its folder */
     atomic_int loaded_permille;
@@ -179,8 +180,14 @@ enum status service_load(struct service *s, struct error *err) {
     return STATUS_OK;
 }
 
-enum service_state service_state(const struct service *s) {
-    return (enum service_state)atomic_load(&s->state);
+enum service_state service_state(struct service *s) {
+    enum service_state state = (enum service_state)atomic_load(&s->state);
+    struct error why;
+    if (state != SERVICE_READY || firered_check_files(s->editor.engine, &why) == STATUS_OK)
+        return state;
+    if (!atomic_exchange(&s->change_logged, true))
+        log_event(s->log, LOG_ERROR, "the model's files have changed", LOG_STR("why", why.text));
+    return SERVICE_CHANGED;
 }
 
 double service_loading_share(const struct service *s) {

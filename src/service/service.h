@@ -34,7 +34,8 @@ struct model_fetch {
     void *arg;
 };
 
-enum service_state { SERVICE_LOADING, SERVICE_READY, SERVICE_STOPPING };
+/* CHANGED: the model's files are not what they were, and edits fail until the next start. */
+enum service_state { SERVICE_LOADING, SERVICE_READY, SERVICE_CHANGED, SERVICE_STOPPING };
 
 /* `model` is a folder, `model_name` what clients see.  config, both names and log stay the
  * caller's and must live as long as the service.  STATUS_NO_MEMORY, STATUS_IO. */
@@ -52,7 +53,7 @@ bool service_downloading(const struct service *s, double *share);
  * error too. */
 enum status service_load(struct service *s, struct error *err);
 
-enum service_state service_state(const struct service *s);
+enum service_state service_state(struct service *s);
 double service_loading_share(const struct service *s); /* 0 to 1 */
 
 /* What is served, and what requests are checked against; NULL until loaded.  They live as long as

@@ -8,14 +8,9 @@
  */
 #include "weights/safetensors.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/file_kind.h"
 
@@ -280,39 +275,13 @@ enum status safetensors_parse(struct safetensors *out, const void *head, size_t 
     return s;
 }
 
-static enum status map(struct safetensors *out, const char *path, struct error *err) {
-    /* Without O_NONBLOCK a named pipe would wait for its writer, before we could see that it is no
-     * file. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0) return fail(err, STATUS_IO, "cannot open %s: %s", path, strerror(errno));
-    enum status s = STATUS_OK;
-    struct stat st;
-    if (fstat(fd, &st) != 0)
-        s = fail(err, STATUS_IO, "cannot read %s: %s", path, strerror(errno));
-    else if (!S_ISREG(st.st_mode))
-        s = fail(err, STATUS_INVALID, "%s is not a regular file", path);
-    else if (st.st_size == 0)
-        s = fail(err, STATUS_INVALID, "%s is empty", path);
-    else if ((uintmax_t)st.st_size > PTRDIFF_MAX)
-        s = fail(err, STATUS_INVALID, "%s is too large to map", path);
-    if (s == STATUS_OK) {
-        out->map_size = (size_t)st.st_size;
-        out->map = mmap(NULL, out->map_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (out->map == MAP_FAILED) {
-            out->map = NULL;
-            s = fail(err, STATUS_IO, "cannot map %s: %s", path, strerror(errno));
-        }
-    }
-    close(fd);
-    return s;
-}
-
 enum status safetensors_open(struct safetensors *out, const char *path, struct error *err) {
     enum status s = start(out, path, err);
-    if (s == STATUS_OK) s = map(out, path, err);
-    if (s == STATUS_OK && out->map) s = parse(out, out->map, out->map_size, out->map_size, err);
-    if (s == STATUS_OK && out->map)
-        out->data = (const uint8_t *)out->map + (out->map_size - out->data_size);
+    if (s == STATUS_OK) s = mapped_file_open(&out->map, path, err);
+    const struct mapped_file *map = out->map;
+    if (s == STATUS_OK) s = parse(out, map->data, map->size, map->size, err);
+    if (map && mapped_file_check(map, err) != STATUS_OK) s = STATUS_IO;
+    if (s == STATUS_OK) out->data = map->data + (map->size - out->data_size);
     if (s != STATUS_OK) safetensors_close(out);
     return s;
 }
@@ -324,7 +293,7 @@ const char *safetensors_metadata(const struct safetensors *f, const char *key) {
 void safetensors_close(struct safetensors *f) {
     if (!f) return;
     json_decref(f->metadata);
-    if (f->map) munmap(f->map, f->map_size);
+    mapped_file_close(f->map);
     free(f->file);
     free(f->tensors);
     free(f->names);

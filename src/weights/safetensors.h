@@ -16,8 +16,7 @@
  * This module takes every element type that the header may name; which of them can be weights is
  * decided by safetensors_kind.c.
  *
- * A mapped file must not be shortened while it is open: touching a page that is gone raises SIGBUS.
- * The size is checked at open, and replacing a file by rename is safe.
+ * Whoever has read elements asks mapped_file_check whether they were still the file's.
  */
 #ifndef WEIGHTS_SAFETENSORS_H
 #define WEIGHTS_SAFETENSORS_H
@@ -26,6 +25,7 @@
 #include <stdint.h>
 
 #include "firered/status.h"
+#include "weights/mapped_file.h"
 
 enum {
     SAFETENSORS_MAX_RANK = 8,
@@ -48,11 +48,10 @@ struct safetensors {
     size_t count;
     const uint8_t *data; /* of the mapped file, where offset 0 lies; NULL after safetensors_parse */
     uint64_t data_size;
+    struct mapped_file *map; /* NULL after safetensors_parse */
     /* private */
     char *names;
     struct json_t *metadata; /* NULL where the header has none */
-    void *map;
-    size_t map_size;
 };
 
 /* Opens, maps and checks a file; safetensors_close releases *out, which is empty after a failure.

@@ -45,7 +45,8 @@ static enum status tensor(const void *file, size_t i, struct weight *out, struct
                                .dtype = KNOWN[k].dtype,
                                .rank = t->rank,
                                .count = t->count,
-                               .data = f->data + t->begin};
+                               .data = f->data + t->begin,
+                               .mapped = f->map};
         memcpy(out->shape, t->shape, sizeof out->shape);
         return STATUS_OK;
     }
@@ -54,8 +55,13 @@ static enum status tensor(const void *file, size_t i, struct weight *out, struct
                 t->name, t->dtype);
 }
 
+static const struct mapped_file *mapped(const void *file) {
+    return ((const struct safetensors *)file)->map;
+}
+
 static const char *metadata(const void *file, const char *key) {
     return safetensors_metadata(file, key);
 }
 
-const struct tensor_file_kind safetensors_kind = {open_file, close_file, count, tensor, metadata};
+const struct tensor_file_kind safetensors_kind = {open_file, close_file, count,
+                                                  tensor,    mapped,     metadata};

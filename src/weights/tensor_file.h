@@ -18,6 +18,7 @@ struct tensor_file_kind {
     /* Tensor i < count, in any order.  What it points at lives as long as the file.
      * STATUS_INVALID: it is stored in a way that weights cannot be. */
     enum status (*tensor)(const void *file, size_t i, struct weight *out, struct error *err);
+    const struct mapped_file *(*mapped)(const void *file);
     const char *(*metadata)(const void *file, const char *key); /* as weights_metadata */
 };
 

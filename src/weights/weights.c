@@ -13,6 +13,7 @@
 
 #include "base/buffer.h"
 #include "weights/index.h"
+#include "weights/mapped_file.h"
 #include "weights/tensor_file.h"
 
 struct open_file {
@@ -191,6 +192,17 @@ const char *weights_metadata(const struct weights *w, const char *key) {
     for (size_t i = 0; i < w->file_count && !found; i++)
         found = w->files[i].kind->metadata(w->files[i].file, key);
     return found;
+}
+
+enum status weights_check(const struct weights *w, struct error *err) {
+    enum status s = STATUS_OK;
+    for (size_t i = 0; i < w->file_count && s == STATUS_OK; i++)
+        s = mapped_file_check(w->files[i].kind->mapped(w->files[i].file), err);
+    return s;
+}
+
+enum status weight_check(const struct weight *t, struct error *err) {
+    return mapped_file_check(t->mapped, err);
 }
 
 /* Advises on the bytes [data + from, data + to), `from` possibly before the tensor.  Advice is a

@@ -15,8 +15,9 @@
  *     weights_close(w);
  *
  * After the open everything is constant: all functions but weights_close may be called by several
- * threads at once. The rules that the files must obey stand in safetensors.h and index.h.  The
- * files must not be shortened while they are open (SIGBUS); replacing them by rename is safe.
+ * threads at once. The rules that the files must obey stand in safetensors.h and index.h.  Whoever
+ * has read elements asks weights_check or weight_check before he uses them: a file may have been
+ * written to or shortened meanwhile (mapped_file.h).  Replacing one by rename is safe.
  */
 #ifndef WEIGHTS_WEIGHTS_H
 #define WEIGHTS_WEIGHTS_H
@@ -30,6 +31,7 @@
 enum { TENSOR_MAX_RANK = 8 };
 
 struct weights;
+struct mapped_file;
 
 /* One stored tensor; everything lives as long as the `struct weights`. */
 struct weight {
@@ -41,6 +43,7 @@ struct weight {
     int64_t count;                  /* elements, may be 0; their bytes fit int64_t */
     const void *data;     /* in the mapped file: row-major, read only, perhaps not aligned */
     struct scales scales; /* of the elements as a matrix of shape[0] rows */
+    const struct mapped_file *mapped; /* that file */
 };
 
 /* Opens FOLDER/STEM.safetensors or, where there is none, the shards that
@@ -76,6 +79,11 @@ const struct weight *weights_find(const struct weights *w, const char *name);
 /* The string under `key` in the "__metadata__" of the first file that has one there, or NULL;
  * untrusted, as safetensors_metadata says, and as long-lived as the weights. */
 const char *weights_metadata(const struct weights *w, const char *key);
+
+/* Whether all files, or the tensor's, are as they were when they were opened.  STATUS_IO names the
+ * one that is not. */
+enum status weights_check(const struct weights *w, struct error *err);
+enum status weight_check(const struct weight *t, struct error *err);
 
 /* Lets the mapped pages that lie wholly inside the tensor go, after it was packed or copied.  The
  * data stay valid: whoever touches them again reads them from the file again. */

@@ -14,7 +14,8 @@
  *
  * The environment steers the model: FAKE_LOAD_MS, FAKE_LOAD_HOLD=NAME, FAKE_LOAD_FAIL,
  * FAKE_WARM_FAIL (a KIND), FAKE_DISTILLED, FAKE_STEPS, FAKE_GUIDANCE, FAKE_NOTE,
- * FAKE_MAX_PICTURES (what its edit_config.json says).
+ * FAKE_MAX_PICTURES (what its edit_config.json says).  Its files have changed once the file
+ * $FAKE_DIR/changed exists.
  *
  * The edited picture has the last one's size (or what was asked for) in multiples of 16, or exactly
  * the last one's where that is asked for, and every byte of it is made from the seed, the steps, the prompt and the pictures: the same request gives the same bytes.
@@ -143,6 +144,13 @@ enum status firered_edit_plan(const struct firered *engine, const struct firered
     edit_size(edit, width, height);
     *bytes = 1;
     return STATUS_OK;
+}
+
+enum status firered_check_files(const struct firered *engine, struct error *err) {
+    (void)engine;
+    return is_released("changed")
+               ? fail(err, STATUS_IO, "/secret/weights.safetensors was written to")
+               : STATUS_OK;
 }
 
 /* The word behind `name` in the prompt. */

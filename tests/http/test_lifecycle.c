@@ -70,6 +70,32 @@ static void test_loading(void **state) {
     assert_int_equal(server_stop(&s, SIGTERM), 0);
 }
 
+/* The process lives, and says that it is of no use any more; why, only the log knows. */
+static void test_changed_files(void **state) {
+    (void)state;
+    NEEDS_STAND_IN();
+    struct server_process s;
+    struct answer a;
+    server_start_ready(&s, NULL);
+    server_release(&s, "changed");
+    http_get(&s, "/ready", &a);
+    assert_error(&a, 503, "inference_error");
+    assert_string_equal(answer_string(&a, "status"), "model_changed");
+    assert_null(strstr(a.body.data, "secret"));
+    answer_free(&a);
+    server_wait_log(&s, "/secret/weights.safetensors was written to");
+    http_get(&s, "/info", &a);
+    assert_string_equal(answer_string(&a, "status"), "model_changed");
+    answer_free(&a);
+    http_get(&s, "/metrics", &a);
+    assert_non_null(strstr(a.body.data, "\nfirered_ready 0\n"));
+    answer_free(&a);
+    http_get(&s, "/health", &a);
+    assert_int_equal(a.status, 200);
+    answer_free(&a);
+    assert_int_equal(server_stop(&s, SIGTERM), 0);
+}
+
 static void test_bad_model(void **state) {
     (void)state;
     NEEDS_STAND_IN();
@@ -377,6 +403,7 @@ static void test_harmless_signals(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_loading),
+        cmocka_unit_test(test_changed_files),
         cmocka_unit_test(test_bad_model),
         cmocka_unit_test(test_thread_refused),
         cmocka_unit_test(test_port_taken),

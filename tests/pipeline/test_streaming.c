@@ -1,7 +1,7 @@
 /*
  * Under a memory limit blocks stream from the files: the plan keeps to the limit, what comes out is
  * the same to the byte as with everything resident, and edits can meet, be cancelled and run out of
- * memory at any point without harm to the next one.
+ * memory at any point without harm to the next one.  Files that change meanwhile make them fail.
  */
 #include "support/unit_test.h"
 
@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "pipeline/edit.h"
 #include "pipeline/reference_case.h"
@@ -389,6 +391,231 @@ static void test_memory_fails_anywhere(void **state) {
     reference_case_close(&c);
 }
 
+/* ---- files that change ---- */
+
+#define TRANSFORMER_FILE  "transformer/diffusion_pytorch_model.safetensors"
+#define TEXT_ENCODER_FILE "text_encoder/model.safetensors"
+
+/* A model whose file `path` may be changed; the caller removes the folder. */
+struct changing {
+    char *folder;
+    char model[600], path[700];
+    struct firered_options options;
+    struct reference_case c;
+    void (*change)(const char *path);
+    bool changed;
+};
+
+static void changing_open(struct changing *m, const char *file, void (*change)(const char *)) {
+    *m = (struct changing){.folder = temporary_folder(), .change = change};
+    snprintf(m->model, sizeof m->model, "%s/model", m->folder);
+    snprintf(m->path, sizeof m->path, "%s/%s", m->model, file);
+    link_model(m->model, TINY_MODEL);
+    struct buffer bytes = read_bytes(m->path);
+    write_bytes(m->path, bytes.data, bytes.size);
+    buffer_free(&bytes);
+    let_file_times_pass();
+    m->options = (struct firered_options){.model = m->model, .dtype = FIRERED_DTYPE_FLOAT32};
+    reference_case_open(&m->c, "tiny-edit/one-image-cfg");
+}
+
+static void changing_close(struct changing *m) {
+    reference_case_close(&m->c);
+    remove_folder(m->folder);
+}
+
+/* Down to a third: the tensors of the last blocks are gone. */
+static void shorten(const char *path) {
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(truncate(path, st.st_size / 3), 0);
+}
+
+/* Other numbers in place, the size as before. */
+static void write_over(const char *path) {
+    struct buffer bytes = read_bytes(path);
+    FILE *f = fopen(path, "r+");
+    assert_non_null(f);
+    for (size_t i = bytes.size / 2; i < bytes.size; i++) bytes.data[i] = 0;
+    assert_int_equal(fwrite(bytes.data, 1, bytes.size, f), bytes.size);
+    assert_int_equal(fclose(f), 0);
+    buffer_free(&bytes);
+}
+
+static void replace(const char *path) {
+    char other[800];
+    snprintf(other, sizeof other, "%s.new", path);
+    write_text(other, "another model");
+    assert_int_equal(rename(other, path), 0);
+}
+
+static void change_after_a_step(void *arg, const struct firered_progress *now) {
+    struct changing *m = arg;
+    if (now->stage != FIRERED_STAGE_DENOISE || now->step != 1 || m->changed) return;
+    m->change(m->path);
+    m->changed = true;
+}
+
+static void check_good(struct firered *engine, const struct changing *m) {
+    struct thread t = {.engine = engine, .edit = &m->c.edit};
+    run_edit(&t);
+    if (t.status != STATUS_OK) fail_msg("%s", t.err.text);
+    assert_true(picture_max_difference(&t.result.picture, &m->c.output) <= 2);
+    picture_free(&t.result.picture);
+}
+
+static void check_io(enum status s, const struct error *err, const char *path) {
+    if (s != STATUS_IO || !strstr(err->text, path)) fail_msg("status %d: %s", s, err->text);
+}
+
+static void check_fails(struct firered *engine, const struct changing *m) {
+    struct thread t = {.engine = engine, .edit = &m->c.edit};
+    run_edit(&t);
+    check_io(t.status, &t.err, m->path);
+    assert_null(t.result.picture.rgb);
+    check_io(firered_check_files(engine, &t.err), &t.err, m->path);
+}
+
+static void (*const changes[])(const char *) = {shorten, write_over};
+
+static void test_changed_between_edits(void **state) {
+    (void)state;
+    static const char *const files[] = {TRANSFORMER_FILE, TEXT_ENCODER_FILE};
+    for (int i = 0; i < 4; i++) {
+        struct changing m;
+        changing_open(&m, files[i / 2], changes[i % 2]);
+        struct firered *engine = open_limited(&m.options, min_limit(&m.options));
+        assert_int_equal(firered_check_files(engine, NULL), STATUS_OK);
+        if (i == 0) check_good(engine, &m);
+        m.change(m.path);
+        check_fails(engine, &m);
+        firered_close(engine);
+        changing_close(&m);
+    }
+}
+
+static void test_changed_during_an_edit(void **state) {
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct changing m;
+        changing_open(&m, TRANSFORMER_FILE, changes[i]);
+        struct firered *engine = open_limited(&m.options, min_limit(&m.options));
+        m.c.edit.progress = change_after_a_step;
+        m.c.edit.arg = &m;
+        check_fails(engine, &m);
+        assert_true(m.changed);
+        firered_close(engine);
+        changing_close(&m);
+    }
+}
+
+/* Each of two edits at once has the right picture or none. */
+static void test_changed_during_two_edits(void **state) {
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct changing m;
+        struct thread threads[2];
+        changing_open(&m, TRANSFORMER_FILE, changes[i]);
+        m.options.edits = 2;
+        struct firered *engine = open_limited(&m.options, min_limit(&m.options));
+        struct firered_edit first = m.c.edit, second = m.c.edit;
+        first.progress = change_after_a_step;
+        first.arg = &m;
+        threads[0] = (struct thread){.engine = engine, .edit = &first};
+        threads[1] = (struct thread){.engine = engine, .edit = &second};
+        for (int t = 0; t < 2; t++)
+            assert_int_equal(pthread_create(&threads[t].id, NULL, run_edit, &threads[t]), 0);
+        for (int t = 0; t < 2; t++) pthread_join(threads[t].id, NULL);
+        check_io(threads[0].status, &threads[0].err, m.path);
+        if (threads[1].status == STATUS_OK)
+            assert_true(picture_max_difference(&threads[1].result.picture, &m.c.output) <= 2);
+        else
+            check_io(threads[1].status, &threads[1].err, m.path);
+        picture_free(&threads[1].result.picture);
+        firered_close(engine);
+        changing_close(&m);
+    }
+}
+
+/* By rename, as good tools do: the engine goes on with the file that it knows. */
+static void test_replaced_during_an_edit(void **state) {
+    (void)state;
+    struct changing m;
+    changing_open(&m, TRANSFORMER_FILE, replace);
+    struct firered *engine = open_limited(&m.options, min_limit(&m.options));
+    m.c.edit.progress = change_after_a_step;
+    m.c.edit.arg = &m;
+    check_good(engine, &m);
+    assert_true(m.changed);
+    check_good(engine, &m);
+    firered_close(engine);
+    changing_close(&m);
+}
+
+/* What stays in memory needs its file no more; token embeddings never stay there. */
+static void test_changed_when_nothing_streams(void **state) {
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct changing m;
+        changing_open(&m, TRANSFORMER_FILE, changes[i]);
+        struct firered *engine = open_engine(&m.options);
+        m.change(m.path);
+        check_good(engine, &m);
+        assert_int_equal(firered_check_files(engine, NULL), STATUS_OK);
+        firered_close(engine);
+        changing_close(&m);
+
+        changing_open(&m, TEXT_ENCODER_FILE, changes[i]);
+        engine = open_engine(&m.options);
+        m.change(m.path);
+        check_fails(engine, &m);
+        firered_close(engine);
+        changing_close(&m);
+    }
+}
+
+static void test_changed_adapter(void **state) {
+    (void)state;
+    struct changing m;
+    changing_open(&m, "vae/config.json", shorten); /* which is not read again */
+    struct firered_lora lora = {in_folder(m.folder, "lora"), 0.7};
+    struct buffer bytes = read_bytes(two_loras[0].path);
+    write_bytes(lora.path, bytes.data, bytes.size);
+    buffer_free(&bytes);
+    snprintf(m.path, sizeof m.path, "%s", lora.path);
+    lora.path = m.path;
+    m.options.loras = &lora;
+    m.options.lora_count = 1;
+    struct firered *engine = open_limited(&m.options, min_limit(&m.options));
+    shorten(m.path);
+    check_fails(engine, &m);
+    firered_close(engine);
+    changing_close(&m);
+}
+
+static void change_while_loading(void *arg, double share) {
+    struct changing *m = arg;
+    if (share > 0.1 && !m->changed) m->change(m->path);
+    m->changed = m->changed || share > 0.1;
+}
+
+static void test_changed_while_loading(void **state) {
+    (void)state;
+    static const char *const files[] = {TRANSFORMER_FILE, TEXT_ENCODER_FILE,
+                                        "vae/diffusion_pytorch_model.safetensors"};
+    for (size_t i = 0; i < 6; i++) {
+        struct changing m;
+        struct firered *engine;
+        struct error err = {{0}};
+        changing_open(&m, files[i / 2], changes[i % 2]);
+        m.options.loading = change_while_loading;
+        m.options.loading_arg = &m;
+        check_io(firered_open(&engine, &m.options, &err), &err, m.path);
+        assert_null(engine);
+        changing_close(&m);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_float32),
@@ -402,6 +629,13 @@ int main(void) {
         cmocka_unit_test(test_automatic_limit),
         cmocka_unit_test(test_cancelled_anywhere),
         cmocka_unit_test(test_memory_fails_anywhere),
+        cmocka_unit_test(test_changed_between_edits),
+        cmocka_unit_test(test_changed_during_an_edit),
+        cmocka_unit_test(test_changed_during_two_edits),
+        cmocka_unit_test(test_replaced_during_an_edit),
+        cmocka_unit_test(test_changed_when_nothing_streams),
+        cmocka_unit_test(test_changed_adapter),
+        cmocka_unit_test(test_changed_while_loading),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,6 @@
 #include "program/program.h"
 
 #include <dirent.h>
-#include <ftw.h>
 #include <jansson.h>
 #include <stdarg.h>
 #include <sys/stat.h>
@@ -126,22 +125,6 @@ int count_files(const char *folder) {
 }
 
 /* ---- models ---- */
-
-static const char *link_from, *link_to; /* nftw has no argument for its callback */
-
-static int link_one(const char *path, const struct stat *st, int kind, struct FTW *where) {
-    (void)st;
-    (void)where;
-    char to[700];
-    snprintf(to, sizeof to, "%s%s", link_to, path + strlen(link_from));
-    return kind == FTW_D ? mkdir(to, 0700) : symlink(path, to);
-}
-
-void link_model(const char *to, const char *from) {
-    link_from = from;
-    link_to = to;
-    assert_int_equal(nftw(from, link_one, 8, FTW_PHYS), 0);
-}
 
 void cut_file(const char *path, long size) {
     struct buffer b = read_bytes(path);

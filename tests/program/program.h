@@ -57,8 +57,6 @@ void read_picture(struct picture *out, const char *path);
 bool same_files(const char *a, const char *b);
 int count_files(const char *folder); /* hidden ones too; 0 for no folder */
 
-/* Makes the folder `to` and links all files of the model `from` in it. */
-void link_model(const char *to, const char *from);
 /* Keeps only the first `size` bytes of a file (a negative size: all but the last -size). */
 void cut_file(const char *path, long size);
 /* Sets a key of a JSON file, or takes it away (value NULL).  key: "text_config.hidden_size". */

@@ -4,6 +4,7 @@
 #include "support/unit_test.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include "http/harness.h"
 #include "program/program.h"
@@ -221,6 +222,51 @@ static void test_broken_weights(void **state) {
     assert_non_null(strstr(log, "not a number"));
 }
 
+/* A file of the model is cut down while it is served: no edit any more, but a process that says so. */
+static void cut_while_serving(const char *limit, const char *file) {
+    struct reference_case c;
+    struct answer a;
+    char model[600], path[700], *here = realpath("out", NULL);
+    reference_case_open(&c, TINY "/one-image-cfg");
+    link_model("out/m", TINY_MODEL);
+    snprintf(model, sizeof model, "%s/m", here);
+    snprintf(path, sizeof path, "%s/%s", model, file);
+    struct buffer bytes = read_bytes(path);
+    write_bytes(path, bytes.data, bytes.size);
+    buffer_free(&bytes);
+    setenv("MEMORY_LIMIT", limit, 1);
+    setenv("MAX_CONCURRENT_JOBS", "1", 1);
+    start_server(model, "float32", "");
+    post_case(&c, NULL, &a);
+    assert_int_equal(a.status, 200);
+    answer_free(&a);
+    assert_int_equal(truncate(path, 100000), 0);
+    post_case(&c, NULL, &a);
+    assert_error(&a, 503, "inference_error");
+    assert_null(strstr(a.body.data, "safetensors"));
+    answer_free(&a);
+    server_wait_log(&server, path);
+    http_get(&server, "/ready", &a);
+    assert_error(&a, 503, "inference_error");
+    answer_free(&a);
+    http_get(&server, "/health", &a);
+    assert_int_equal(a.status, 200);
+    answer_free(&a);
+    assert_int_equal(server_stop(&server, SIGTERM), 0);
+    reference_case_close(&c);
+    free(here);
+}
+
+static void test_cut_while_streaming(void **state) {
+    (void)state;
+    cut_while_serving("16M", "transformer/diffusion_pytorch_model.safetensors");
+}
+
+static void test_cut_while_resident(void **state) {
+    (void)state;
+    cut_while_serving("", "text_encoder/model.safetensors");
+}
+
 static void test_wrong_model(void **state) {
     (void)state;
     static char log[16384];
@@ -255,9 +301,16 @@ static void test_foreign_host(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup(name, scene_reset)
     const struct CMUnitTest tests[] = {
-        TEST(test_float32),          TEST(test_lora),           TEST(test_bfloat16),
-        TEST(test_at_the_same_time), TEST(test_wrong_requests), TEST(test_broken_weights),
-        TEST(test_wrong_model),      TEST(test_foreign_host),
+        TEST(test_float32),
+        TEST(test_lora),
+        TEST(test_bfloat16),
+        TEST(test_at_the_same_time),
+        TEST(test_wrong_requests),
+        TEST(test_broken_weights),
+        TEST(test_wrong_model),
+        TEST(test_foreign_host),
+        TEST(test_cut_while_streaming),
+        TEST(test_cut_while_resident),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, scene_enter, scene_leave);

@@ -39,6 +39,12 @@ bool text_from_file(const char *path, char *out, size_t size); /* false: no such
 void write_bytes(const char *path, const void *bytes, size_t size);
 void write_text(const char *path, const char *text);
 
+/* Until what is written next gets another time of modification than what was written before. */
+void let_file_times_pass(void);
+
+/* Makes the folder `to` and links all files of the model `from` in it. */
+void link_model(const char *to, const char *from);
+
 /* A file of an 8-byte length, the header and data_size bytes 0, 1, 2, ...  `pad` fills the header
  * with spaces to a multiple of 8; `length` other than 0 is written in place of the true one. */
 void write_raw(const char *path, const char *header, bool pad, uint64_t length, size_t data_size);
