@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "cli/json_out.h"
 #include "config/options.h"
 #include "net/http_client.h"
 
@@ -25,8 +26,11 @@ static enum status ask(const char *url, const char *path, bool json, struct erro
     if (s == STATUS_OK) s = http_client_run(&client, &e, err);
     if (s == STATUS_OK && e.status != 200)
         s = fail(err, STATUS_IO, "the service does not answer GET %s with 200", path);
-    if (s == STATUS_OK && json && (puts(e.body.data ? e.body.data : "{}") < 0 || fflush(stdout)))
-        s = fail(err, STATUS_IO, "cannot write the answer");
+    json_t *answer = s == STATUS_OK && json ? json_loadb(e.body.data, e.body.size, 0, NULL) : NULL;
+    if (s == STATUS_OK && json)
+        s = answer ? json_out(answer, err)
+                   : fail(err, STATUS_IO,
+                          "the service answers GET %s with something else than JSON", path);
     buffer_free(&e.body);
     http_client_close(&client);
     return s;

@@ -12,9 +12,11 @@
 
 #include "cli/event_reader.h"
 #include "cli/interrupt.h"
+#include "image/decode.h"
 
 enum { MAX_RECONNECTS = 5 };
-static const double ASK_SECONDS = 60; /* for an answer that needs no waiting */
+static const double SILENCE_SECONDS = 25; /* the service gives a sign of life every ten */
+static const double DROP_SECONDS = 1.5;   /* a courtesy, which Ctrl-C waits for */
 
 struct following {
     struct edit_made *made;
@@ -86,12 +88,21 @@ static bool fill_form(curl_mime *form, const struct edit_request *r, const struc
     return good;
 }
 
+/* It becomes a part of a path. */
+static bool is_id(const char *id) {
+    size_t n = strspn(id, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_");
+    return n > 0 && n < 200 && !id[n];
+}
+
 /* Sets *path to the job's own, malloc'ed. */
 static enum status submit(char **path, struct http_client *client, const struct edit_request *r,
                           const struct buffer *pictures, uint64_t seed, struct error *err) {
     curl_mime *form = curl_mime_init(client->curl);
-    struct http_exchange e = {
-        .method = "POST", .path = "/v1/jobs", .form = form, .cancelled = interrupt_cancelled};
+    struct http_exchange e = {.method = "POST",
+                              .path = "/v1/jobs",
+                              .form = form,
+                              .silence = SILENCE_SECONDS,
+                              .cancelled = interrupt_cancelled};
     enum status s = fill_form(form, r, pictures, seed)
                         ? http_client_run(client, &e, err)
                         : fail(err, STATUS_NO_MEMORY, "no memory for the request");
@@ -100,7 +111,7 @@ static enum status submit(char **path, struct http_client *client, const struct 
         const char *id = NULL;
         struct buffer name = {0};
         json_t *root = json_loadb(e.body.data, e.body.size, 0, NULL);
-        if (!root || json_unpack(root, "{s:s}", "id", &id) != 0 || strchr(id, '/'))
+        if (!root || json_unpack(root, "{s:s}", "id", &id) != 0 || !is_id(id))
             s = fail(err, STATUS_IO, "%.200s took the job and named none: it is no firered server",
                      client->base);
         else if (buffer_printf(&name, "/v1/jobs/%s", id) != STATUS_OK)
@@ -182,11 +193,12 @@ static enum status follow(struct following *f, struct http_client *client, const
         struct http_exchange e = {.method = "GET",
                                   .path = path,
                                   .sink = on_bytes,
+                                  .silence = SILENCE_SECONDS,
                                   .cancelled = interrupt_cancelled,
                                   .arg = f};
         enum status s = http_client_run(client, &e, err);
         if (s == STATUS_OK && e.status != 200) s = refused(&e, err);
-        bool final = s == STATUS_CANCELLED || (e.status >= 400 && e.status < 500);
+        bool final = s == STATUS_CANCELLED || e.silent || (e.status >= 400 && e.status < 500);
         buffer_free(&e.body);
         event_reader_free(&f->reader);
         if (f->ended) return f->outcome;
@@ -202,16 +214,38 @@ static enum status follow(struct following *f, struct http_client *client, const
 
 /* ---- the result ---- */
 
+/* Whoever stands between may have answered, with a page of his own. */
+static enum status check_picture(const struct buffer *file, enum picture_format wanted,
+                                 const struct http_client *client, struct error *err) {
+    struct picture_header header;
+    if (picture_probe(&header, file->data, file->size, NULL) == STATUS_OK &&
+        header.format == wanted)
+        return STATUS_OK;
+    return fail(err, STATUS_IO, "%.200s answers with something that is no %s picture", client->base,
+                picture_format_name(wanted));
+}
+
+/* It goes into a report, which a terminal may show. */
+static char *copy_harmless(const char *text) {
+    struct error clean;
+    fail(&clean, STATUS_OK, "%s", text);
+    return strdup(clean.text);
+}
+
 static enum status fetch(struct edit_made *out, struct http_client *client, const char *job,
-                         struct error *err) {
+                         enum picture_format format, struct error *err) {
     char path[512];
     snprintf(path, sizeof path, "%s/result", job);
-    struct http_exchange e = {.method = "GET", .path = path, .cancelled = interrupt_cancelled};
+    struct http_exchange e = {.method = "GET",
+                              .path = path,
+                              .silence = SILENCE_SECONDS,
+                              .cancelled = interrupt_cancelled};
     enum status s = http_client_run(client, &e, err);
     if (s == STATUS_OK && e.status != 200) s = refused(&e, err);
+    if (s == STATUS_OK) s = check_picture(&e.body, format, client, err);
     if (s == STATUS_OK) {
         const char *model = http_client_header(client, "X-Model");
-        out->model = strdup(model ? model : "unknown");
+        out->model = copy_harmless(model ? model : "unknown");
         if (!out->model) s = fail(err, STATUS_NO_MEMORY, "no memory for the model's name");
         out->file = e.body;
         e.body = (struct buffer){0};
@@ -222,7 +256,7 @@ static enum status fetch(struct edit_made *out, struct http_client *client, cons
 
 /* Cancels what runs, forgets what is done, also after Ctrl-C; a service that cannot be reached forgets by itself. */
 static void drop(struct http_client *client, const char *job) {
-    struct http_exchange e = {.method = "DELETE", .path = job, .seconds = ASK_SECONDS};
+    struct http_exchange e = {.method = "DELETE", .path = job, .seconds = DROP_SECONDS};
     http_client_run(client, &e, NULL);
     buffer_free(&e.body);
 }
@@ -235,7 +269,7 @@ enum status edit_remote(struct edit_made *out, struct http_client *client,
     enum status s = submit(&job, client, r, pictures, seed, err);
     if (s == STATUS_OK) s = follow(&f, client, job, err);
     progress_end(progress);
-    if (s == STATUS_OK) s = fetch(out, client, job, err);
+    if (s == STATUS_OK) s = fetch(out, client, job, r->format, err);
     if (job) drop(client, job);
     free(job);
     return s;

@@ -20,6 +20,10 @@ static void test_hostile_text(void **state) {
     struct error err;
     fail(&err, STATUS_INVALID, "%s", "a\nb\x1b[2K\x7f \xff\xc3");
     assert_string_equal(err.text, "a?b?[2K? ??");
+    fail(&err, STATUS_INVALID, "%s",
+         "\xc2\x80 \xc2\x9b"
+         "31m \xc2\x9f \xc2\xa0");
+    assert_string_equal(err.text, "?? ??31m ?? \xc2\xa0");
 }
 
 static void test_cut(void **state) {

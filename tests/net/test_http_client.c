@@ -17,7 +17,8 @@
 struct server {
     int listening;
     char url[64];
-    const char *answer; /* NULL: none, until the client has gone */
+    const char *answer; /* NULL: none */
+    bool stays;         /* connected, until the client has gone; without an answer in any case */
     char request[4096];
     pthread_t thread;
 };
@@ -32,19 +33,18 @@ static void *serve(void *arg) {
         n += (size_t)got;
     }
     char rest;
-    if (s->answer)
-        (void)!write(fd, s->answer, strlen(s->answer));
-    else
-        (void)!read(fd, &rest, 1);
+    if (s->answer) (void)!write(fd, s->answer, strlen(s->answer));
+    if (!s->answer || s->stays) (void)!read(fd, &rest, 1);
     close(fd);
     return NULL;
 }
 
-static void start(struct server *s, const char *answer) {
+static void start(struct server *s, const char *answer, bool stays) {
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
     socklen_t size = sizeof address;
-    *s = (struct server){.listening = socket(AF_INET, SOCK_STREAM, 0), .answer = answer};
+    *s = (struct server){
+        .listening = socket(AF_INET, SOCK_STREAM, 0), .answer = answer, .stays = stays};
     assert_int_equal(bind(s->listening, (struct sockaddr *)&address, size), 0);
     assert_int_equal(listen(s->listening, 1), 0);
     assert_int_equal(getsockname(s->listening, (struct sockaddr *)&address, &size), 0);
@@ -56,7 +56,7 @@ static void start(struct server *s, const char *answer) {
 static enum status ask(struct server *s, const char *answer, const char *key,
                        struct http_exchange *e, struct error *err) {
     struct http_client client;
-    start(s, answer);
+    start(s, answer, e->silence > 0);
     e->method = "GET";
     e->path = "/thing";
     e->direct = true;
@@ -142,12 +142,27 @@ static void a_request_can_be_cancelled(void **state) {
     assert_int_equal(e.status, 0);
 }
 
+static void silence_ends_a_request(void **state) {
+    (void)state;
+    static const char *const answers[] = {NULL, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"};
+    for (size_t i = 0; i < 2; i++) {
+        struct server s;
+        struct error err = {""};
+        struct http_exchange e = {.silence = 0.3};
+        assert_int_equal(ask(&s, answers[i], NULL, &e, &err), STATUS_IO);
+        assert_true(e.silent);
+        assert_non_null(strstr(err.text, "not a byte in 0.3 seconds"));
+        buffer_free(&e.body);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_comes_back_whatever_its_status),
         cmocka_unit_test(no_answer_is_an_error_that_names_the_server),
         cmocka_unit_test(a_sink_takes_a_200_and_may_end_it),
         cmocka_unit_test(a_request_can_be_cancelled),
+        cmocka_unit_test(silence_ends_a_request),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
