@@ -213,6 +213,26 @@ enum status firered_edit_plan(const struct firered *engine, const struct firered
  * fails until the engine is opened anew. */
 enum status firered_check_files(const struct firered *engine, struct error *err);
 
+/* Runs the smallest edit that there is, so that the first one that is asked for is as fast as those
+ * after it, and measures the speed.  Before any other edit runs.  Errors as firered_edit_run's. */
+enum status firered_warm_up(struct firered *engine, struct error *err);
+
+/* Whether the working memory of an edit that asks for nothing, at its longest, can be had as things
+ * are: within the memory limit, the limits of the process, and what is free.  While no edit runs.
+ * STATUS_NO_MEMORY: not; the sentence says by how much. */
+enum status firered_check_room(const struct firered *engine, int steps, double guidance_scale,
+                               struct error *err);
+
+/* An edit that asks for nothing: of one picture of the model's own size, with a sentence. */
+struct firered_estimate {
+    int width, height; /* of the picture and the result */
+    double flops;      /* of products: two for each multiplication */
+    double seconds; /* when nothing else runs, at the speed that firered_warm_up measured; else 0 */
+};
+/* For that many steps at that guidance_scale.  STATUS_NO_MEMORY. */
+enum status firered_estimate(const struct firered *engine, int steps, double guidance_scale,
+                             struct firered_estimate *out, struct error *err);
+
 /* Runs one edit in the calling thread, with the engine's pool beside it. STATUS_INVALID: the
  * request (counts, sizes, encoding, a prompt over 1024 tokens); STATUS_NO_MEMORY: the working
  * memory is not there or beyond the limit, found before the work starts; STATUS_CANCELLED; STATUS_NOT_FINITE: the

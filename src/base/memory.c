@@ -4,9 +4,12 @@
  */
 #include "base/memory.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/cgroup.h"
 
@@ -25,4 +28,23 @@ static uint64_t system_available(void) {
 uint64_t memory_available(void) {
     uint64_t system = system_available(), groups = cgroup_memory_left("");
     return system < groups ? system : groups;
+}
+
+static uint64_t left_of(int resource, uint64_t used) {
+    struct rlimit limit;
+    if (getrlimit(resource, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return UINT64_MAX;
+    return limit.rlim_cur > used ? limit.rlim_cur - used : 0;
+}
+
+uint64_t memory_addresses_left(void) {
+    unsigned long long all = 0, data = 0;
+    long page = sysconf(_SC_PAGE_SIZE);
+    FILE *f = fopen("/proc/self/statm", "r");
+    /* all, resident, shared, program, 0, data and stack: in pages */
+    bool read = f && fscanf(f, "%llu %*u %*u %*u %*u %llu", &all, &data) == 2 && page > 0;
+    if (f) fclose(f);
+    if (!read) return UINT64_MAX;
+    uint64_t as = left_of(RLIMIT_AS, all * (uint64_t)page);
+    uint64_t own = left_of(RLIMIT_DATA, data * (uint64_t)page);
+    return as < own ? as : own;
 }

@@ -11,4 +11,8 @@
  * nothing.  UINT64_MAX where nothing is known. */
 uint64_t memory_available(void);
 
+/* Bytes of addresses that the process's own limits (ulimit -v and -d) leave it.  UINT64_MAX where
+ * there is no limit. */
+uint64_t memory_addresses_left(void);
+
 #endif

@@ -169,7 +169,8 @@ const struct command command_info = {
             "       firered info [ORG/NAME[@REV] | --model M] [--json] [FLAGS]\n\n"
             "Of a picture's FILE: format, size, and the prompt, seed and settings that made\n"
             "it, which a PNG from firered tells.  Of a model: checks every tensor by name and\n"
-            "shape without loading it, and tells sizes, memory, device and defaults.\n\n"
+            "shape without loading it, and tells sizes, memory, device, defaults and the\n"
+            "estimated time of an edit with them.\n\n"
             "  --json   for machines, on one line\n",
     .options = OPTION_INFO,
     .own = own,

@@ -6,6 +6,7 @@
 
 #include "base/log_sink.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,6 +42,12 @@ void page_ready(struct request *r) {
                          "the model's files were changed while they were in use, as the log says; "
                          "start the server again",
                          json_pack("{s:s}", "status", "model_changed"));
+        break;
+    case SERVICE_NO_ROOM:
+        reply_error_json(&r->reply, HTTP_GPU_OOM, r->id,
+                         "no edit with the default settings fits into memory, as the log says; "
+                         "raise the limits, or ask for smaller edits",
+                         json_pack("{s:s}", "status", "no_memory"));
         break;
     default:
         reply_error_json(&r->reply, HTTP_SHUTTING_DOWN, r->id, "the server is shutting down",
@@ -81,12 +88,17 @@ static json_t *examples_json(const struct firered_info *info) {
     return array;
 }
 
+/* To a hundredth: it is no more than an estimate. */
+static json_t *seconds_json(double seconds) {
+    return seconds > 0 ? json_real(ceil(seconds * 100) / 100) : json_null();
+}
+
 static json_t *model_json(const struct service *s) {
     const struct firered_info *info = service_info(s);
     if (!info) return json_null();
     const struct edit_rules *rules = service_rules(s);
     /* clang-format off */
-    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:I, s:I, s:I, s:o, s:s?, s:i, s:i,"
+    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:I, s:I, s:I, s:o, s:o, s:s?, s:i, s:i,"
                      " s:{s:i, s:f, s:s, s:s}}",
                      "name", service_model_name(s),
                      "device", info->device,
@@ -97,6 +109,7 @@ static json_t *model_json(const struct service *s) {
                      "parameters", (json_int_t)info->parameters,
                      "weight_bytes", (json_int_t)info->weight_bytes,
                      "output_area", (json_int_t)info->output_area,
+                     "estimated_seconds", seconds_json(service_estimated_seconds(s)),
                      "examples", examples_json(info),
                      "note", info->note,
                      "max_pictures", info->max_pictures,
@@ -130,6 +143,7 @@ void page_info(struct request *r) {
     static const char *const states[] = {[SERVICE_LOADING] = "loading",
                                          [SERVICE_READY] = "ready",
                                          [SERVICE_CHANGED] = "model_changed",
+                                         [SERVICE_NO_ROOM] = "no_memory",
                                          [SERVICE_STOPPING] = "shutting_down"};
     struct service *s = r->server->service;
     double share;

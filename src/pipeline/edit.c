@@ -40,7 +40,8 @@ struct edit_work {
     const struct trace *trace; /* NULL in a dry run */
     struct workspace *w;
     struct host host;
-    struct firered_result *result; /* costs are written here; NULL in a dry run */
+    struct firered_result *result; /* costs are written here; NULL: nobody asks */
+    int steps;                     /* all take the same memory: a dry run need not do each */
     double phase_start;
     struct operation_cost before[OPERATION_KINDS]; /* the phase */
 };
@@ -409,8 +410,8 @@ static enum status denoise(struct edit_work *r, struct tensor latents, struct te
     struct denoiser d = {.latents = latents};
     size_t mark = workspace_mark(r->w);
     enum status s = prepare_denoiser(r, &d, positive, negative, err);
-    int steps = workspace_is_dry(r->w) ? 1 : r->plan->steps; /* all steps take the same memory */
-    for (int step = 0; step < steps && s == STATUS_OK; step++) s = denoise_step(r, &d, step, err);
+    for (int step = 0; step < r->steps && s == STATUS_OK; step++)
+        s = denoise_step(r, &d, step, err);
     modulation_destroy(&d.modulation);
     workspace_release(r->w, mark);
     return s;
@@ -448,19 +449,48 @@ static enum status compute_stages(struct edit_work *r, struct error *err) {
     return s;
 }
 
+static enum status run_dry(struct edit_work *r, struct workspace_size *size, struct error *err) {
+    enum status s = workspace_create_dry(&r->w, r->engine->compute, err);
+    if (s != STATUS_OK) return s;
+    host_take(r);
+    s = compute_stages(r, err);
+    *size = workspace_peak(r->w);
+    workspace_destroy(r->w);
+    return s;
+}
+
 enum status edit_memory(const struct firered *engine, const struct firered_edit *edit,
                         const struct plan *plan, struct workspace_size *size, struct error *err) {
     struct edit_work r = {
-        .engine = engine, .edit = edit, .plan = plan, .config = &engine->model.config};
-    enum status s = workspace_create_dry(&r.w, engine->compute, err);
-    if (s != STATUS_OK) return s;
-    host_take(&r);
-    s = compute_stages(&r, err);
-    *size = workspace_peak(r.w);
-    workspace_destroy(r.w);
+        .engine = engine, .edit = edit, .plan = plan, .config = &engine->model.config, .steps = 1};
+    enum status s = run_dry(&r, size, err);
     /* The result is finished when the workspace is given back, in the memory that it had. */
     size_t finishing = finish_bytes(plan);
     if (size->host < finishing) size->host = finishing;
+    return s;
+}
+
+enum status edit_costs(const struct firered *engine, const struct firered_edit *edit,
+                       const struct plan *plan, struct edit_costs *out, struct error *err) {
+    enum status s = STATUS_OK;
+    *out = (struct edit_costs){0};
+    for (int steps = 1; steps <= 2 && s == STATUS_OK; steps++) {
+        struct firered_result result = {0};
+        struct workspace_size size;
+        struct edit_work r = {.engine = engine,
+                              .edit = edit,
+                              .plan = plan,
+                              .config = &engine->model.config,
+                              .result = &result,
+                              .steps = steps};
+        s = run_dry(&r, &size, err);
+        const struct firered_cost *denoise = result.operations[FIRERED_PHASE_DENOISE];
+        const struct firered_cost *one = out->once[FIRERED_PHASE_DENOISE];
+        if (steps == 1) memcpy(out->once, result.operations, sizeof out->once);
+        for (int i = 0; i < FIRERED_OPERATIONS && steps == 2; i++)
+            out->step[i] = (struct firered_cost){.flops = denoise[i].flops - one[i].flops,
+                                                 .bytes = denoise[i].bytes - one[i].bytes};
+    }
     return s;
 }
 
@@ -499,6 +529,7 @@ enum status edit_run(const struct firered *engine, const struct firered_edit *ed
     struct workspace_size size = {0};
     double started = clock_now_seconds(), prepare_seconds = 0, finish_seconds = 0;
     enum status s = plan_edit(&plan, engine, edit, err);
+    r.steps = plan.steps;
     if (s == STATUS_OK) s = firered_check_files(engine, err);
     if (s == STATUS_OK) s = edit_memory(engine, edit, &plan, &size, err);
     if (s == STATUS_OK)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pipeline/default_edit.h"
 #include "pipeline/edit.h"
 #include "pipeline/plan.h"
 
@@ -93,22 +94,6 @@ struct trial {
     const struct model_config *config;
 };
 
-/* The largest edit that nobody had to ask for: one picture, the model's own output size, the
- * longest prompts. */
-static enum status measure_edit(struct memory_plan *p, const struct firered *e, struct error *err) {
-    struct edit_size size = size_for_area(e->model.config.edit.output_area, 1, 1);
-    struct picture picture = {.width = size.width, .height = size.height};
-    struct firered_edit edit = {.pictures = &picture, .picture_count = 1};
-    firered_edit_defaults(e, &edit);
-    struct plan plan;
-    enum status s = plan_longest_edit(&plan, e, &edit, err);
-    if (s == STATUS_OK) s = edit_memory(e, &edit, &plan, &p->working, err);
-    p->width = plan.output.width;
-    p->height = plan.output.height;
-    plan_free(&plan);
-    return s;
-}
-
 /* struct memory_measure: loads the model on a device that only plans. */
 static enum status measure(void *arg, struct memory_plan *p, struct error *err) {
     const struct trial *t = arg;
@@ -126,7 +111,7 @@ static enum status measure(void *arg, struct memory_plan *p, struct error *err) 
     const struct model_options options = {
         .compute = e.compute, .loras = o->loras, .lora_count = o->lora_count, .keep = p->keep};
     s = model_load(&e.model, t->config, &t->engine->checkpoint, &options, err);
-    if (s == STATUS_OK) s = measure_edit(p, &e, err);
+    if (s == STATUS_OK) s = default_edit_memory(&e, &p->working, &p->width, &p->height, err);
     for (int i = 0; i < MODEL_STACKS && s == STATUS_OK; i++)
         p->stacks[i] = model_stack_size(&e.model, (enum model_stack)i);
     p->weights = compute_weight_bytes(e.compute);

@@ -8,6 +8,7 @@
 #include "firered.h"
 #include "model/known_models.h"
 #include "model/model.h"
+#include "pipeline/estimate.h"
 #include "pipeline/memory_plan.h"
 #include "pipeline/scheduler.h"
 #include "text/tokenizer.h"
@@ -24,6 +25,7 @@ struct firered {
     const struct known_model *known; /* whose defaults fill in; NULL: nobody knows this model */
     enum firered_dtype dtype;        /* never AUTO */
     enum firered_generator generator;
+    struct engine_speed speed; /* zeroed until it was measured */
 };
 
 /* Reads everything but tokenizer and weights: name, configs, schedule; opens the checkpoint.  What

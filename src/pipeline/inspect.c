@@ -111,6 +111,29 @@ static void report_run(struct buffer *b, const struct firered *e) {
     if (e->known) buffer_printf(b, "known as:     %s (%s)\n", e->known->name, e->known->source);
 }
 
+/* The model is not there to be run, so a product as it has them stands for all of it. */
+static enum status report_time(struct buffer *b, struct firered *e, const struct firered_options *o,
+                               struct error *err) {
+    struct firered live = {0};
+    struct firered_info info;
+    struct firered_estimate found;
+    firered_describe(e, &info);
+    enum status s = engine_open_device(&live, o, &e->checkpoint, false, err);
+    if (s == STATUS_OK)
+        s = engine_speed_of_product(&e->speed, live.compute, e->model.config.transformer.width,
+                                    err);
+    compute_destroy(live.compute);
+    if (s == STATUS_OK)
+        s = firered_estimate(e, info.default_steps, info.default_guidance_scale, &found, err);
+    if (s != STATUS_OK) return s;
+    buffer_printf(b, "time:         about %.*f s to edit a picture of %dx%d with these defaults\n",
+                  found.seconds < 10 ? 1 : 0, found.seconds, found.width, found.height);
+    buffer_printf(b,
+                  "              (%.2f TFLOP, at the %.0f GFLOP/s that a product had just now)\n",
+                  found.flops / 1e12, e->speed.phases[FIRERED_PHASE_DENOISE].products / 1e9);
+    return STATUS_OK;
+}
+
 static enum status inspect(struct buffer *b, struct firered *e, const struct firered_options *o,
                            struct error *err) {
     struct model_config config;
@@ -130,6 +153,7 @@ static enum status inspect(struct buffer *b, struct firered *e, const struct fir
                   e->model.tensors);
     s = check_tokenizer(b, e->source.paths[SOURCE_TOKENIZER], err);
     report_run(b, e);
+    if (s == STATUS_OK) s = report_time(b, e, o, err);
     return s == STATUS_OK ? report_memory(b, &e->memory) : s;
 }
 

@@ -163,15 +163,16 @@ static void plan_guidance(struct plan *p, const struct firered *engine,
     p->guidance_scale = p->guided ? edit->guidance_scale : 1.0;
 }
 
-enum status plan_longest_edit(struct plan *out, const struct firered *engine,
-                              const struct firered_edit *edit, struct error *err) {
+enum status plan_unwritten_edit(struct plan *out, const struct firered *engine,
+                                const struct firered_edit *edit, size_t prompt_tokens,
+                                struct error *err) {
     *out = (struct plan){0};
     plan_sizes(out, &engine->model.config, edit);
     plan_guidance(out, engine, edit);
     int64_t places =
         vision_tokens(&engine->model.config.vision, out->patches, (int64_t)out->pictures);
     out->positive.text = (struct prompt_ids){.drop = PROMPT_DROP};
-    out->positive.text.ids.count = TEMPLATE_TOKENS + (size_t)places + PROMPT_MAX_TOKENS;
+    out->positive.text.ids.count = TEMPLATE_TOKENS + (size_t)places + prompt_tokens;
     if (out->guided) out->negative.text = out->positive.text;
     return plan_schedule(out, engine, edit->steps, err);
 }

@@ -48,11 +48,12 @@ enum status plan_edit(struct plan *out, const struct firered *engine,
                       const struct firered_edit *edit, struct error *err);
 void plan_free(struct plan *p);
 
-/* The plan of an edit with the longest prompts that are allowed, for a dry run: the ids stay
- * empty, only their number is set.  No tokenizer is needed, and the request's prompts are not
+/* The plan of an edit whose prompts have so many tokens beside the template's, for a dry run: the ids
+ * stay empty, only their number is set.  No tokenizer is needed, and the request's prompts are not
  * looked at. */
-enum status plan_longest_edit(struct plan *out, const struct firered *engine,
-                              const struct firered_edit *edit, struct error *err);
+enum status plan_unwritten_edit(struct plan *out, const struct firered *engine,
+                                const struct firered_edit *edit, size_t prompt_tokens,
+                                struct error *err);
 
 /* The size of about `area` pixels at an aspect ratio, in multiples of 32.  Source: diffusers,
  * calculate_dimensions. */

@@ -28,9 +28,11 @@ struct service {
     struct edit_rules rules;
     atomic_int state;
     atomic_bool loaded, downloading, change_logged;
+    atomic_bool no_room; /* for an edit with default settings; looked at again until there is */
     struct model_fetch fetch; /* run is NULL: the model is here */
     char *fetched;            /* its folder */
     atomic_int loaded_permille;
+    _Atomic double estimated_seconds;
 };
 
 /* All that waits and works. */
@@ -107,22 +109,41 @@ static void on_loading(void *arg, double share) {
                   LOG_INT("percent", permille / 10));
 }
 
-/* One step on a small gray picture: packs, plans and page faults happen now. */
+/* The smallest edit: what is cold gets warm, and the speed is known. */
 static enum status warm_up(struct service *s, struct error *err) {
-    enum { SIDE = 64 };
-    uint8_t *gray = malloc(SIDE * SIDE * 3);
-    if (!gray) return fail(err, STATUS_NO_MEMORY, "no memory for the warm-up picture");
-    memset(gray, 128, SIDE * SIDE * 3);
-    struct picture picture = {SIDE, SIDE, gray};
-    struct firered_edit edit = {.pictures = &picture, .picture_count = 1, .prompt = "warm up"};
-    firered_edit_defaults(s->editor.engine, &edit);
-    edit.steps = 1;
-    edit.width = edit.height = SIDE;
-    struct firered_result result = {0};
-    enum status e = firered_edit_run(s->editor.engine, &edit, &result, err);
-    picture_free(&result.picture);
-    free(gray);
-    return e;
+    enum status e = firered_warm_up(s->editor.engine, err);
+    if (e != STATUS_NO_MEMORY) return e;
+    log_event(s->log, LOG_WARN, "warm-up skipped", LOG_STR("why", err->text));
+    return STATUS_OK;
+}
+
+/* How long an edit with the service's own steps and guidance will take. */
+static enum status estimate(struct service *s, struct error *err) {
+    struct firered_estimate found;
+    enum status e =
+        firered_estimate(s->editor.engine, s->rules.steps, s->rules.guidance_scale, &found, err);
+    if (e != STATUS_OK) return e;
+    atomic_store(&s->estimated_seconds, found.seconds);
+    if (found.seconds <= s->config->timeout_seconds) return STATUS_OK;
+    log_event(s->log, LOG_WARN,
+              "TIMEOUT_SECONDS is shorter than an edit with the default settings will take",
+              LOG_REAL("timeout_seconds", s->config->timeout_seconds),
+              LOG_REAL("estimated_seconds", found.seconds), LOG_INT("steps", s->rules.steps),
+              LOG_INT("width", found.width), LOG_INT("height", found.height));
+    return STATUS_OK;
+}
+
+/* Smaller edits may still fit, so nothing is refused. */
+static void check_room(struct service *s) {
+    struct error why;
+    bool room = firered_check_room(s->editor.engine, s->rules.steps, s->rules.guidance_scale,
+                                   &why) != STATUS_NO_MEMORY;
+    if (!room && !atomic_exchange(&s->no_room, true))
+        log_event(s->log, LOG_ERROR,
+                  "not ready: no edit with the default settings fits into memory",
+                  LOG_STR("why", why.text));
+    if (room && atomic_exchange(&s->no_room, false))
+        log_event(s->log, LOG_INFO, "ready: there is memory for an edit now");
 }
 
 /* The most memory that the process had at a time, pages of the model's files included. */
@@ -161,11 +182,9 @@ enum status service_load(struct service *s, struct error *err) {
     int64_t opened = clock_now();
 
     e = warm_up(s, err);
-    if (e == STATUS_NO_MEMORY) {
-        log_event(s->log, LOG_WARN, "warm-up skipped", LOG_STR("why", err->text));
-        e = STATUS_OK;
-    }
+    if (e == STATUS_OK) e = estimate(s, err);
     if (e != STATUS_OK) return e;
+    check_room(s);
     local_queue_open(s->queue);
     int loading = SERVICE_LOADING;
     atomic_compare_exchange_strong(&s->state, &loading, SERVICE_READY);
@@ -176,6 +195,7 @@ enum status service_load(struct service *s, struct error *err) {
               LOG_INT("weight_bytes", s->info.weight_bytes),
               LOG_REAL("load_seconds", clock_seconds(from, opened)),
               LOG_REAL("warm_up_seconds", clock_seconds(opened, clock_now())),
+              LOG_REAL("estimated_seconds", atomic_load(&s->estimated_seconds)),
               LOG_INT("peak_bytes", peak_bytes()));
     return STATUS_OK;
 }
@@ -183,11 +203,15 @@ enum status service_load(struct service *s, struct error *err) {
 enum service_state service_state(struct service *s) {
     enum service_state state = (enum service_state)atomic_load(&s->state);
     struct error why;
-    if (state != SERVICE_READY || firered_check_files(s->editor.engine, &why) == STATUS_OK)
-        return state;
-    if (!atomic_exchange(&s->change_logged, true))
-        log_event(s->log, LOG_ERROR, "the model's files have changed", LOG_STR("why", why.text));
-    return SERVICE_CHANGED;
+    if (state != SERVICE_READY) return state;
+    if (firered_check_files(s->editor.engine, &why) != STATUS_OK) {
+        if (!atomic_exchange(&s->change_logged, true))
+            log_event(s->log, LOG_ERROR, "the model's files have changed",
+                      LOG_STR("why", why.text));
+        return SERVICE_CHANGED;
+    }
+    if (atomic_load(&s->no_room)) check_room(s);
+    return atomic_load(&s->no_room) ? SERVICE_NO_ROOM : SERVICE_READY;
 }
 
 double service_loading_share(const struct service *s) {
@@ -200,6 +224,10 @@ const struct firered_info *service_info(const struct service *s) {
 
 const struct edit_rules *service_rules(const struct service *s) {
     return atomic_load(&s->loaded) ? &s->rules : NULL;
+}
+
+double service_estimated_seconds(const struct service *s) {
+    return atomic_load(&s->estimated_seconds);
 }
 
 const char *service_model_name(const struct service *s) {

@@ -34,8 +34,15 @@ struct model_fetch {
     void *arg;
 };
 
-/* CHANGED: the model's files are not what they were, and edits fail until the next start. */
-enum service_state { SERVICE_LOADING, SERVICE_READY, SERVICE_CHANGED, SERVICE_STOPPING };
+/* CHANGED: the model's files are not what they were, and edits fail until the next start.
+ * NO_ROOM: no edit with default settings fits into memory; a smaller one may. */
+enum service_state {
+    SERVICE_LOADING,
+    SERVICE_READY,
+    SERVICE_CHANGED,
+    SERVICE_NO_ROOM,
+    SERVICE_STOPPING
+};
 
 /* `model` is a folder, `model_name` what clients see.  config, both names and log stay the
  * caller's and must live as long as the service.  STATUS_NO_MEMORY, STATUS_IO. */
@@ -48,8 +55,8 @@ void service_fetch_first(struct service *s, const struct model_fetch *fetch);
 /* Whether the model is being fetched; *share says how much of it is here. */
 bool service_downloading(const struct service *s, double *share);
 
-/* Opens the model and runs one small edit, so that the first client does not pay for cold memory.
- * Blocks. Errors as firered_open's; a warm-up edit that fails for another reason than memory is an
+/* Opens the model and runs the smallest edit, so that the first client does not pay for cold memory,
+ * and the speed is known: a timeout that is too short for an edit is a warning.  Blocks. Errors as firered_open's; a warm-up edit that fails for another reason than memory is an
  * error too. */
 enum status service_load(struct service *s, struct error *err);
 
@@ -60,6 +67,9 @@ double service_loading_share(const struct service *s); /* 0 to 1 */
  * the service. */
 const struct firered_info *service_info(const struct service *s);
 const struct edit_rules *service_rules(const struct service *s);
+
+/* What an edit with default settings will take when nothing else runs; 0 until that is known. */
+double service_estimated_seconds(const struct service *s);
 
 const char *service_model_name(const struct service *s);
 struct metrics *service_metrics(struct service *s);

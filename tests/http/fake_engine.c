@@ -13,9 +13,9 @@
  *     fail=KIND        invalid, no-memory, not-finite, internal, io, path (a message with a path)
  *
  * The environment steers the model: FAKE_LOAD_MS, FAKE_LOAD_HOLD=NAME, FAKE_LOAD_FAIL,
- * FAKE_WARM_FAIL (a KIND), FAKE_DISTILLED, FAKE_STEPS, FAKE_GUIDANCE, FAKE_NOTE,
- * FAKE_MAX_PICTURES (what its edit_config.json says).  Its files have changed once the file
- * $FAKE_DIR/changed exists.
+ * FAKE_WARM_FAIL (a KIND), FAKE_NO_ROOM=NAME (until the file $FAKE_DIR/NAME is there),
+ * FAKE_DISTILLED, FAKE_STEPS, FAKE_GUIDANCE, FAKE_NOTE, FAKE_MAX_PICTURES (what its edit_config.json
+ * says).  Its files have changed once the file $FAKE_DIR/changed exists.
  *
  * The edited picture has the last one's size (or what was asked for) in multiples of 16, or exactly
  * the last one's where that is asked for, and every byte of it is made from the seed, the steps, the prompt and the pictures: the same request gives the same bytes.
@@ -224,8 +224,6 @@ enum status firered_edit_run(struct firered *engine, const struct firered_edit *
                              struct firered_result *result, struct error *err) {
     char kind[64] = "";
     *result = (struct firered_result){0};
-    if (strcmp(edit->prompt, "warm up") == 0 && getenv("FAKE_WARM_FAIL"))
-        return fail_as(getenv("FAKE_WARM_FAIL"), err);
     (void)engine;
     double from = clock_now_seconds();
     enum status s = steps(edit, err);
@@ -240,6 +238,32 @@ enum status firered_edit_run(struct firered *engine, const struct firered_edit *
     result->encode_seconds = 0.001;
     result->denoise_seconds = denoised - from;
     result->decode_seconds = clock_now_seconds() - denoised;
+    return STATUS_OK;
+}
+
+enum status firered_warm_up(struct firered *engine, struct error *err) {
+    (void)engine;
+    const char *kind = getenv("FAKE_WARM_FAIL");
+    return kind ? fail_as(kind, err) : STATUS_OK;
+}
+
+enum status firered_check_room(const struct firered *engine, int steps_asked, double guidance_scale,
+                               struct error *err) {
+    (void)engine;
+    (void)steps_asked;
+    (void)guidance_scale;
+    const char *until = getenv("FAKE_NO_ROOM");
+    if (!until || is_released(until)) return STATUS_OK;
+    return fail(err, STATUS_NO_MEMORY, "an edit takes 99.0 MB, but there are 7.5 MB more");
+}
+
+/* A quarter of a second a step, and twice that with guidance. */
+enum status firered_estimate(const struct firered *engine, int steps_asked, double guidance_scale,
+                             struct firered_estimate *out, struct error *err) {
+    (void)engine;
+    (void)err;
+    *out = (struct firered_estimate){
+        .width = 1024, .height = 1024, .seconds = (guidance_scale > 1 ? 0.5 : 0.25) * steps_asked};
     return STATUS_OK;
 }
 

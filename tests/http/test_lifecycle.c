@@ -117,6 +117,61 @@ static void test_bad_model(void **state) {
     assert_int_equal(server_stop(&s, SIGTERM), 0);
 }
 
+/* While no edit with the default settings fits into memory, /ready says so; smaller edits are made all
+ * the same, and once there is memory it is ready. */
+static void test_no_room(void **state) {
+    (void)state;
+    NEEDS_STAND_IN();
+    struct server_process s;
+    struct answer a;
+    server_start(&s, (const char *[]){"FAKE_NO_ROOM=memory", NULL});
+    server_wait_log(&s, "not ready: no edit with the default settings fits into memory");
+    assert_true(server_logged(&s, "an edit takes 99.0 MB, but there are 7.5 MB more"));
+    server_wait_log(&s, " ready ");
+    for (int i = 0; i < 2; i++) {
+        http_get(&s, "/ready", &a);
+        assert_error(&a, 503, "gpu_oom");
+        assert_string_equal(answer_string(&a, "status"), "no_memory");
+        answer_free(&a);
+    }
+    assert_true(server_metric(&s, "firered_ready") == 0);
+    http_get(&s, "/info", &a);
+    assert_string_equal(answer_string(&a, "status"), "no_memory");
+    answer_free(&a);
+    http_edit(&s, "night", &a);
+    assert_int_equal(a.status, 200);
+    answer_free(&a);
+    server_release(&s, "memory");
+    http_get(&s, "/ready", &a);
+    assert_int_equal(a.status, 200);
+    answer_free(&a);
+    assert_true(server_logged(&s, "ready: there is memory for an edit now"));
+    assert_true(server_metric(&s, "firered_ready") == 1);
+    assert_int_equal(server_stop(&s, SIGTERM), 0);
+}
+
+/* The stand-in takes a quarter of a second a step, and half with guidance: 14 s by default. */
+static void test_timeout_too_short(void **state) {
+    (void)state;
+    NEEDS_STAND_IN();
+    static const struct {
+        const char *settings[3], *says;
+    } cases[] = {{{"TIMEOUT_SECONDS=13.5"}, "timeout_seconds=13.5 estimated_seconds=14 steps=28"},
+                 {{"TIMEOUT_SECONDS=14"}, NULL},
+                 {{"TIMEOUT_SECONDS=14", "DEFAULT_STEPS=30"}, "estimated_seconds=15 steps=30"},
+                 {{"TIMEOUT_SECONDS=13.5", "DEFAULT_GUIDANCE=1"}, NULL}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct server_process s;
+        server_start_ready(&s, (const char *[]){cases[i].settings[0], cases[i].settings[1], NULL});
+        char *log = server_log(&s);
+        const char *warning = strstr(log, "TIMEOUT_SECONDS is shorter than an edit");
+        if (!cases[i].says != !warning || (warning && !strstr(warning, cases[i].says)))
+            fail_msg("case %zu: %s", i, log);
+        free(log);
+        assert_int_equal(server_stop(&s, SIGTERM), 0);
+    }
+}
+
 /* Whichever of its threads cannot start, the server does not stay around without it: it ends at once
  * with status 1, and its last line says which. */
 static void test_thread_refused(void **state) {
@@ -405,6 +460,8 @@ int main(void) {
         cmocka_unit_test(test_loading),
         cmocka_unit_test(test_changed_files),
         cmocka_unit_test(test_bad_model),
+        cmocka_unit_test(test_no_room),
+        cmocka_unit_test(test_timeout_too_short),
         cmocka_unit_test(test_thread_refused),
         cmocka_unit_test(test_port_taken),
         cmocka_unit_test(test_stop),

@@ -176,6 +176,8 @@ static void test_info(void **state) {
     assert_int_equal(json_integer_value(json_object_get(served, "reference_limit")), 3);
     assert_int_equal(json_integer_value(json_object_get(served, "max_pictures")), 3);
     assert_true(json_is_null(json_object_get(served, "note")));
+    double estimated = json_real_value(json_object_get(served, "estimated_seconds"));
+    assert_true(server_is_real() ? estimated > 0 : estimated == 14.0);
     json_decref(root);
     answer_free(&a);
 }

@@ -51,6 +51,8 @@ static void test_tiny_models(void **state) {
     says("float32");
     says("28 steps, guidance scale 7");
     says("one picture of 128x128");
+    says("\ntime:         about ");
+    says(" s to edit a picture of 128x128 with these defaults\n              (0.01 TFLOP, at the ");
     check_memory_adds_up();
     info(BF16_MODEL);
     line_run_well(&line, &child);
