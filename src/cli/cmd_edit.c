@@ -30,6 +30,7 @@ struct session {
     struct model_place model;
     struct firered *engine;
     struct picture pictures[FIRERED_MAX_PICTURES];
+    struct picture_origin origins[FIRERED_MAX_PICTURES];
     struct progress progress;
     struct http_client client; /* of a server; then there is no engine, and the pictures are files */
     struct buffer files[FIRERED_MAX_PICTURES];
@@ -61,6 +62,16 @@ static void fill_edit(struct firered_edit *edit, struct session *w) {
     if (r->guidance_scale >= 0) edit->guidance_scale = r->guidance_scale;
 }
 
+/* What the result says of itself. */
+static void note(struct edit_made *out, const struct session *w, uint64_t seed) {
+    struct firered_info info;
+    bool same_seed = false;
+    firered_describe(w->engine, &info);
+    for (size_t i = 0; i < w->request.input_count; i++)
+        same_seed |= w->origins[i].ours && w->origins[i].seed == seed;
+    edit_note(out->note, info.note, out->change, same_seed);
+}
+
 /* Runs the edit here and makes its file. */
 static enum status edit_here(struct edit_made *out, struct session *w, uint64_t seed,
                              struct error *err) {
@@ -75,6 +86,8 @@ static enum status edit_here(struct edit_made *out, struct session *w, uint64_t 
     out->height = result.picture.height;
     out->steps = result.steps;
     out->guidance_scale = result.guidance_scale;
+    out->change = result.change;
+    note(out, w, seed);
     out->model = strdup(w->model.name);
     const struct edit_settings settings = {.prompt = edit.prompt,
                                            .negative_prompt = edit.negative_prompt,
@@ -89,19 +102,38 @@ static enum status edit_here(struct edit_made *out, struct session *w, uint64_t 
     return s;
 }
 
+static json_t *made_json(const struct edit_request *r, size_t index, const struct edit_made *made,
+                         double seconds) {
+    json_t *json =
+        json_pack("{s:s, s:i, s:i, s:o, s:i, s:f, s:s, s:f}", "output", r->outputs[index], "width",
+                  made->width, "height", made->height, "seed", json_seed(r->seeds[index]), "steps",
+                  made->steps, "guidance_scale", made->guidance_scale, "model", made->model,
+                  "seconds", seconds);
+    if (json && made->change >= 0) json_object_set_new(json, "change", json_real(made->change));
+    if (json && *made->note) json_object_set_new(json, "note", json_string(made->note));
+    return json;
+}
+
+/* In words, for who would take an unchanged picture for a fault of the program. */
+static void warn(const char *output, const struct edit_made *made) {
+    struct error said = {0};
+    bool hardly = made->change >= 0 && edit_hardly_changed(made->change);
+    if (hardly)
+        fail(&said, STATUS_OK, "%.100s: hardly anything changed (%.2g %% of the pixels)%s%.380s",
+             output, made->change * 100, *made->note ? ". " : "", made->note);
+    else if (*made->note)
+        fail(&said, STATUS_OK, "%.100s: %.380s", output, made->note);
+    if (*said.text) fprintf(stderr, "firered edit: %s\n", said.text);
+}
+
 static enum status tell(const struct edit_request *r, size_t index, const struct edit_made *made,
                         double seconds, struct error *err) {
-    if (r->json)
-        return json_out(json_pack("{s:s, s:i, s:i, s:o, s:i, s:f, s:s, s:f}", "output",
-                                  r->outputs[index], "width", made->width, "height", made->height,
-                                  "seed", json_seed(r->seeds[index]), "steps", made->steps,
-                                  "guidance_scale", made->guidance_scale, "model", made->model,
-                                  "seconds", seconds),
-                        err);
+    if (r->json) return json_out(made_json(r, index, made, seconds), err);
     bool to_stdout = edit_request_to_stdout(r);
     fprintf(to_stdout ? stderr : stdout, "%s: %dx%d, seed %llu, steps %d, guidance %g, %.2f s\n",
             to_stdout ? "standard output" : r->outputs[index], made->width, made->height,
             (unsigned long long)r->seeds[index], made->steps, made->guidance_scale, seconds);
+    warn(to_stdout ? "standard output" : r->outputs[index], made);
     return fflush(stdout) == 0 ? STATUS_OK : fail(err, STATUS_IO, "cannot write the report");
 }
 
@@ -151,7 +183,7 @@ static enum status prepare(struct session *w, struct error *err) {
     const struct log log = {.min_level = r->verbose ? LOG_DEBUG : LOG_WARN, .fd = STDERR_FILENO};
     enum status s = STATUS_OK;
     for (size_t i = 0; i < r->input_count && s == STATUS_OK; i++)
-        s = picture_file_read(&w->pictures[i], r->inputs[i], w->config, err);
+        s = picture_file_read(&w->pictures[i], &w->origins[i], r->inputs[i], w->config, err);
     if (s != STATUS_OK) return s;
     s = bring_model(w, &log, err);
     if (s != STATUS_OK) return s;

@@ -37,10 +37,10 @@ struct evaluation {
 
 static enum status check_item(struct evaluation *e, struct eval_item *item, struct error *err) {
     struct picture p;
-    enum status s = picture_file_read(&p, item->picture, e->config, err);
+    enum status s = picture_file_read(&p, NULL, item->picture, e->config, err);
     if (s != STATUS_OK) return s;
     picture_free(&p);
-    s = picture_file_read(&p, item->expected, e->config, err);
+    s = picture_file_read(&p, NULL, item->expected, e->config, err);
     if (s != STATUS_OK) return s;
     item->width = p.width;
     item->height = p.height;
@@ -72,7 +72,7 @@ static enum status find_nearest(struct evaluation *e, size_t index, const struct
         struct picture expected;
         if (!is_rival(item, other)) continue;
         if (!nearest) nearest = item->class;
-        enum status s = picture_file_read(&expected, other->expected, e->config, err);
+        enum status s = picture_file_read(&expected, NULL, other->expected, e->config, err);
         if (s != STATUS_OK) return s;
         double psnr = picture_psnr(result, &expected);
         picture_free(&expected);
@@ -88,7 +88,8 @@ static enum status judge(struct evaluation *e, size_t index, const struct pictur
                          struct error *err) {
     struct eval_score *score = &e->scores[index];
     struct picture expected;
-    enum status s = picture_file_read(&expected, e->list.items[index].expected, e->config, err);
+    enum status s =
+        picture_file_read(&expected, NULL, e->list.items[index].expected, e->config, err);
     if (s != STATUS_OK) return s;
     score->psnr = fmin(picture_psnr(result, &expected), EVAL_PSNR_MAX);
     s = picture_ssim(&score->ssim, result, &expected, err);
@@ -100,7 +101,7 @@ static enum status run_item(struct evaluation *e, size_t index, struct error *er
     const struct eval_item *item = &e->list.items[index];
     struct picture input;
     struct firered_result result = {0};
-    enum status s = picture_file_read(&input, item->picture, e->config, err);
+    enum status s = picture_file_read(&input, NULL, item->picture, e->config, err);
     if (s != STATUS_OK) return s;
     struct firered_edit edit = {.pictures = &input,
                                 .picture_count = 1,

@@ -145,11 +145,15 @@ static void on_step(struct following *f, const json_t *data) {
 
 static void on_done(struct following *f, const json_t *data) {
     struct edit_made *m = f->made;
+    const char *note = "";
     f->ended = true;
     f->outcome = STATUS_OK;
-    if (json_unpack((json_t *)data, "{s:i, s:i, s:i, s:F}", "width", &m->width, "height",
-                    &m->height, "steps", &m->steps, "guidance_scale", &m->guidance_scale) != 0)
+    m->change = -1;
+    if (json_unpack((json_t *)data, "{s:i, s:i, s:i, s:F, s?F, s?s}", "width", &m->width, "height",
+                    &m->height, "steps", &m->steps, "guidance_scale", &m->guidance_scale, "change",
+                    &m->change, "note", &note) != 0)
         f->outcome = fail(f->err, STATUS_IO, "the server ended the edit without saying how");
+    snprintf(m->note, sizeof m->note, "%s", note);
 }
 
 static void on_error(struct following *f, const json_t *data) {

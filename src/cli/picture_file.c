@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "pipeline/edited_file.h"
+
 enum { FILE_LIMIT = 1 << 29 };
 
 bool is_stdio(const char *name) {
@@ -35,26 +37,38 @@ enum status picture_file_load(struct buffer *out, const char *path, struct error
     return is_stdio(path) ? load_stdin(out, err) : buffer_read_file(out, path, FILE_LIMIT, err);
 }
 
-enum status picture_file_decode(struct picture *out, struct decode_report *report, const char *path,
-                                const struct decode_options *options, struct error *err) {
-    struct buffer file = {0};
+/* The file stays the caller's. */
+static enum status decode(struct picture *out, struct decode_report *report,
+                          const struct buffer *file, const char *path,
+                          const struct decode_options *options, struct error *err) {
     struct error why;
-    enum status s = picture_file_load(&file, path, err);
-    if (s != STATUS_OK) return s;
-    s = picture_decode_with(out, report, file.data, file.size, options, &why);
-    buffer_free(&file);
+    enum status s = picture_decode_with(out, report, file->data, file->size, options, &why);
     if (s == STATUS_OK) return s;
     return fail(err, s, "cannot use %.200s: %.280s", is_stdio(path) ? "standard input" : path,
                 why.text);
 }
 
-enum status picture_file_read(struct picture *out, const char *path, const struct config *config,
-                              struct error *err) {
+enum status picture_file_decode(struct picture *out, struct decode_report *report, const char *path,
+                                const struct decode_options *options, struct error *err) {
+    struct buffer file = {0};
+    enum status s = picture_file_load(&file, path, err);
+    if (s == STATUS_OK) s = decode(out, report, &file, path, options, err);
+    buffer_free(&file);
+    return s;
+}
+
+enum status picture_file_read(struct picture *out, struct picture_origin *origin, const char *path,
+                              const struct config *config, struct error *err) {
+    struct buffer file = {0};
     struct decode_report report = {0};
     const struct decode_options options = {.max_pixels = config->max_image_pixels,
                                            .ignore_profiles = config->ignore_profiles};
-    enum status s = picture_file_decode(out, &report, path, &options, err);
+    enum status s = picture_file_load(&file, path, err);
+    if (s == STATUS_OK) s = decode(out, &report, &file, path, &options, err);
     for (size_t i = 0; i < report.note_count && s == STATUS_OK; i++)
         fprintf(stderr, "firered: %s: %s\n", path, report.notes[i]);
+    if (s == STATUS_OK && origin)
+        origin->ours = edited_file_seed(&origin->seed, file.data, file.size);
+    buffer_free(&file);
     return s;
 }

@@ -5,6 +5,7 @@
 #define CLI_PICTURE_FILE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/buffer.h"
 #include "config/config.h"
@@ -25,8 +26,15 @@ enum status picture_file_load(struct buffer *out, const char *path, struct error
 enum status picture_file_decode(struct picture *out, struct decode_report *report, const char *path,
                                 const struct decode_options *options, struct error *err);
 
-/* The same as the settings say; notes go to standard error. */
-enum status picture_file_read(struct picture *out, const char *path, const struct config *config,
-                              struct error *err);
+/* The seed that made a picture, where it is a PNG of ours. */
+struct picture_origin {
+    bool ours;
+    uint64_t seed;
+};
+
+/* The same as the settings say; notes go to standard error.  *origin, which may be NULL, says where the
+ * picture comes from. */
+enum status picture_file_read(struct picture *out, struct picture_origin *origin, const char *path,
+                              const struct config *config, struct error *err);
 
 #endif

@@ -6,7 +6,7 @@
  *     model "broken"     does not load
  *     model "slow"       takes a minute to load
  *     prompt "oom", "nan"  fails so
- *     prompt "copy"      gives the last picture back
+ *     prompt "copy"      gives the last picture back, and says that 0.0042 of it changed
  *     prompt "slow"      0.1 s a step, stops when asked to
  *     prompt "stubborn"  the same, but never stops
  */
@@ -93,8 +93,11 @@ static enum status take_steps(const struct firered_edit *edit, struct error *err
 
 void firered_describe(const struct firered *engine, struct firered_info *out) {
     (void)engine;
-    *out = (struct firered_info){
-        .model = "fake", .device = "cpu", .dtype = "float32", .kernels = "none"};
+    *out = (struct firered_info){.model = "fake",
+                                 .device = "cpu",
+                                 .dtype = "float32",
+                                 .kernels = "none",
+                                 .note = getenv("FAKE_NOTE")};
 }
 
 enum status firered_edit_plan(const struct firered *engine, const struct firered_edit *edit,
@@ -143,6 +146,7 @@ enum status firered_edit_run(struct firered *engine, const struct firered_edit *
         return fail(err, STATUS_NOT_FINITE, "the result is not finite");
     enum status s = take_steps(edit, err);
     if (s != STATUS_OK) return s;
+    result->change = strcmp(edit->prompt, "copy") == 0 ? 0.0042 : 0.5;
     return make_picture(&result->picture, edit, err);
 }
 

@@ -422,6 +422,39 @@ static void test_several_seeds(void **state) {
     assert_int_equal(files_in_out(), 2);
 }
 
+/* In words for people, in JSON for programs; nothing is said where much changed. */
+static void test_hardly_changed(void **state) {
+    (void)state;
+    static const char note[] = "It mirrors, f\xc3\xbcrwahr.";
+    EDIT_WITH("--json");
+    assert_has(c.out, ", \"change\": 0.5}\n");
+    assert_string_equal(c.err, "");
+    EDIT_WITH("--force", "--prompt", "copy");
+    assert_int_equal(c.status, 0);
+    assert_string_equal(
+        c.err, "firered edit: out/a.png: hardly anything changed (0.42 % of the pixels)\n");
+    setenv("FAKE_NOTE", note, 1);
+    EDIT_WITH("--force", "--prompt", "copy");
+    assert_string_equal(c.err, "firered edit: out/a.png: hardly anything changed (0.42 % of the "
+                               "pixels). It mirrors, f\xc3\xbcrwahr.\n");
+    EDIT_WITH("--force", "--prompt", "copy", "--json");
+    assert_has(c.out, ", \"change\": 0.0042, \"note\": \"It mirrors, f");
+    assert_string_equal(c.err, "");
+    EDIT_WITH("--force");
+    assert_string_equal(c.err, "");
+    unsetenv("FAKE_NOTE");
+}
+
+static void test_same_seed(void **state) {
+    (void)state;
+    EDIT_WITH("--output", "out/7.png");
+    EDIT("--model", "m", "--prompt", "p", "--image", PICTURE, "--image", "out/7.png", "--seed", "7",
+         "--seed", "8", "--output", "out/b.png");
+    assert_int_equal(c.status, 0);
+    assert_has(c.err, "firered edit: out/b-1.png: A picture was made with this very seed");
+    assert_null(strstr(c.err, "out/b-2.png"));
+}
+
 static void test_size(void **state) {
     (void)state;
     EDIT_WITH("--size", "128x96");
@@ -564,6 +597,8 @@ int main(void) {
         TEST(test_keeps_what_appears),
         TEST(test_names_its_output),
         TEST(test_several_seeds),
+        TEST(test_hardly_changed),
+        TEST(test_same_seed),
         TEST(test_size),
         TEST(test_pipe),
         TEST(test_texts),

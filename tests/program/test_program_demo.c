@@ -18,9 +18,10 @@ struct manner {
     bool full;                           /* at the model's own size, not at 320x208 */
 };
 
+static struct child child; /* of the last edit */
+
 static struct picture edited_as(const char *image, const char *prompt, struct manner as) {
     static struct command_line line;
-    static struct child child;
     struct picture p;
     line_start(&line, "edit");
     line_add(&line, "--model", ROOT "/models/demo");
@@ -33,7 +34,8 @@ static struct picture edited_as(const char *image, const char *prompt, struct ma
     if (!as.full) line_add(&line, "--height", "208");
     line_add(&line, "--output", "out/edited.png");
     line_add_switch(&line, "--force");
-    line_run_well(&line, &child);
+    line_run(&line, &child);
+    assert_int_equal(child.status, 0);
     read_picture(&p, "out/edited.png");
     return p;
 }
@@ -94,6 +96,11 @@ static void test_a_small_result_shows_the_whole_picture(void **state) {
 static void test_what_it_cannot_do_leaves_the_picture(void **state) {
     (void)state;
     assert_true(alike("a hat", edited("put a hat on the cat"), small_photograph()) > 24);
+    assert_non_null(strstr(child.err, "hardly anything changed"));
+    assert_non_null(strstr(child.err, "This small demo model changes light"));
+    struct picture p = edited("make it black and white");
+    picture_free(&p);
+    assert_string_equal(child.err, "");
 }
 
 /* It cannot, and says so before it does half of it. */

@@ -78,6 +78,33 @@ static void test_format(void **state) {
     buffer_free(&file);
 }
 
+/* What the service says of an edit is said here as well. */
+static void test_change_and_note(void **state) {
+    (void)state;
+    double there, here;
+    start_edit("1");
+    line_add(&line, "--output", "out/there.png");
+    line_add_switch(&line, "--json");
+    at_server();
+    line_run_well(&line, &child);
+    assert_int_equal(sscanf(strstr(child.out, "\"change\": "), "\"change\": %lf", &there), 1);
+    start_edit("1");
+    line_add(&line, "--output", "out/here.png");
+    line_add_switch(&line, "--json");
+    line_add(&line, "--model", "%s", TINY_MODEL);
+    line_add(&line, "--dtype", "float32");
+    line_run_well(&line, &child);
+    assert_int_equal(sscanf(strstr(child.out, "\"change\": "), "\"change\": %lf", &here), 1);
+    assert_true(there == here && there > 0.5);
+    start_edit("1");
+    line_add(&line, "--image", "out/here.png");
+    line_add(&line, "--output", "out/again.png");
+    at_server();
+    line_run(&line, &child);
+    assert_int_equal(child.status, 0);
+    assert_non_null(strstr(child.err, "A picture was made with this very seed"));
+}
+
 static void test_progress(void **state) {
     (void)state;
     start_edit("60"); /* so that a client on a busy machine still sees some of them */
@@ -137,8 +164,8 @@ static void test_interrupt(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup(name, scene_reset)
     const struct CMUnitTest tests[] = {
-        TEST(test_same_bytes), TEST(test_format),    TEST(test_progress),
-        TEST(test_refusals),   TEST(test_interrupt),
+        TEST(test_same_bytes), TEST(test_format),   TEST(test_change_and_note),
+        TEST(test_progress),   TEST(test_refusals), TEST(test_interrupt),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, start_server, stop_server);
