@@ -5,6 +5,11 @@
  * connection.  Where that would cost too much (a long body, an endless one, or a client that asked
  * with Expect: 100-continue before sending it), the answer is written to the socket at once and the
  * connection closed: the library itself cannot answer while a body is coming.
+ *
+ * In the call that tells of a body's end the library is still set on reading, and stays so when the
+ * connection is suspended then: back from that it would read before it asks for the answer, and take
+ * the end of the client's sending half for its leaving.  So nothing is decided in that call.  The
+ * next one comes at once, and finds a library that waits for us.
  */
 #include "http/dispatch.h"
 
@@ -203,6 +208,10 @@ enum MHD_Result dispatch_request(void *cls, struct MHD_Connection *connection, c
         size_t n = *size;
         *size = 0;
         return take_body(r, data, n);
+    }
+    if (r->body_bytes && !r->body_ended) {
+        r->body_ended = true;
+        return MHD_YES;
     }
     return end(r);
 }

@@ -51,6 +51,7 @@ struct request {
     int64_t arrival;                  /* clock_now, when its head was complete */
     int64_t deadline;                 /* clock_now, when an edit that it asks for has to be over */
     uint64_t body_bytes;              /* received so far */
+    bool body_ended;                  /* the library has said so once */
     struct reply reply;               /* status 0: none yet */
     bool may_probe;                   /* HTTP/1.1: it may be sent interim answers */
     bool suspended;                   /* the route waits: there is no reply yet */

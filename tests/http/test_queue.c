@@ -199,6 +199,35 @@ static void test_leaving(void **state) {
     assert_int_equal(server_stop(&s, 15), 0);
 }
 
+/* Edits that end together, of clients who have closed their sending halves: each gets its answer,
+ * also beside a connection that is kept and has nothing to say. */
+static void test_half_closed_together(void **state) {
+    (void)state;
+    NEEDS_STAND_IN();
+    enum { EDITS = 4, ROUNDS = 10 };
+    struct server_process s;
+    struct answer a;
+    server_start_ready(&s, (const char *[]){"MAX_CONCURRENT_JOBS=4", NULL});
+    int kept = raw_connect(&s);
+    raw_text(kept, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+    raw_read_answer(kept, &a);
+    answer_free(&a);
+    for (int round = 0; round < ROUNDS; round++) {
+        int fds[EDITS];
+        char prompt[32];
+        snprintf(prompt, sizeof prompt, "hold=round-%d", round);
+        for (int i = 0; i < EDITS; i++) {
+            fds[i] = post(&s, prompt);
+            shutdown(fds[i], SHUT_WR);
+        }
+        server_wait_metric(&s, "firered_edits_running", EDITS);
+        server_release(&s, strchr(prompt, '=') + 1);
+        for (int i = 0; i < EDITS; i++) expect_answer(fds[i], 200);
+    }
+    close(kept);
+    assert_int_equal(server_stop(&s, 15), 0);
+}
+
 /* An answer larger than what the kernel takes at once, and a client that leaves in the middle of
  * it. */
 static void test_leaving_while_answered(void **state) {
@@ -333,6 +362,7 @@ int main(void) {
         cmocka_unit_test(test_timeout_in_queue),
         cmocka_unit_test(test_timeout_in_upload),
         cmocka_unit_test(test_leaving),
+        cmocka_unit_test(test_half_closed_together),
         cmocka_unit_test(test_leaving_while_answered),
         cmocka_unit_test(test_leaving_in_upload),
         cmocka_unit_test(test_crowd),
