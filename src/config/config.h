@@ -43,7 +43,8 @@ struct config {
     enum firered_generator seed_generator;
     enum log_format log_format;
     enum log_level log_level;
-    char *cors_origins; /* NULL, "*", or a comma-separated list */
+    char *cors_origins;  /* NULL, "*", or a comma-separated list */
+    char *allowed_hosts; /* NULL, or a comma-separated list */
     struct firered_lora *loras;
     size_t lora_count;
     char *negative_prompt; /* never NULL; one space when unset */

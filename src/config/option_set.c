@@ -35,6 +35,9 @@ static void describe_allowed(const struct option *o, char *out, size_t capacity)
     case OPTION_ORIGINS:
         snprintf(out, capacity, "*, or origins like https://example.org, comma-separated");
         break;
+    case OPTION_HOSTS:
+        snprintf(out, capacity, "host names or IP addresses without a port, comma-separated");
+        break;
     case OPTION_URL: snprintf(out, capacity, "a URL that starts with https:// or http://"); break;
     }
 }
@@ -101,6 +104,29 @@ static bool is_origins(const char *value) {
     }
 }
 
+/* An address of IPv6 has two colons or more, in brackets or not; one colon is a port. */
+static bool is_host_item(const char *value, size_t length) {
+    char host[256];
+    bool bracket = length > 2 && *value == '[' && value[length - 1] == ']';
+    if (bracket) value++, length -= 2;
+    if (length == 0 || length >= sizeof host) return false;
+    memcpy(host, value, length);
+    host[length] = '\0';
+    const char *colon = strchr(host, ':');
+    return is_host(host) && (colon ? strchr(colon + 1, ':') != NULL : !bracket);
+}
+
+static bool is_hosts(const char *value) {
+    for (;;) {
+        value += strspn(value, " ");
+        size_t length = strcspn(value, ","), end = length;
+        while (end > 0 && value[end - 1] == ' ') end--;
+        if (!is_host_item(value, end)) return false;
+        if (!value[length]) return true;
+        value += length + 1;
+    }
+}
+
 static bool is_string_of(enum option_kind kind, const char *value) {
     size_t length = strlen(value);
     switch (kind) {
@@ -110,6 +136,7 @@ static bool is_string_of(enum option_kind kind, const char *value) {
     case OPTION_SECRET: return length <= 4096 && is_visible_ascii(value);
     case OPTION_HOST: return is_host(value);
     case OPTION_ORIGINS: return length <= 65536 && is_origins(value);
+    case OPTION_HOSTS: return length <= 65536 && is_hosts(value);
     case OPTION_URL: return length <= 4096 && value_url(value);
     default: return false;
     }

@@ -46,7 +46,7 @@ const struct option option_table[] = {
      FIELD(default_guidance), .shown = "7.0", .min = 0, .max = FIRERED_MAX_GUIDANCE,
      .help = "guidance_scale when the request has none; unset: the model's own default, else 7.0"},
     {"HOST", NULL, OPTION_HOST, OPTION_SERVE | OPTION_HEALTH, FIELD(host), "0.0.0.0",
-     .help = "the address to listen on"},
+     .help = "the address to listen on; 0.0.0.0 is every one, IPv6 too where the machine has it"},
     {"PORT", NULL, OPTION_INT, OPTION_SERVE | OPTION_HEALTH, FIELD(port), "7000", .min = 0,
      .max = 65535, .help = "the port to listen on; 0: any that is free"},
     {"MAX_QUEUE", NULL, OPTION_INT, OPTION_SERVE, FIELD(max_queue), "64", .min = 0, .max = 100000,
@@ -93,6 +93,10 @@ const struct option option_table[] = {
      .choices = log_levels, .help = "the least important events that are logged"},
     {"CORS_ORIGINS", NULL, OPTION_ORIGINS, OPTION_SERVE, FIELD(cors_origins), .shown = "none",
      .takes = "*|ORIGIN,...", .help = "web pages that may call the service from a browser"},
+    {"ALLOWED_HOSTS", NULL, OPTION_HOSTS, OPTION_SERVE, FIELD(allowed_hosts), .shown = "none",
+     .takes = "NAME,...",
+     .help = "names by which the service may be called, whatever the port; any other is refused "
+             "with 403, but for /health and /ready"},
     {"LORA", NULL, OPTION_LORAS, OPTION_RUN, FIELD(loras), .shown = "none",
      .takes = "FILE[:SCALE],...",
      .help = "adapters merged into the model at load: files, or ORG/NAME/FILE[@REV] of the hub; a "

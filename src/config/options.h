@@ -44,6 +44,7 @@ enum option_kind {
     OPTION_SECRET,  /* visible ASCII; never shown */
     OPTION_HOST,    /* a name or an address */
     OPTION_ORIGINS, /* `*`, or http(s) origins, comma-separated */
+    OPTION_HOSTS,   /* names or addresses, comma-separated, without ports */
     OPTION_URL      /* http(s) */
 };
 

@@ -26,6 +26,39 @@ bool auth_allows(const char *key, const char *authorization, const char *x_api_k
     return allowed;
 }
 
+/* Where the name in "NAME[:PORT]" or "[ADDRESS][:PORT]" begins, and how long it is; 0: it is none.
+ * An address without brackets has no port. */
+static const char *name_of(const char *host, size_t n, size_t *size) {
+    bool bracket = n > 0 && *host == '[';
+    const char *end = host + n, *colon = memchr(host, ':', n);
+    bool bare = !bracket && colon && memchr(colon + 1, ':', (size_t)(end - colon - 1));
+    if (bracket) host++;
+    const char *stop = memchr(host, bracket ? ']' : ':', (size_t)(end - host));
+    if (!stop || bare) stop = end;
+    const char *port = stop + (bracket && stop < end);
+    *size = (size_t)(stop - host);
+    if (bracket && stop == end) *size = 0;
+    if (port < end && (*port != ':' || strspn(port + 1, "0123456789") < (size_t)(end - port - 1)))
+        *size = 0;
+    if (*size && host[*size - 1] == '.') --*size;
+    return host;
+}
+
+bool host_allowed(const char *hosts, const char *host) {
+    if (!hosts) return true;
+    if (!host) return false;
+    size_t size, wanted;
+    const char *name = name_of(host, strlen(host), &size);
+    for (const char *p = hosts; *p;) {
+        p += strspn(p, ", \t");
+        size_t item = strcspn(p, ", \t");
+        const char *allowed = name_of(p, item, &wanted);
+        if (size > 0 && wanted == size && strncasecmp(name, allowed, size) == 0) return true;
+        p += item;
+    }
+    return false;
+}
+
 bool is_cross_site(const char *origins, const char *site, const char *origin, const char *host) {
     if (cors_allows(origins, origin)) return false;
     if (site) return strcmp(site, "cross-site") == 0 || strcmp(site, "same-site") == 0;

@@ -11,6 +11,11 @@
  * NULL: everybody may. */
 bool auth_allows(const char *key, const char *authorization, const char *x_api_key);
 
+/* Whether a request's Host (NULL: it has none) is one of `hosts`, a comma-separated list of names and
+ * addresses, whatever its port, case and end dot; an address of IPv6 may stand in brackets.  NULL:
+ * any is. */
+bool host_allowed(const char *hosts, const char *host);
+
 /* What Access-Control-Allow-Origin answers to `origin` (NULL: not sent), or NULL for nothing: "*",
  * or the origin itself when it is one of `origins`, a comma-separated list. */
 const char *cors_allows(const char *origins, const char *origin);

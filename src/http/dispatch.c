@@ -81,7 +81,12 @@ static const char *judge_framing(struct MHD_Connection *connection, const char *
 /* What can be said from the head alone; sets the reply where that is all there is to say. */
 static void judge_head(struct request *r) {
     const char *encoding = request_header(r, "Content-Encoding");
-    if (request_is(r, "OPTIONS") && strcmp(r->path, "*") == 0)
+    if (!r->route->probe &&
+        !host_allowed(r->server->config->allowed_hosts, request_header(r, "Host")))
+        request_refuse(r, HTTP_FORBIDDEN,
+                       "this server is not to be called by that name; ALLOWED_HOSTS has those that "
+                       "it goes by");
+    else if (request_is(r, "OPTIONS") && strcmp(r->path, "*") == 0)
         answer_options(r); /* NOLINT(bugprone-branch-clone): what is first is said */
     else if (r->route == &route_unknown)
         refuse_path(r);
@@ -119,6 +124,16 @@ static bool is_costly(const struct request *r) {
     return size > r->server->limits.drain_bytes || (size > 0 && expect);
 }
 
+/* Every header that the answer has: which of them a page may see is not ours to choose. */
+static void expose_headers(struct reply *reply) {
+    char names[REPLY_MAX_VALUE] = "";
+    for (int i = 0; i < reply->header_count; i++) {
+        size_t n = strlen(names);
+        snprintf(names + n, sizeof names - n, "%s%s", n ? ", " : "", reply->headers[i].name);
+    }
+    reply_header(reply, "Access-Control-Expose-Headers", "%s", names);
+}
+
 /* The headers that every answer has. */
 static void add_common_headers(struct request *r) {
     const char *origins = r->server->config->cors_origins, *origin = request_header(r, "Origin");
@@ -127,12 +142,8 @@ static void add_common_headers(struct request *r) {
     if (!reply_has_header(&r->reply, "Cache-Control"))
         reply_header(&r->reply, "Cache-Control", "no-store");
     reply_header(&r->reply, "X-Content-Type-Options", "nosniff");
-    if (allowed) {
-        reply_header(&r->reply, "Access-Control-Allow-Origin", "%s", allowed);
-        reply_header(&r->reply, "Access-Control-Expose-Headers",
-                     "Location, X-Request-ID, X-Seed, X-Steps, X-Guidance-Scale, X-Model, "
-                     "X-Change, X-Note, X-Ignored-Fields, Server-Timing, Retry-After");
-    }
+    if (allowed) expose_headers(&r->reply);
+    if (allowed) reply_header(&r->reply, "Access-Control-Allow-Origin", "%s", allowed);
     if (origins && strcmp(origins, "*") != 0) reply_header(&r->reply, "Vary", "Origin");
 }
 

@@ -47,16 +47,36 @@ static void wait_for_bytes(int fd) {
 }
 
 static int bind_one(const struct addrinfo *a) {
-    int yes = 1;
+    int yes = 1, no = 0;
     int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, a->ai_protocol);
     if (fd < 0) return -1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    if (a->ai_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no);
     wait_for_bytes(fd);
     if (bind(fd, a->ai_addr, a->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0) return fd;
     int why = errno;
     close(fd);
     errno = why;
     return -1;
+}
+
+/* 0.0.0.0 is every address of IPv4; where the machine has IPv6, one socket takes both.  -1: it has
+ * not, or another address is meant. */
+static int bind_every_address(const char *host, int port) {
+    struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+    const struct addrinfo a = {
+        .ai_family = AF_INET6, .ai_addr = (struct sockaddr *)&any, .ai_addrlen = sizeof any};
+    return strcmp(host, "0.0.0.0") == 0 ? bind_one(&a) : -1;
+}
+
+bool listener_is_local(int fd) {
+    struct sockaddr_storage address = {0};
+    socklen_t size = sizeof address;
+    if (getsockname(fd, (struct sockaddr *)&address, &size) != 0) return false;
+    if (address.ss_family == AF_INET6)
+        return IN6_IS_ADDR_LOOPBACK(&((struct sockaddr_in6 *)&address)->sin6_addr);
+    if (address.ss_family != AF_INET) return true;
+    return ntohl(((struct sockaddr_in *)&address)->sin_addr.s_addr) >> 24 == 127;
 }
 
 enum status listener_open(int *fd, const char *host, bool host_from_environment, int *port,
@@ -71,6 +91,11 @@ enum status listener_open(int *fd, const char *host, bool host_from_environment,
         return STATUS_OK;
     }
     char service[16];
+    *fd = bind_every_address(host, *port);
+    if (*fd >= 0) {
+        *port = port_of(*fd);
+        return STATUS_OK;
+    }
     struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM},
                     *list;
     snprintf(service, sizeof service, "%d", *port);
@@ -82,7 +107,6 @@ enum status listener_open(int *fd, const char *host, bool host_from_environment,
                         ? "; where that was not meant for firered, unset HOST, or "
                           "say --host 0.0.0.0"
                         : "");
-    *fd = -1;
     for (const struct addrinfo *a = list; a && *fd < 0; a = a->ai_next) *fd = bind_one(a);
     int why = errno;
     freeaddrinfo(list);

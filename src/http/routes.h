@@ -23,6 +23,7 @@ struct route {
     const char *method; /* "GET" takes HEAD too; NULL: none */
     const char *path;   /* "{id}" and "{rest}" as in path_matches */
     bool open;          /* needs no key */
+    bool probe;         /* may be called by any name: ALLOWED_HOSTS does not count */
     bool openai;        /* errors are in OpenAI's shape */
     void (*begin)(struct request *r);
     void (*body)(struct request *r, const char *bytes, size_t size);

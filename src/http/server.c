@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -172,17 +171,13 @@ static void serving_close(struct serving *serving) {
     if (serving->signals >= 0) close(serving->signals);
 }
 
-static bool is_loopback(const char *host) {
-    return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0 ||
-           strcasecmp(host, "localhost") == 0;
-}
-
 static enum status serving_open(struct serving *serving, const char *model, const char *model_name,
                                 const struct model_fetch *fetch, struct error *err) {
     struct server *s = &serving->server;
     enum status e =
         listener_open(&serving->listener, s->config->host, s->config->host_from_environment,
                       &serving->port, &serving->passed, err);
+    bool local = e == STATUS_OK && listener_is_local(serving->listener);
     if (e == STATUS_OK) e = service_create(&s->service, s->config, model, model_name, s->log, err);
     if (e == STATUS_OK && fetch) service_fetch_first(s->service, fetch);
     if (e == STATUS_OK) e = clients_create(&s->clients, &s->limits, err);
@@ -191,7 +186,7 @@ static enum status serving_open(struct serving *serving, const char *model, cons
     if (e != STATUS_OK) return e;
     log_event(s->log, LOG_INFO, "listening", LOG_STR("host", s->config->host),
               LOG_INT("port", serving->port));
-    if (!s->config->api_key && !is_loopback(s->config->host))
+    if (!s->config->api_key && !local)
         log_event(s->log, LOG_WARN, "anybody who reaches this address may edit: set API_KEY",
                   LOG_STR("host", s->config->host));
     if (pthread_create(&serving->loader, NULL, load, serving) != 0)

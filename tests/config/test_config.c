@@ -97,6 +97,7 @@ static const struct good good_values[] = {
     {"CORS_ORIGINS", "*", 0, 0, NULL},
     {"CORS_ORIGINS", "chrome-extension://abc,app://obsidian.md,null", 0, 0, NULL},
     {"CORS_ORIGINS", "https://a.example, http://localhost:3000", 0, 0, NULL},
+    {"ALLOWED_HOSTS", "localhost, edit.example.org,10.0.0.1,::1,[fe80::1]", 0, 0, NULL},
     {"NEGATIVE_PROMPT", "blurry, 低画质", 0, 0, NULL},
     {"HF_HOME", "/var/cache/hf", 0, 0, NULL},
     {"HF_TOKEN", "hf_abc", 0, 0, NULL},
@@ -276,6 +277,18 @@ static const struct {
     {"CORS_ORIGINS", "https://a\r\nX: y",
      "CORS_ORIGINS=https://a??X: y (from the environment): must be *, or origins like "
      "https://example.org, comma-separated"},
+    {"ALLOWED_HOSTS", "localhost:7000",
+     "ALLOWED_HOSTS=localhost:7000 (from the environment): must be host names or IP addresses "
+     "without a port, comma-separated"},
+    {"ALLOWED_HOSTS", "http://localhost",
+     "ALLOWED_HOSTS=http://localhost (from the environment): must be host names or IP addresses "
+     "without a port, comma-separated"},
+    {"ALLOWED_HOSTS", "a,,b",
+     "ALLOWED_HOSTS=a,,b (from the environment): must be host names or IP addresses without a "
+     "port, comma-separated"},
+    {"ALLOWED_HOSTS", "*",
+     "ALLOWED_HOSTS=* (from the environment): must be host names or IP addresses without a port, "
+     "comma-separated"},
     {"LORA", "a.safetensors,",
      "LORA (from the environment): '' names no adapter file: it must be FILE[:SCALE]"},
     {"LORA", ":0.5",

@@ -91,6 +91,40 @@ static void test_origins(void **state) {
     assert_string_equal(cors_allows("*", "https://x"), "*");
 }
 
+static void test_hosts(void **state) {
+    (void)state;
+    static const char list[] = "localhost, Edit.example.org.,127.0.0.1,::1,[fe80::2]";
+    static const char *const good[] = {
+        "localhost",        "LOCALHOST:7000",     "localhost.",     "localhost.:80",
+        "edit.example.org", "edit.EXAMPLE.org:1", "127.0.0.1:7000", "[::1]",
+        "[::1]:7000",       "[FE80::2]:1",        "fe80::2"};
+    static const char *const bad[] = {"",
+                                      "evil.example",
+                                      "localhost.evil.example",
+                                      "xlocalhost",
+                                      "localhos",
+                                      "[::2]",
+                                      "::",
+                                      "127.0.0.1.evil.example",
+                                      "evil@localhost",
+                                      "localhost:x",
+                                      "[::1",
+                                      "[::1]x",
+                                      "[localhost",
+                                      "localhost,",
+                                      "localhost:80:80",
+                                      ".",
+                                      ":80",
+                                      "[]",
+                                      "127.0.0.2"};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        if (!host_allowed(list, good[i])) fail_msg("refused %s", good[i]);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        if (host_allowed(list, bad[i])) fail_msg("took %s", bad[i]);
+    assert_false(host_allowed(list, NULL));
+    assert_true(host_allowed(NULL, "evil.example") && host_allowed(NULL, NULL));
+}
+
 static void test_request_ids(void **state) {
     (void)state;
     char longest[130], out[REQUEST_ID_MAX + 1], other[REQUEST_ID_MAX + 1];
@@ -133,9 +167,13 @@ static void test_cross_site(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cross_site),        cmocka_unit_test(test_params),
-        cmocka_unit_test(test_values_of_replies), cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_origins),           cmocka_unit_test(test_request_ids),
+        cmocka_unit_test(test_cross_site),
+        cmocka_unit_test(test_params),
+        cmocka_unit_test(test_values_of_replies),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_hosts),
+        cmocka_unit_test(test_origins),
+        cmocka_unit_test(test_request_ids),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -428,7 +428,10 @@ static void test_open_to_strangers(void **state) {
     static const struct {
         const char *host, *key;
         bool warned;
-    } cases[] = {{"HOST=0.0.0.0", "API_KEY=", true},
+    } cases[] = {{"HOST=", "API_KEY=", true},
+                 {"HOST=0.0.0.0", "API_KEY=", true},
+                 {"HOST=localhost", "API_KEY=", false},
+                 {"HOST=127.1.2.3", "API_KEY=", false},
                  {"HOST=0.0.0.0", "API_KEY=sesame", false},
                  {"HOST=127.0.0.1", "API_KEY=", false}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -436,6 +439,43 @@ static void test_open_to_strangers(void **state) {
         server_start_ready(&s, (const char *[]){cases[i].host, cases[i].key, NULL});
         server_wait_log(&s, "listening");
         assert_int_equal(server_logged(&s, "set API_KEY"), cases[i].warned);
+        assert_int_equal(server_stop(&s, SIGTERM), 0);
+    }
+}
+
+/* By default every address answers, those of IPv6 too, and on one port. */
+static void test_both_families(void **state) {
+    (void)state;
+    static const struct {
+        const char *host;
+        bool v4, v6;
+    } cases[] = {{"HOST=", true, true},
+                 {"HOST=0.0.0.0", true, true},
+                 {"HOST=::", true, true},
+                 {"HOST=[::1]", false, true},
+                 {"HOST=127.0.0.1", true, false}};
+    struct sockaddr_in6 to = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    int probe = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool has_v6 = probe >= 0 && bind(probe, (struct sockaddr *)&to, sizeof to) == 0;
+    if (probe >= 0) close(probe);
+    if (!has_v6) skip();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct server_process s;
+        struct answer a;
+        server_start(&s, (const char *[]){cases[i].host, NULL});
+        int v4 = raw_connect(&s), v6 = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        to.sin6_port = htons((uint16_t)s.port);
+        assert_int_equal(v4 >= 0, cases[i].v4);
+        assert_int_equal(connect(v6, (struct sockaddr *)&to, sizeof to) == 0, cases[i].v6);
+        for (int k = 0; k < 2; k++) {
+            if (!(k ? cases[i].v6 : cases[i].v4)) continue;
+            raw_text(k ? v6 : v4, "GET /health HTTP/1.1\r\nHost: [::1]\r\n\r\n");
+            raw_read_answer(k ? v6 : v4, &a);
+            assert_int_equal(a.status, 200);
+            answer_free(&a);
+        }
+        if (v4 >= 0) close(v4);
+        close(v6);
         assert_int_equal(server_stop(&s, SIGTERM), 0);
     }
 }
@@ -472,6 +512,7 @@ int main(void) {
         cmocka_unit_test(test_service_manager),
         cmocka_unit_test(test_passed_socket),
         cmocka_unit_test(test_harmless_signals),
+        cmocka_unit_test(test_both_families),
         cmocka_unit_test(test_open_to_strangers),
         cmocka_unit_test(test_no_leak),
     };
