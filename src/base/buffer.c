@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,9 +58,14 @@ void buffer_free(struct buffer *b) {
     *b = (struct buffer){0};
 }
 
-enum status buffer_read_file(struct buffer *b, const char *path, size_t limit, struct error *err) {
-    int fd =
-        open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* do not wait for a named pipe's writer */
+/* A terminal is one, too: what is typed there. */
+static bool is_pipe(int fd, const struct stat *st) {
+    return S_ISFIFO(st->st_mode) || S_ISSOCK(st->st_mode) || isatty(fd);
+}
+
+/* Takes fd. */
+static enum status read_all(struct buffer *b, int fd, const char *path, bool may_be_pipe,
+                            size_t limit, struct error *err) {
     FILE *f = fd < 0 ? NULL : fdopen(fd, "rb");
     if (!f) {
         enum status s = fail(err, STATUS_IO, "cannot open %s: %s", path, strerror(errno));
@@ -68,7 +74,7 @@ enum status buffer_read_file(struct buffer *b, const char *path, size_t limit, s
     }
     enum status s = STATUS_OK;
     struct stat st;
-    if (fstat(fileno(f), &st) != 0 || !S_ISREG(st.st_mode))
+    if (fstat(fd, &st) != 0 || !(S_ISREG(st.st_mode) || (may_be_pipe && is_pipe(fd, &st))))
         s = fail(err, STATUS_INVALID, "%s is not a regular file", path);
     else if ((uintmax_t)st.st_size > limit)
         s = fail(err, STATUS_INVALID, "%s is larger than the %zu bytes allowed for it", path,
@@ -89,4 +95,13 @@ enum status buffer_read_file(struct buffer *b, const char *path, size_t limit, s
     fclose(f);
     if (s != STATUS_OK) buffer_free(b);
     return s;
+}
+
+enum status buffer_read_file(struct buffer *b, const char *path, size_t limit, struct error *err) {
+    /* Without O_NONBLOCK a named pipe would wait for its writer. */
+    return read_all(b, open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), path, false, limit, err);
+}
+
+enum status buffer_read_input(struct buffer *b, const char *path, size_t limit, struct error *err) {
+    return read_all(b, open(path, O_RDONLY | O_CLOEXEC), path, true, limit, err);
 }

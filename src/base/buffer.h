@@ -26,4 +26,7 @@ void buffer_free(struct buffer *b); /* leaves it empty */
  * or read.  STATUS_INVALID: larger than the limit, or no regular file.  STATUS_NO_MEMORY. */
 enum status buffer_read_file(struct buffer *b, const char *path, size_t limit, struct error *err);
 
+/* The same of what the user named, which may be a pipe: `<(...)`, /dev/stdin.  Waits for its writer. */
+enum status buffer_read_input(struct buffer *b, const char *path, size_t limit, struct error *err);
+
 #endif

@@ -238,7 +238,7 @@ static const char help[] =
     "  --image FILE         a picture; - is standard input; up to three times:\n"
     "                       Picture 1 to 3, of which the last gives the shape\n"
     "  --prompt TEXT        what to change\n"
-    "  --output FILE        .png, .jpg or .webp; - is standard out [NAME-edited.png]\n"
+    "  --output FILE|DIR/   .png, .jpg or .webp; - is standard out [NAME-edited.png]\n"
     "  --force              replace files that are there\n"
     "  --seed N             the same seed, the same picture; several times: a picture\n"
     "                       each, numbered NAME-1, NAME-2 [random, and told]\n"

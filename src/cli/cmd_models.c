@@ -21,9 +21,11 @@ static enum status read_id(struct hub_id *id, const struct args *args, struct er
     size_t words = 0;
     for (size_t i = 0; i < args->count; i++) words += *args->list[i].flag == '\0';
     if (words != 1) return fail(err, STATUS_INVALID, "one model, please: ORG/NAME[@REV]");
-    if (!hub_id_parse(id, word))
-        return fail(err, STATUS_INVALID, "\"%.200s\" is no id of the form ORG/NAME[@REV]", word);
-    return STATUS_OK;
+    if (hub_id_parse(id, word)) return STATUS_OK;
+    struct hub_hint hint;
+    hub_id_hint(&hint, word, false);
+    return fail(err, STATUS_INVALID, "\"%.200s\" is no id of the form ORG/NAME[@REV]%s", word,
+                hint.text);
 }
 
 static void write_day(char out[32], time_t t) {

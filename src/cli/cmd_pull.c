@@ -28,11 +28,14 @@ static enum status read_flags(struct hub_file_id *id, struct hub_options *o,
     if (words != 1)
         return fail(err, STATUS_INVALID, "one model, please: firered pull ORG/NAME[@REV]");
     bool file = hub_file_id_parse(id, word);
-    if (!file && !hub_id_parse(&id->id, word))
+    if (!file && !hub_id_parse(&id->id, word)) {
+        struct hub_hint hint;
+        hub_id_hint(&hint, word, true);
         return fail(
             err, STATUS_INVALID,
-            "\"%.200s\" is no id of the form ORG/NAME[@REV], and no file ORG/NAME/FILE[@REV]",
-            word);
+            "\"%.200s\" is no id of the form ORG/NAME[@REV], and no file ORG/NAME/FILE[@REV]%s",
+            word, hint.text);
+    }
     *request = (struct hub_pull_request){.all = args_last(args, "all") != NULL,
                                          .force = args_last(args, "force") != NULL,
                                          .dry_run = args_last(args, "dry-run") != NULL,

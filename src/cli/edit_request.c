@@ -30,6 +30,8 @@ static enum status read_inputs(struct edit_request *r, const struct args *args, 
         if (is_stdio(value) && from_stdin)
             return fail(err, STATUS_INVALID, "only one --image can be standard input");
         from_stdin = from_stdin || is_stdio(value);
+        enum status s = picture_file_check(value, err);
+        if (s != STATUS_OK) return s;
         r->inputs[r->input_count++] = value;
     }
     if (r->input_count == 0)
@@ -113,25 +115,53 @@ static size_t stem_length(const char *path) {
     return dot && dot > name ? (size_t)(dot - path) : strlen(path);
 }
 
-static enum status name_outputs(struct edit_request *r, const char *output, struct error *err) {
+/* What the outputs are called: `folder`, the first `stem` bytes of `base`, `middle`, a number where
+ * there are several, `end`. */
+struct output_name {
+    const char *folder, *base;
+    size_t stem;
+    const char *middle, *end;
+};
+
+static struct output_name derived_name(const struct edit_request *r) {
     const char *input = r->inputs[r->input_count - 1];
-    bool named = output != NULL;
+    return (struct output_name){"", input, stem_length(input), "-edited", ".png"};
+}
+
+/* In a folder the picture is called as it would be beside its input. */
+static struct output_name name_in_folder(const struct edit_request *r, const char *folder) {
+    struct output_name n = derived_name(r);
+    const char *slash = strrchr(n.base, '/'), *name = slash ? slash + 1 : n.base;
+    n.folder = folder;
+    n.stem -= (size_t)(name - n.base);
+    n.base = name;
+    if (!is_stream(r->inputs[r->input_count - 1])) return n;
+    n.base = n.middle = "";
+    n.stem = 0;
+    n.end = "edited.png";
+    return n;
+}
+
+static enum status name_outputs(struct edit_request *r, const char *output, bool folder,
+                                struct error *err) {
     r->outputs = calloc(r->count, sizeof *r->outputs);
     enum status s = r->outputs ? STATUS_OK : STATUS_NO_MEMORY;
-    if (!named && is_stdio(input)) {
-        output = input;
-        named = true;
-    }
-    if (named && is_stdio(output) && r->count > 1)
+    if (!output && is_stream(r->inputs[r->input_count - 1])) output = "-";
+    if (output && is_stdio(output) && r->count > 1)
         return fail(err, STATUS_INVALID,
                     "standard output takes one picture: name a file with --output");
-    const char *base = named ? output : input, *middle = named ? "" : "-edited";
-    size_t stem = stem_length(base);
+    struct output_name n = derived_name(r);
+    if (folder)
+        n = name_in_folder(r, output);
+    else if (output)
+        n = (struct output_name){"", output, stem_length(output), "", output + stem_length(output)};
     for (size_t i = 0; i < r->count && s == STATUS_OK; i++) {
         struct buffer name = {0};
-        s = buffer_printf(&name, "%.*s%s", (int)stem, base, middle);
+        bool slash = folder && output[strlen(output) - 1] != '/';
+        s = buffer_printf(&name, "%s%s%.*s%s", n.folder, slash ? "/" : "", (int)n.stem, n.base,
+                          n.middle);
         if (s == STATUS_OK && r->count > 1) s = buffer_printf(&name, "-%zu", i + 1);
-        if (s == STATUS_OK) s = buffer_printf(&name, "%s", named ? base + stem : ".png");
+        if (s == STATUS_OK) s = buffer_printf(&name, "%s", n.end);
         r->outputs[i] = name.data;
     }
     return s == STATUS_OK ? s : fail(err, s, "no memory for the outputs' names");
@@ -167,13 +197,14 @@ static enum status read_server(struct edit_request *r, const struct args *args, 
 
 static enum status read_output(struct edit_request *r, const struct args *args, struct error *err) {
     const char *output = args_last(args, "output");
+    bool folder = output && output_is_folder(output);
     r->format = PICTURE_PNG;
     enum status s = STATUS_OK;
     if (output && !*output)
         s = fail(err, STATUS_INVALID, "--output needs the name of a file");
-    else if (output && !is_stdio(output))
+    else if (output && !folder && !is_stdio(output))
         s = output_format(&r->format, output, err);
-    if (s == STATUS_OK) s = name_outputs(r, output, err);
+    if (s == STATUS_OK) s = name_outputs(r, output, folder, err);
     if (s != STATUS_OK || !edit_request_to_stdout(r)) return s;
     if (isatty(STDOUT_FILENO))
         return fail(err, STATUS_INVALID,

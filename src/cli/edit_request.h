@@ -37,8 +37,8 @@ struct edit_request {
 
 /* Reads and checks all flags, no file.  Without --output the name is the last picture's, which is
  * the one that the result is shaped like, with "-edited.png" in place of its extension and in its
- * folder; standard output where that picture is standard input.  Of several pictures the names are
- * numbered: out-1.png, out-2.png.
+ * folder, or in the one that --output names; standard output where that picture comes from a pipe.
+ * Of several pictures the names are numbered: out-1.png, out-2.png.
  *
  * STATUS_INVALID: the sentence names the flag.  STATUS_NO_MEMORY, STATUS_INTERNAL (no random
  * numbers).  The caller releases *out, also when it fails. */

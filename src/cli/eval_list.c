@@ -105,7 +105,7 @@ static enum status read_lines(struct eval_list *list, const char *path, struct e
 enum status eval_list_read(struct eval_list *out, const char *path, struct error *err) {
     struct buffer file = {0};
     *out = (struct eval_list){0};
-    enum status s = buffer_read_file(&file, path, LIST_LIMIT, err);
+    enum status s = buffer_read_input(&file, path, LIST_LIMIT, err);
     if (s != STATUS_OK) return s;
     if (file.size == 0 || strlen(file.data) != file.size) {
         buffer_free(&file);

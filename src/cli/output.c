@@ -19,10 +19,27 @@
 #include "cli/picture_file.h"
 #include "config/values.h"
 
-enum status output_format(enum picture_format *out, const char *path, struct error *err) {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+static bool format_of(enum picture_format *out, const char *name) {
     const char *dot = strrchr(name, '.');
-    if (dot && dot > name && picture_format_from_name(out, dot + 1)) return STATUS_OK;
+    return dot && dot > name && picture_format_from_name(out, dot + 1);
+}
+
+static const char *name_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+bool output_is_folder(const char *path) {
+    enum picture_format format;
+    struct stat st;
+    const char *name = name_of(path);
+    if (!*path || is_stdio(path)) return false;
+    return !*name || (!format_of(&format, name) && stat(path, &st) == 0 && S_ISDIR(st.st_mode));
+}
+
+enum status output_format(enum picture_format *out, const char *path, struct error *err) {
+    const char *name = name_of(path);
+    if (format_of(out, name)) return STATUS_OK;
     struct shown_value shown;
     value_show(&shown, name);
     return fail(err, STATUS_INVALID, "--output %s: the name must end in .png, .jpg, .jpeg or .webp",

@@ -13,6 +13,10 @@
 /* Tells the format from the name's extension.  STATUS_INVALID: it has none that we write. */
 enum status output_format(enum picture_format *out, const char *path, struct error *err);
 
+/* Whether it means a folder to write into: it ends in a slash, or is one and not called like a
+ * picture. */
+bool output_is_folder(const char *path);
+
 /* Checks before the work what can be checked: that the folder is there and may be written, that
  * `path` is no folder and, without `force`, no file that has anything in it.  STATUS_IO says what is
  * in the way. */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config/values.h"
 #include "pipeline/edited_file.h"
 
 enum { FILE_LIMIT = 1 << 29 };
@@ -33,8 +34,27 @@ static enum status load_stdin(struct buffer *out, struct error *err) {
     return s;
 }
 
+bool is_stream(const char *name) {
+    static const char *const places[] = {"/dev/fd/", "/proc/self/fd/"};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+        if (strncmp(name, places[i], strlen(places[i])) == 0) return true;
+    return is_stdio(name) || strcmp(name, "/dev/stdin") == 0;
+}
+
+enum status picture_file_check(const char *path, struct error *err) {
+    struct shown_value shown;
+    if (!value_url(path) || access(path, F_OK) == 0) return STATUS_OK;
+    value_show(&shown, path);
+    return fail(err, STATUS_INVALID,
+                "%s is a URL, and nothing is fetched here: download the picture first (curl -o "
+                "FILE URL), or pipe it in as -",
+                shown.text);
+}
+
 enum status picture_file_load(struct buffer *out, const char *path, struct error *err) {
-    return is_stdio(path) ? load_stdin(out, err) : buffer_read_file(out, path, FILE_LIMIT, err);
+    enum status s = picture_file_check(path, err);
+    if (s != STATUS_OK) return s;
+    return is_stdio(path) ? load_stdin(out, err) : buffer_read_input(out, path, FILE_LIMIT, err);
 }
 
 /* The file stays the caller's. */

@@ -16,8 +16,14 @@
 /* Whether the name means standard input, or output. */
 bool is_stdio(const char *name);
 
-/* Reads a whole file into an empty buffer.  STATUS_IO, STATUS_INVALID (over 512 MiB, or no regular
- * file), STATUS_NO_MEMORY. */
+/* Whether it is standard input, or a pipe that a shell opened: there is no name to make another of. */
+bool is_stream(const char *name);
+
+/* STATUS_INVALID for a URL: nothing is fetched here. */
+enum status picture_file_check(const char *path, struct error *err);
+
+/* Reads a whole file, or a pipe, into an empty buffer.  STATUS_IO, STATUS_INVALID (over 512 MiB, a
+ * folder or a device, a URL), STATUS_NO_MEMORY. */
 enum status picture_file_load(struct buffer *out, const char *path, struct error *err);
 
 /* Reads and decodes a picture's file; the caller releases *out.  *report, which may be NULL, says what

@@ -109,10 +109,14 @@ enum status hub_find_model(char **folder, const char *model_id, const struct hub
         return hand_over(folder, &path, buffer_printf(&path, "%s", model_id), err);
     if (strcasecmp(model_id, "demo") == 0) return hub_find_demo(folder, NULL, err);
     struct hub_id id;
-    if (!hub_id_parse(&id, model_id))
-        return fail(err, STATUS_INVALID,
-                    "the model \"%.160s\" is neither a folder nor an id of the form ORG/NAME[@REV]",
-                    model_id);
+    if (!hub_id_parse(&id, model_id)) {
+        struct hub_hint hint;
+        hub_id_hint(&hint, model_id, false);
+        return fail(
+            err, STATUS_INVALID,
+            "the model \"%.160s\" is neither a folder nor an id of the form ORG/NAME[@REV]%s",
+            model_id, hint.text);
+    }
     return find_snapshot(folder, &id, o, err);
 }
 
@@ -122,6 +126,12 @@ enum status hub_find_file(char **path, const char *name, const struct hub_option
     struct hub_cache cache;
     char commit[HUB_COMMIT_SIZE];
     *path = NULL;
+    if (strstr(name, "://") && !is_file(name)) {
+        struct hub_hint hint;
+        hub_id_hint(&hint, name, true);
+        return fail(err, STATUS_INVALID,
+                    "%.200s is a URL, neither a file nor ORG/NAME/FILE[@REV]%s", name, hint.text);
+    }
     if (is_file(name) || !hub_file_id_parse(&id, name)) {
         *path = strdup(name);
         return *path ? STATUS_OK : fail(err, STATUS_NO_MEMORY, "no memory for a file's path");

@@ -28,7 +28,7 @@ enum status hub_find_model(char **folder, const char *model_id, const struct hub
 
 /* Sets *path to a file's: to `name` itself, where it is a file or has not the form
  * ORG/NAME/FILE[@REV], else to the file in the cache.  STATUS_INVALID: it is not there; the sentence
- * says how to get it.  STATUS_NO_MEMORY.  The caller frees *path. */
+ * says how to get it; or it is a URL.  STATUS_NO_MEMORY.  The caller frees *path. */
 enum status hub_find_file(char **path, const char *name, const struct hub_options *o,
                           struct error *err);
 

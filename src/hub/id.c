@@ -62,6 +62,47 @@ bool hub_id_parse(struct hub_id *out, const char *text) {
            (!at || copy_revision(out->revision, at + 1));
 }
 
+/* The part of an address behind its host: ORG/NAME, perhaps with /tree/REV and more; or NULL. */
+static const char *behind_host(const char *text) {
+    static const char *const hosts[] = {"huggingface.co/", "www.huggingface.co/", "hf.co/"};
+    const char *scheme = strstr(text, "://");
+    if (scheme) {
+        const char *slash = strchr(scheme + 3, '/');
+        return slash ? slash + 1 : NULL;
+    }
+    for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++)
+        if (strncmp(text, hosts[i], strlen(hosts[i])) == 0) return text + strlen(hosts[i]);
+    return NULL;
+}
+
+static bool is_view(const char *word) {
+    static const char *const views[] = {"tree", "blob", "resolve", "commit"};
+    for (size_t i = 0; i < sizeof views / sizeof views[0]; i++)
+        if (strcmp(word, views[i]) == 0) return true;
+    return false;
+}
+
+void hub_id_hint(struct hub_hint *out, const char *text, bool of_file) {
+    char org[97], name[97], view[16] = "", rev[97] = "", file[300] = "", id[700];
+    struct hub_id model;
+    struct hub_file_id stored;
+    out->text[0] = '\0';
+    size_t n = strlen(text);
+    if (n > 2 && (*text == '"' || *text == '\'') && text[n - 1] == *text)
+        snprintf(out->text, sizeof out->text, "; leave the quotation marks away: %.*s",
+                 n < 400 ? (int)(n - 2) : 400, text + 1);
+    const char *path = behind_host(text);
+    if (!path || sscanf(path, "%96[^/?#]/%96[^/?#]/%15[^/?#]/%96[^/?#]/%299[^?#]", org, name, view,
+                        rev, file) < 2)
+        return;
+    of_file = of_file && *file;
+    bool says_revision = is_view(view) && *rev && strcmp(rev, "main") != 0;
+    snprintf(id, sizeof id, "%s/%s%s%s%s%s", org, name, of_file ? "/" : "", of_file ? file : "",
+             says_revision ? "@" : "", says_revision ? rev : "");
+    if (of_file ? hub_file_id_parse(&stored, id) : hub_id_parse(&model, id))
+        snprintf(out->text, sizeof out->text, "; its id is %s", id);
+}
+
 bool hub_file_id_parse(struct hub_file_id *out, const char *text) {
     char id[600];
     const char *first = strchr(text, '/'), *second = first ? strchr(first + 1, '/') : NULL;

@@ -19,6 +19,14 @@ struct hub_id {
 /* False: it is none. */
 bool hub_id_parse(struct hub_id *out, const char *text);
 
+/* What a text that is no id probably means, as the end of a sentence about it: "; its id is ORG/NAME"
+ * for the address of a model's page (of a file's page, ORG/NAME/FILE, where a file is wanted), "; leave
+ * the quotation marks away" for quotation marks that no shell took off; else "". */
+struct hub_hint {
+    char text[800];
+};
+void hub_id_hint(struct hub_hint *out, const char *text, bool of_file);
+
 /* A file of a model: ORG/NAME/FILE[@REV], where FILE may hold slashes.  False: it is none. */
 struct hub_file_id {
     struct hub_id id;

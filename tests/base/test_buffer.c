@@ -3,6 +3,8 @@
  */
 #include "support/unit_test.h"
 
+#include <fcntl.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,9 +102,42 @@ static void test_read_file(void **state) {
     free(bytes);
 }
 
+static void *write_into(void *path) {
+    int fd = open(path, O_WRONLY);
+    ssize_t n = write(fd, "through a pipe", 14);
+    close(fd);
+    return n == 14 ? path : NULL;
+}
+
+static void test_read_input(void **state) {
+    (void)state;
+    char *folder = temporary_folder();
+    const char *path = in_folder(folder, "pipe");
+    struct buffer b = {0};
+    struct error err = {{0}};
+    assert_int_equal(mkfifo(path, 0600), 0);
+    for (size_t limit = 13; limit <= 14; limit++) {
+        pthread_t writer;
+        assert_int_equal(pthread_create(&writer, NULL, write_into, (void *)path), 0);
+        enum status s = buffer_read_input(&b, path, limit, &err);
+        pthread_join(writer, NULL);
+        assert_int_equal(s, limit < 14 ? STATUS_INVALID : STATUS_OK);
+    }
+    assert_int_equal(b.size, 14);
+    assert_memory_equal(b.data, "through a pipe", 14);
+    buffer_free(&b);
+    assert_int_equal(buffer_read_input(&b, folder, 100, &err), STATUS_INVALID);
+    assert_int_equal(buffer_read_input(&b, "/dev/zero", 100, &err), STATUS_INVALID);
+    assert_string_equal(err.text, "/dev/zero is not a regular file");
+    unlink(path);
+    assert_int_equal(buffer_read_input(&b, path, 100, &err), STATUS_IO);
+    remove_folder(folder);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_append), cmocka_unit_test(test_printf),
                                        cmocka_unit_test(test_too_much),
-                                       cmocka_unit_test(test_read_file)};
+                                       cmocka_unit_test(test_read_file),
+                                       cmocka_unit_test(test_read_input)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

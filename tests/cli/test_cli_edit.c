@@ -29,6 +29,11 @@ static void run(const char *const *words) {
     child_start(&c, FAKE_PROGRAM, words);
     child_wait(&c);
 }
+static void run_shell(const char *line) {
+    child_start(&c, "/bin/bash", (const char *const[]){"-c", line, FAKE_PROGRAM, NULL});
+    child_wait(&c);
+}
+
 #define EDIT(...) run((const char *const[]){"edit", __VA_ARGS__, NULL})
 /* A complete request, to which a test adds one thing. */
 #define EDIT_WITH(...)                                                                             \
@@ -299,6 +304,59 @@ static void test_output_in_the_way(void **state) {
     EDIT_WITH("--output", "/proc/a.png");
     assert_int_equal(c.status, 1);
     assert_int_equal(files_in_out(), 0);
+}
+
+static void assert_written(const char *path) {
+    if (c.status != 0 || access(path, F_OK) != 0) fail_msg("no %s: %d, %s", path, c.status, c.err);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(files_in_out(), 0);
+}
+
+static void test_output_into_a_folder(void **state) {
+    (void)state;
+    EDIT("--model", "m", "--image", PICTURE, "--prompt", "p", "--output", "out/");
+    assert_written("out/rgb-edited.png");
+    EDIT("--model", "m", "--image", PICTURE, "--prompt", "p", "--output", "out");
+    assert_written("out/rgb-edited.png");
+    EDIT("--model", "m", "--image", PICTURE, "--prompt", "p", "--output", "out/", "--count", "2");
+    assert_int_equal(unlink("out/rgb-edited-2.png"), 0);
+    assert_written("out/rgb-edited-1.png");
+    EDIT("--model", "m", "--image", PICTURE, "--prompt", "p", "--output", "nowhere/");
+    assert_refused(
+        1, "firered edit: cannot write into the folder nowhere/: No such file or directory\n");
+    run_shell("$0 edit --model m --image /dev/stdin --prompt p --output out/ <" PICTURE);
+    assert_written("out/edited.png");
+}
+
+/* What a shell makes of <(...), a named pipe, and the names of standard input. */
+static void test_pipes(void **state) {
+    (void)state;
+    run_shell("$0 edit --model m --image <(cat " PICTURE ") --prompt p --output out/a.png");
+    assert_written("out/a.png");
+    run_shell("mkfifo f; cat " PICTURE
+              " >f & $0 edit --model m --image f --prompt p --output out/a.png; rm f");
+    assert_written("out/a.png");
+    run_shell("cat " PICTURE
+              " | $0 edit --model m --image /dev/stdin --prompt p --output out/a.png");
+    assert_written("out/a.png");
+    run_shell("$0 edit --model m --image <(cat " PICTURE ") --prompt p >out/a.png"); /* as from - */
+    assert_written("out/a.png");
+    run_shell("$0 info <(cat " PICTURE ")");
+    assert_int_equal(c.status, 0);
+    assert_has(c.out, ": PNG, ");
+    run_shell("$0 edit --model m --image /dev/zero --prompt p --output out/a.png");
+    assert_refused(1, "firered edit: /dev/zero is not a regular file\n");
+}
+
+static void test_nothing_is_fetched(void **state) {
+    (void)state;
+    EDIT("--model", "m", "--image", "https://example.org/a.png", "--prompt", "p");
+    assert_refused(2,
+                   "firered edit: https://example.org/a.png is a URL, and nothing is fetched here: "
+                   "download the picture first (curl -o FILE URL), or pipe it in as -\n");
+    run((const char *const[]){"info", "http://example.org/a.png", NULL});
+    assert_int_equal(c.status, 1);
+    assert_has(c.err, "is a URL, and nothing is fetched here");
 }
 
 static void test_full_disk(void **state) {
@@ -591,6 +649,9 @@ int main(void) {
         TEST(test_engine_fails),
         TEST(test_output_in_the_way),
         TEST(test_full_disk),
+        TEST(test_output_into_a_folder),
+        TEST(test_pipes),
+        TEST(test_nothing_is_fetched),
         TEST(test_half_written),
         TEST(test_replaces),
         TEST(test_keeps_what_is_there),

@@ -180,9 +180,45 @@ static void the_demo_is_found_from_the_program(void **state) {
     assert_not_found("demo", &options, "the demo model is neither in");
 }
 
+/* What people paste in place of an id. */
+static void addresses_and_quotes_are_told_the_id(void **state) {
+    const struct hub_options options = in_cache(*state);
+    static const char *const ids[][2] = {
+        {"https://huggingface.co/Org/Name-1.0", "; its id is Org/Name-1.0"},
+        {"https://huggingface.co/Org/Name-1.0/", "; its id is Org/Name-1.0"},
+        {"http://mirror.example/Org/Name-1.0?x=1", "; its id is Org/Name-1.0"},
+        {"huggingface.co/Org/Name-1.0/tree/main", "; its id is Org/Name-1.0"},
+        {"hf.co/Org/Name-1.0/tree/v2/vae", "; its id is Org/Name-1.0@v2"},
+        {"https://huggingface.co/Org/Name/blob/main/a.json#L1", "; its id is Org/Name"},
+        {"\"/models/a b\"", "; leave the quotation marks away: /models/a b"},
+        {"'Org/Name'", "; leave the quotation marks away: Org/Name"},
+        {"https://huggingface.co/", "of the form ORG/NAME[@REV]"},
+        {"https://huggingface.co/models", "of the form ORG/NAME[@REV]"},
+        {"\"", "of the form ORG/NAME[@REV]"},
+    };
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+        char *found;
+        struct error err = {""};
+        assert_int_equal(hub_find_model(&found, ids[i][0], &options, &err), STATUS_INVALID);
+        const char *end = err.text + strlen(err.text) - strlen(ids[i][1]);
+        assert_string_equal(end, ids[i][1]);
+    }
+    char *found;
+    struct error err = {""};
+    assert_int_equal(
+        hub_find_file(&found,
+                      "https://huggingface.co/Org/N/resolve/main/l/a.safetensors?download=true",
+                      &options, &err),
+        STATUS_INVALID);
+    assert_non_null(strstr(err.text, "[@REV]; its id is Org/N/l/a.safetensors"));
+    assert_null(found);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(snapshots_are_found_by_their_ref, folder_set_up,
+                                        folder_tear_down),
+        cmocka_unit_test_setup_teardown(addresses_and_quotes_are_told_the_id, folder_set_up,
                                         folder_tear_down),
         cmocka_unit_test_setup_teardown(refs_cannot_lead_out, folder_set_up, folder_tear_down),
         cmocka_unit_test(ids_are_held_to_the_hubs_alphabet),
