@@ -69,7 +69,9 @@ const struct field field_table[] = {
          "the name of the model served (`GET /v1/models`), or `firered` for whatever is served; "
          "absent: the same"},
     {"stream", NULL, FIELD_SWITCH, FIELD_OF_OPENAI, false, VALUE(stream), .otherwise = "false",
-     .meaning = "answer with server-sent events, `image_edit.progress` and `image_edit.completed`"},
+     .meaning =
+         "answer with server-sent events, an `image_edit.completed` for each picture, and comments "
+         "that tell of progress"},
     {"n", NULL, FIELD_INTEGER, FIELD_OF_OPENAI, false, VALUE(count), 1, FIELD_MAX_COUNT,
      .otherwise = "1",
      .meaning =

@@ -202,11 +202,21 @@ struct MHD_Response *event_stream_response(struct event_stream *s,
     return response;
 }
 
-enum status event_append(struct buffer *out, const char *name, json_t *data) {
+/* One block: before the name, between it and the JSON. */
+static enum status append(struct buffer *out, const char *before, const char *name,
+                          const char *between, json_t *data) {
     char *text = data ? json_dumps(data, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
     json_decref(data);
     if (!text) return STATUS_NO_MEMORY;
-    enum status s = buffer_printf(out, "event: %s\ndata: %s\n\n", name, text);
+    enum status s = buffer_printf(out, "%s%s%s%s\n\n", before, name, between, text);
     free(text);
     return s;
+}
+
+enum status event_append(struct buffer *out, const char *name, json_t *data) {
+    return append(out, "event: ", name, "\ndata: ", data);
+}
+
+enum status event_append_comment(struct buffer *out, const char *name, json_t *data) {
+    return append(out, ": ", name, " ", data);
 }

@@ -67,4 +67,7 @@ struct MHD_Response *event_stream_response(struct event_stream *s,
  * STATUS_NO_MEMORY: nothing was appended. */
 enum status event_append(struct buffer *out, const char *name, json_t *data);
 
+/* The same as a comment, which readers of events skip: ": NAME JSON", an empty line. */
+enum status event_append_comment(struct buffer *out, const char *name, json_t *data);
+
 #endif

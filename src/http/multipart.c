@@ -19,7 +19,7 @@
 #include "http/params.h"
 
 enum state {
-    IN_PREAMBLE,       /* before the first boundary: nothing but the boundary may come */
+    IN_PREAMBLE,       /* before the first boundary */
     AFTER_BOUNDARY,    /* padding, then CRLF or "--" */
     AFTER_BOUNDARY_CR, /* LF must come */
     AFTER_BOUNDARY_DASH,
@@ -177,8 +177,10 @@ static enum status eat_headers(struct multipart *m, const char *bytes, size_t si
     return STATUS_OK;
 }
 
+/* What stands before the first boundary (RFC 2046 5.1.1) is nobody's. */
 static enum status hand_on(struct multipart *m, const char *bytes, size_t size, struct error *err) {
-    return size ? m->handler.data(m->handler.arg, bytes, size, err) : STATUS_OK;
+    return size && m->state == IN_DATA ? m->handler.data(m->handler.arg, bytes, size, err)
+                                       : STATUS_OK;
 }
 
 /* Takes bytes up to the end of the next boundary; *used says how many. */
@@ -196,9 +198,9 @@ static enum status eat_data(struct multipart *m, const char *bytes, size_t size,
         } else if (bytes[at] == m->delimiter[m->matched]) {
             at++;
             if (++m->matched < m->delimiter_size) continue;
+            if (m->state == IN_DATA) s = m->handler.end(m->handler.arg, err);
             m->state = AFTER_BOUNDARY;
             m->matched = 0;
-            s = m->handler.end(m->handler.arg, err);
             break;
         } else {
             s = hand_on(m, m->delimiter, m->matched, err);
@@ -207,16 +209,6 @@ static enum status eat_data(struct multipart *m, const char *bytes, size_t size,
     }
     *used = at;
     return s;
-}
-
-static enum status eat_preamble(struct multipart *m, char c, struct error *err) {
-    if (m->matched == 2 && c == '\r')
-        m->matched = 0; /* a blank line before the first boundary is tolerated */
-    if (c != m->delimiter[m->matched])
-        return fail(err, STATUS_INVALID,
-                    "malformed multipart: the body does not begin with its boundary");
-    if (++m->matched == m->delimiter_size) m->state = AFTER_BOUNDARY;
-    return STATUS_OK;
 }
 
 static enum status eat_after_boundary(struct multipart *m, char c, struct error *err) {
@@ -239,11 +231,11 @@ static enum status eat(struct multipart *m, const char *bytes, size_t size, size
                        struct error *err) {
     *used = 1;
     switch (m->state) {
-    case IN_PREAMBLE: return eat_preamble(m, *bytes, err);
     case AFTER_BOUNDARY:
     case AFTER_BOUNDARY_CR:
     case AFTER_BOUNDARY_DASH: return eat_after_boundary(m, *bytes, err);
     case IN_HEADERS: return eat_headers(m, bytes, size, used, err);
+    case IN_PREAMBLE:
     case IN_DATA: return eat_data(m, bytes, size, used, err);
     default: *used = size; return STATUS_OK;
     }
@@ -271,6 +263,10 @@ enum status multipart_feed(struct multipart *m, const char *bytes, size_t size, 
 
 enum status multipart_finish(struct multipart *m, struct error *err) {
     if (m->state == FAILED) return stay_failed(m, err);
+    if (m->state == IN_PREAMBLE)
+        return fail(
+            err, STATUS_INVALID,
+            "malformed multipart: the boundary that Content-Type names is nowhere in the body");
     if (m->state != IN_EPILOGUE)
         return fail(err, STATUS_INVALID,
                     "malformed multipart: the body ends before its closing boundary");

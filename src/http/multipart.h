@@ -4,9 +4,8 @@
  *
  * The parser keeps no more than the headers of one part (8 kB); what is in a part is handed on at
  * once, in pieces cut wherever the network cut them.  It forgives nothing that browsers, curl and
- * the usual libraries do not do: lines end in CRLF, the body begins with the boundary, every part
- * has exactly one Content-Disposition: form-data with a name. Bytes after the closing boundary are
- * ignored.
+ * the usual libraries do not do: lines end in CRLF, every part has exactly one Content-Disposition:
+ * form-data with a name.  Bytes before the first boundary and after the closing one are ignored.
  *
  *     struct multipart *m;
  *     char boundary[MULTIPART_MAX_BOUNDARY + 1];

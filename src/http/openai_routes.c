@@ -4,6 +4,9 @@
  * clients who want one.  They are jobs of the job store, which tells how far each is; what comes of
  * them is put into the answer, as base64, and the job forgotten.
  *
+ * A stream tells of progress in comments: OpenAI's SDK takes any event that it does not know for a
+ * partial picture.
+ *
  * All of it happens on the library's thread.  Other threads only wake it: the store when a job has
  * moved, the watcher when the client has left.  The client waits suspended, or listens to a stream.
  */
@@ -209,11 +212,11 @@ static enum advance advance(struct image_edits *e, struct job_view *view, struct
 
 static json_t *progress_json(const struct image_edits *e, const struct job_view *view) {
     if (view->status == JOB_QUEUED)
-        return json_pack("{s:s, s:i, s:s, s:i}", "type", "image_edit.progress", "image_index",
-                         e->made, "stage", "queued", "position", view->position);
-    return json_pack("{s:s, s:i, s:s, s:i, s:i, s:o}", "type", "image_edit.progress", "image_index",
-                     e->made, "stage", firered_stage_name(view->stage), "step", view->step, "of",
-                     view->steps, "seconds_left", json_seconds(view->seconds_left));
+        return json_pack("{s:i, s:s, s:i}", "image_index", e->made, "stage", "queued", "position",
+                         view->position);
+    return json_pack("{s:i, s:s, s:i, s:i, s:o}", "image_index", e->made, "stage",
+                     firered_stage_name(view->stage), "step", view->step, "of", view->steps,
+                     "seconds_left", json_seconds(view->seconds_left));
 }
 
 static bool says_the_same(const struct job_view *a, const struct job_view *b) {
@@ -236,7 +239,7 @@ static bool fill(void *arg, struct buffer *out) {
     if (e->reported_any && says_the_same(&now, &e->reported)) return true;
     e->reported = now;
     e->reported_any = true;
-    return event_append(out, "image_edit.progress", progress_json(e, &now)) == STATUS_OK;
+    return event_append_comment(out, "progress", progress_json(e, &now)) == STATUS_OK;
 }
 
 static void release(struct image_edits *e) {

@@ -77,9 +77,10 @@ bool request_length(const struct request *r, uint64_t *out) {
 
 void request_refuse(struct request *r, enum http_error e, const char *detail) {
     char allow[ROUTE_ALLOW_SIZE];
-    /* Below /v1/, but for our jobs, it is OpenAI's clients who call what is not there. */
-    bool unknown = r->route == &route_unknown && strncmp(r->path, "/v1/", 4) == 0 && r->path[4] &&
-                   strncmp(r->path, "/v1/jobs/", 9) != 0;
+    /* Below /v1/, doubled slashes or not, it is OpenAI's clients who call what is not there. */
+    const char *path = r->path;
+    while (path[0] == '/' && path[1] == '/') path++;
+    bool unknown = r->route == &route_unknown && strncmp(path, "/v1/", 4) == 0;
     if (r->route->openai || unknown)
         openai_reply_error(&r->reply, e, r->id, detail, r->wrong_field);
     else

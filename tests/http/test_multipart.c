@@ -95,6 +95,28 @@ static void test_cut_everywhere(void **state) {
     }
 }
 
+/* RFC 2046 5.1.1; what looks like the boundary begins no line. */
+static void test_text_before_the_first_boundary(void **state) {
+    (void)state;
+    static const char *const before[] = {
+        "\r\n",       "\r\n\r\n",    "This is a message in MIME format.\r\n",
+        "\r\r\n",     "-\r\n",       "--Xb\r\n--XbY\r\n",
+        " --XbX\r\n", "\n--XbX\r\n", "\r\n--Xb\r\n"};
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
+        struct buffer body = {0};
+        buffer_printf(&body, "%s%s", before[i], good);
+        for (size_t step = 1; step < 40; step++) {
+            struct heard h = {0};
+            struct error err = {""};
+            if (parse(body.data, body.size, 0, step, &h, &err) != STATUS_OK)
+                fail_msg("'%s': %s", before[i], err.text);
+            assert_string_equal(h.text.data, good_heard);
+            buffer_free(&h.text);
+        }
+        buffer_free(&body);
+    }
+}
+
 static void test_ends_everywhere(void **state) {
     (void)state;
     size_t whole = (size_t)(strstr(good, "--XbX--") - good) + 7; /* what follows is not needed */
@@ -112,7 +134,7 @@ static void test_malformed(void **state) {
     (void)state;
 #define PART "--XbX\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1"
     static const char *const bad[] = {
-        "preamble\r\n" PART "\r\n--XbX--",
+        "preamble, and no boundary",
         "--XbY\r\n",
         "-XbX\r\n",
         PART "\r\n--XbX-\r\n",
@@ -227,9 +249,13 @@ static void test_boundary(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cut_everywhere), cmocka_unit_test(test_ends_everywhere),
-        cmocka_unit_test(test_malformed),      cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_handler_errors), cmocka_unit_test(test_boundary),
+        cmocka_unit_test(test_cut_everywhere),
+        cmocka_unit_test(test_text_before_the_first_boundary),
+        cmocka_unit_test(test_ends_everywhere),
+        cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_handler_errors),
+        cmocka_unit_test(test_boundary),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -299,6 +299,33 @@ static void test_errors_before_the_form(void **state) {
     assert_int_equal(server_stop(&s, SIGTERM), 0);
 }
 
+/* Its clients also call what is not there, and what is nearly there. */
+static void test_errors_of_unknown_paths(void **state) {
+    (void)state;
+    static const char *const unknown[] = {
+        "/v1/",           "/v1/nothing",      "/v1/images/generations", "/v1/chat/completions",
+        "/v1/jobs/",      "/v1/jobs/a/b",     "/v1/jobs/a/events/",     "//v1/images/edits",
+        "///v1//nothing", "/v1/images/edits/"};
+    static const char *const others[] = {"/v1", "//v1", "/v2/nothing", "/", "/v1x/y", "//nothing"};
+    static const char *const methods[] = {"GET", "POST", "DELETE"};
+    struct answer a;
+    for (size_t m = 0; m < 3; m++)
+        for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
+            http_request(&server, methods[m], unknown[i], NULL, NULL, 0, &a);
+            assert_openai_error(&a, 404, "not_found", NULL);
+            answer_free(&a);
+        }
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        bool page = strcmp(others[i], "/") == 0;
+        http_request(&server, "POST", others[i], NULL, NULL, 0, &a);
+        assert_error(&a, page ? 405 : 404, page ? "method_not_allowed" : "not_found");
+        answer_free(&a);
+    }
+    http_request(&server, "GET", "/v1/jobs/abc", NULL, NULL, 0, &a); /* a path of ours */
+    assert_error(&a, 404, "not_found");
+    answer_free(&a);
+}
+
 static void test_errors_of_edits(void **state) {
     (void)state;
     NEEDS_STAND_IN();
@@ -435,18 +462,25 @@ static long stream_edit(struct server_process *s, struct form *f, struct buffer 
     return status;
 }
 
-/* The next event, whose type stands in its data too, but for an error; NULL: that was all. */
+/* The next event, whose type stands in its data too, but for an error; or the next comment about
+ * progress, whose type is made "".  NULL: that was all. */
 static json_t *next_event(char **at) {
-    char name[64];
+    static const char progress[] = ": progress {";
+    char name[64] = "";
     while (strncmp(*at, ": \n\n", 4) == 0) *at += 4;
     if (!**at) return NULL;
-    assert_int_equal(sscanf(*at, "event: %63s", name), 1);
     char *data = strstr(*at, "\ndata: "), *end = strstr(*at, "\n\n");
-    assert_true(data && end && data < end);
+    assert_non_null(end);
     *end = '\0';
-    json_t *json = json_loads(data + 7, 0, NULL);
+    bool comment = strncmp(*at, progress, sizeof progress - 1) == 0;
+    if (!comment) assert_int_equal(sscanf(*at, "event: %63s", name), 1);
+    if (comment) assert_null(strchr(*at, '\n')); /* a second line would be an event's */
+    json_t *json = json_loads(comment ? *at + sizeof progress - 2 : data + 7, 0, NULL);
     assert_non_null(json);
-    if (strcmp(name, "error") != 0) assert_string_equal(string_of(json, "type"), name);
+    if (comment)
+        json_object_set_new(json, "type", json_string(""));
+    else if (strcmp(name, "error") != 0)
+        assert_string_equal(string_of(json, "type"), name);
     *at = end + 2;
     return json;
 }
@@ -461,7 +495,7 @@ static void test_stream(void **state) {
     int made = 0, last_step = 0;
     for (json_t *event; (event = next_event(&at)); json_decref(event)) {
         assert_int_equal(json_integer_value(json_object_get(event, "image_index")), made);
-        if (strcmp(string_of(event, "type"), "image_edit.progress") == 0) {
+        if (!*string_of(event, "type")) {
             int step = (int)json_integer_value(json_object_get(event, "step"));
             assert_true(step >= last_step && step <= 2);
             last_step = step;
@@ -555,6 +589,7 @@ int main(void) {
         cmocka_unit_test(test_accepted),
         cmocka_unit_test(test_models),
         cmocka_unit_test(test_errors_before_the_form),
+        cmocka_unit_test(test_errors_of_unknown_paths),
         cmocka_unit_test(test_errors_of_edits),
         cmocka_unit_test(test_large_answers),
         cmocka_unit_test(test_fair),

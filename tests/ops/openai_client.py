@@ -54,8 +54,8 @@ def main():
 
     events = list(edit(n=2, size="64x64", stream=True))
     done = [event for event in events if event.type == "image_edit.completed"]
-    check("no progress was told", any(e.type == "image_edit.progress" for e in events))
-    check("two completed pictures were to come", len(done) == 2 and events[-1] == done[1])
+    check("something came that is no picture", len(events) == 2)
+    check("two completed pictures were to come", len(done) == 2)
     check("streamed, it is another picture", picture_of(done[0].b64_json, "png") == first)
     check("the usage is missing", done[0].usage.total_tokens == 0)
 
