@@ -11,12 +11,24 @@
 #include "config/options.h"
 #include "http/server.h"
 
-/* A model that is to be fetched has no folder yet: the server fetches it. */
+static void tell_stand_in(const struct model_place *model, const struct log *log) {
+    if (model->stands_in)
+        log_event(log, LOG_WARN, model_place_stand_in, LOG_STR("model", model->name));
+}
+
+/* What is to be fetched has no path yet: the server fetches it once it listens, so that /ready tells
+ * how far that is.  Where only LoRAs are, the model is looked for now. */
 static enum status serve_fetched(const struct config *config, struct model_pull *pull,
                                  const struct log *log, struct error *err) {
     struct model_fetch fetch;
+    struct model_place model = {0};
+    enum status s = pull->model ? STATUS_OK : model_place_find_model(&model, config, err);
+    if (s != STATUS_OK) return s;
+    tell_stand_in(&model, log);
     model_pull_as_fetch(pull, log, &fetch);
-    return server_run(config, NULL, config->model_id, &fetch, log, err);
+    s = server_run(config, NULL, model.name ? model.name : config->model_id, &fetch, log, err);
+    model_place_free(&model);
+    return s;
 }
 
 static enum status serve_found(const struct config *config, const struct log *log,
@@ -24,8 +36,7 @@ static enum status serve_found(const struct config *config, const struct log *lo
     struct model_place model;
     enum status s = model_place_find(&model, config, err);
     if (s != STATUS_OK) return s;
-    if (model.stands_in)
-        log_event(log, LOG_WARN, model_place_stand_in, LOG_STR("model", model.name));
+    tell_stand_in(&model, log);
     s = model_place_doubt(config, server_run(config, model.folder, model.name, NULL, log, err),
                           err);
     model_place_free(&model);
@@ -45,10 +56,8 @@ static int serve(const struct config *config, const struct args *args, struct er
     config_log(config, &log);
     enum status s = model_pull_look(&pull, config, &wanted, err);
     wanted = wanted && config->pull == PULL_AUTO;
-    if (s == STATUS_OK && wanted && !pull.model) s = model_pull_run(&pull, "serve", &log, err);
     if (s == STATUS_OK)
-        s = wanted && pull.model ? serve_fetched(config, &pull, &log, err)
-                                 : serve_found(config, &log, err);
+        s = wanted ? serve_fetched(config, &pull, &log, err) : serve_found(config, &log, err);
     model_pull_close(&pull);
     log_sink_close(&sink);
     return s == STATUS_OK ? EXIT_OK : EXIT_FAILED;

@@ -50,8 +50,8 @@ static enum status find_loras(const struct config *config, const struct hub_opti
     return s;
 }
 
-enum status model_place_find(struct model_place *out, const struct config *config,
-                             struct error *err) {
+static enum status find(struct model_place *out, const struct config *config, bool loras,
+                        struct error *err) {
     *out = (struct model_place){0};
     struct hub_environment environment;
     struct hub_options hub;
@@ -63,12 +63,22 @@ enum status model_place_find(struct model_place *out, const struct config *confi
         out->stands_in = true;
         s = hub_find_model(&out->folder, id, &hub, err);
     }
-    if (s == STATUS_OK) s = find_loras(config, &hub, err);
+    if (s == STATUS_OK && loras) s = find_loras(config, &hub, err);
     if (s == STATUS_OK && !(out->name = shown_name(id)))
         s = fail(err, STATUS_NO_MEMORY, "no memory for the model's name");
     hub_environment_free(&environment);
     if (s != STATUS_OK) model_place_free(out);
     return s;
+}
+
+enum status model_place_find(struct model_place *out, const struct config *config,
+                             struct error *err) {
+    return find(out, config, true, err);
+}
+
+enum status model_place_find_model(struct model_place *out, const struct config *config,
+                                   struct error *err) {
+    return find(out, config, false, err);
 }
 
 enum status model_place_doubt(const struct config *config, enum status s, struct error *err) {

@@ -23,6 +23,9 @@ struct model_place {
  * config->loras.  On success the caller releases *out. */
 enum status model_place_find(struct model_place *out, const struct config *config,
                              struct error *err);
+/* The same without the LoRAs, which stay as they were named. */
+enum status model_place_find_model(struct model_place *out, const struct config *config,
+                                   struct error *err);
 void model_place_free(struct model_place *p);
 
 /* Finds the model and loads it, as the settings say; tells on standard error when the demo stands

@@ -235,10 +235,16 @@ static void a_lora_is_named_like_a_model(void **state) {
     assert_says(child.err, "has no file none.safetensors");
 }
 
-static void start_serving(const char *pull) {
-    const char *words[] = {"serve",     "--model",      TINY,   "--port", "0",  "--host",
-                           "127.0.0.1", "--log-format", "text", "--pull", pull, NULL};
+static void start_serving_with(const char *pull, const char *lora) {
+    const char *words[] = {"serve", "--model", TINY,        "--port",
+                           "0",     "--host",  "127.0.0.1", "--log-format",
+                           "text",  "--pull",  pull,        lora ? "--lora" : NULL,
+                           lora,    NULL};
     child_start(&child, FIRERED_PROGRAM, words);
+}
+
+static void start_serving(const char *pull) {
+    start_serving_with(pull, NULL);
 }
 
 /* GET of a path of the service; the status, and the body in log_text. */
@@ -292,6 +298,34 @@ static void a_service_fetches_its_model_first(void **state) {
     child_wait(&child);
 }
 
+/* Also where only an adapter is not here: who waits for /ready is told. */
+static void a_service_fetches_its_lora_first(void **state) {
+    (void)state;
+    make_adapter();
+    run(0, "pull", TINY, NULL);
+    hub_stub_set(&scene.stub, "{'latency': 1.5}");
+    start_serving_with("auto", "example/adapter/sub/a.safetensors:0.5");
+    assert_true(wait_for_text("child.err", " listening ", 20));
+    assert_int_equal(ask("/ready"), 503);
+    assert_says(log_text, "\"status\":\"downloading\"");
+    assert_true(wait_for_text("child.err", " ready ", 60));
+    assert_int_equal(ask("/ready"), 200);
+    assert_says(log_text, TINY);
+    kill(child.pid, SIGTERM);
+    child_wait(&child);
+    assert_int_equal(child.status, 0);
+    hub_stub_set(&scene.stub, "{'latency': 0}");
+
+    start_serving_with("auto", "example/adapter/none.safetensors"); /* no such file */
+    child_wait(&child);
+    assert_int_equal(child.status, 1);
+    assert_says(child.err, "has no file none.safetensors");
+    start_serving_with("never", "example/adapter/none.safetensors");
+    child_wait(&child);
+    assert_int_equal(child.status, 1);
+    assert_says(child.err, "`firered pull example/adapter/none.safetensors` fetches it");
+}
+
 static void a_service_that_may_not_pull_says_so(void **state) {
     (void)state;
     start_serving("never");
@@ -321,6 +355,7 @@ int main(void) {
         PROGRAM_TEST(offline_is_kept),
         PROGRAM_TEST(a_lora_is_named_like_a_model),
         PROGRAM_TEST(a_service_fetches_its_model_first),
+        PROGRAM_TEST(a_service_fetches_its_lora_first),
         PROGRAM_TEST(a_service_that_may_not_pull_says_so),
     };
     return cmocka_run_group_tests(tests, enter, leave);
