@@ -10,13 +10,13 @@
 
 #include "cli/commands.h"
 #include "cli/json_out.h"
+#include "cli/model_lacks.h"
 #include "cli/model_place.h"
 #include "cli/model_pull.h"
 #include "cli/picture_file.h"
 #include "config/options.h"
 #include "firered.h"
 #include "hub/id.h"
-#include "hub/snapshot.h"
 #include "image/decode.h"
 #include "image/png_text.h"
 
@@ -94,25 +94,19 @@ static json_t *report_json(const char *model, char *report) {
 
 /* A snapshot that is not whole: what is missing of it, and how to get it. */
 static enum status check_whole(const struct model_place *model, const struct config *config,
-                               struct error *err) {
+                               bool json, struct error *err) {
     struct model_pull pull;
-    struct buffer missing = {0};
     bool wanted;
     enum status s = model_pull_look(&pull, config, &wanted, err);
-    if (s == STATUS_OK && wanted) s = hub_folder_missing(model->folder, &missing, err);
-    if (s == STATUS_OK && missing.size)
-        s = fail(err, STATUS_INVALID,
-                 "%.120s is not whole, missing: %.250s (`firered pull %.100s`)", model->name,
-                 missing.data, model->name);
-    buffer_free(&missing);
+    if (s == STATUS_OK && wanted) s = model_lacks_tell(model, json, err);
     model_pull_close(&pull);
     return s;
 }
 
 static enum status tell_model(const struct config *config, bool json, struct error *err) {
     struct model_place model;
-    enum status s = model_place_find(&model, config, err);
-    if (s == STATUS_OK && (s = check_whole(&model, config, err)) != STATUS_OK)
+    enum status s = model_lacks_begun(config, model_place_find(&model, config, err), err);
+    if (s == STATUS_OK && (s = check_whole(&model, config, json, err)) != STATUS_OK)
         model_place_free(&model);
     if (s != STATUS_OK) return s;
     if (model.stands_in) fprintf(stderr, "firered info: %s\n", model_place_stand_in);
@@ -170,7 +164,8 @@ const struct command command_info = {
             "Of a picture's FILE: format, size, and the prompt, seed and settings that made\n"
             "it, which a PNG from firered tells.  Of a model: checks every tensor by name and\n"
             "shape without loading it, and tells sizes, memory, device, defaults and the\n"
-            "estimated time of an edit with them.\n\n"
+            "estimated time of an edit with them; of one in the cache that is not whole, what\n"
+            "is missing.\n\n"
             "  --json   for machines, on one line\n",
     .options = OPTION_INFO,
     .own = own,

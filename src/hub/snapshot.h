@@ -22,4 +22,22 @@ enum status hub_snapshot_look(const struct hub_cache *c, const char *revision, c
 /* What is missing of the model in any folder.  An index that is none counts as missing. */
 enum status hub_folder_missing(const char *folder, struct buffer *missing, struct error *err);
 
+enum { HUB_WEIGHTS = 3 }; /* transformer, text_encoder, vae */
+
+struct hub_lacks {
+    struct buffer paths; /* of the files that are missing, each with a newline */
+    size_t count;
+    struct {
+        const char *folder;
+        size_t missing;        /* files of weights */
+        uint64_t there, total; /* their bytes: here, and in all, nearly, as the index says; 0: it
+                                  does not */
+    } weights[HUB_WEIGHTS];
+};
+
+/* The same with how much of the weights is missing.  The caller frees *out, also after a failure.
+ * STATUS_INVALID: an index that is none. */
+enum status hub_folder_lacks(struct hub_lacks *out, const char *folder, struct error *err);
+void hub_lacks_free(struct hub_lacks *l);
+
 #endif

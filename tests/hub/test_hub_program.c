@@ -171,6 +171,53 @@ static void an_incomplete_model_is_told_and_gone_on_with(void **state) {
     run(0, "info", "--model", TINY, NULL);
 }
 
+/* Of weights that are not here, the index tells how much they are. */
+static void what_is_missing_is_told_with_its_size(void **state) {
+    (void)state;
+    char command[5000];
+    run(0, "pull", SHARDS, NULL);
+    snprintf(command, sizeof command,
+             "rm %s/snapshots/*/transformer/*-0000[37]-of-00017.safetensors "
+             "%s/snapshots/*/vae/config.json",
+             in_repo(SHARDS, ""), in_repo(SHARDS, ""));
+    assert_int_equal(system(command), 0);
+    run(1, "info", SHARDS, NULL);
+    assert_string_equal(child.out,
+                        SHARDS " is not whole, missing:\n"
+                               "  vae/config.json\n"
+                               "  transformer/diffusion_pytorch_model-00003-of-00017.safetensors\n"
+                               "  transformer/diffusion_pytorch_model-00007-of-00017.safetensors\n"
+                               "weights of transformer: 3.2 MB here, about 586.2 kB missing\n");
+    assert_says(child.err, SHARDS " is not whole, missing: vae/config.json and others, about ");
+    assert_says(child.err, "(`firered pull " SHARDS "`)");
+    run(1, "info", SHARDS, "--json", NULL);
+    json_t *report = json_loads(child.out, 0, NULL), *weights = json_object_get(report, "weights");
+    assert_false(json_boolean_value(json_object_get(report, "whole")));
+    assert_int_equal(json_array_size(json_object_get(report, "missing")), 3);
+    json_t *transformer = json_object_get(weights, "transformer");
+    json_int_t there = json_integer_value(json_object_get(transformer, "bytes")),
+               missing = json_integer_value(json_object_get(transformer, "missing_bytes"));
+    assert_int_equal(there + missing, 3788096); /* as its index says */
+    assert_int_equal(
+        json_integer_value(json_object_get(json_object_get(weights, "vae"), "missing_bytes")), 0);
+    json_decref(report);
+    run(0, "pull", SHARDS, NULL);
+    run(0, "info", SHARDS, NULL);
+}
+
+/* Before a first pull has ended there is no snapshot. */
+static void a_pull_that_was_not_finished_is_told(void **state) {
+    (void)state;
+    const char *words[] = {"pull", TINY, "--limit-rate", "2M", NULL};
+    child_start(&child, FIRERED_PROGRAM, words);
+    usleep(1500000);
+    kill(child.pid, SIGINT);
+    child_wait(&child);
+    assert_int_equal(child.status, 130);
+    run(1, "info", TINY, NULL);
+    assert_says(child.err, "of a pull that was not finished are here (`firered pull " TINY "`");
+}
+
 static void a_damaged_file_is_told_when_it_does_not_load(void **state) {
     (void)state;
     char command[5000];
@@ -351,6 +398,8 @@ int main(void) {
         PROGRAM_TEST(nothing_of_the_hubs_reaches_the_terminal_raw),
         PROGRAM_TEST(an_edit_says_how_or_pulls_itself),
         PROGRAM_TEST(an_incomplete_model_is_told_and_gone_on_with),
+        PROGRAM_TEST(what_is_missing_is_told_with_its_size),
+        PROGRAM_TEST(a_pull_that_was_not_finished_is_told),
         PROGRAM_TEST(a_damaged_file_is_told_when_it_does_not_load),
         PROGRAM_TEST(offline_is_kept),
         PROGRAM_TEST(a_lora_is_named_like_a_model),
