@@ -26,11 +26,13 @@ static enum status ask(const char *url, const char *path, bool json, struct erro
     if (s == STATUS_OK) s = http_client_run(&client, &e, err);
     if (s == STATUS_OK && e.status != 200)
         s = fail(err, STATUS_IO, "the service does not answer GET %s with 200", path);
-    json_t *answer = s == STATUS_OK && json ? json_loadb(e.body.data, e.body.size, 0, NULL) : NULL;
+    const char *text = e.body.size ? e.body.data : "{}"; /* 200 without a word is an answer, too */
+    json_t *answer = s == STATUS_OK && json ? json_loads(text, 0, NULL) : NULL;
     if (s == STATUS_OK && json)
-        s = answer ? json_out(answer, err)
+        s = answer ? json_out_text(text, err)
                    : fail(err, STATUS_IO,
                           "the service answers GET %s with something else than JSON", path);
+    json_decref(answer);
     buffer_free(&e.body);
     http_client_close(&client);
     return s;

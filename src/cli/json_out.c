@@ -23,8 +23,13 @@ enum status json_out(json_t *root, struct error *err) {
     char *text = root ? json_dumps(root, JSON_REAL_PRECISION(9)) : NULL;
     json_decref(root);
     if (!text) return fail(err, STATUS_NO_MEMORY, "no memory for the report");
-    write_escaped(text);
+    enum status s = json_out_text(text, err);
     free(text);
+    return s;
+}
+
+enum status json_out_text(const char *text, struct error *err) {
+    write_escaped(text);
     if (putchar('\n') == EOF || fflush(stdout) != 0 || ferror(stdout))
         return fail(err, STATUS_IO, "cannot write the report");
     return STATUS_OK;

@@ -11,4 +11,7 @@
 /* Releases `root`; NULL is one that could not be made.  STATUS_NO_MEMORY, STATUS_IO. */
 enum status json_out(json_t *root, struct error *err);
 
+/* A text that is known to be JSON, as it is. */
+enum status json_out_text(const char *text, struct error *err);
+
 #endif
