@@ -128,9 +128,14 @@ static bool fits(const struct known_model *row, const struct known_facts *f, con
 
 const struct known_model *known_model_find(const struct known_facts *facts) {
     struct name name = name_of(facts->folder), class = class_of(facts->folder);
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        if (fits(&table[i], facts, name.text, class.text)) return &table[i];
-    return NULL;
+    const struct known_model *row;
+    for (size_t i = 0; (row = known_model_at(i)); i++)
+        if (fits(row, facts, name.text, class.text)) break;
+    return row;
+}
+
+const struct known_model *known_model_at(size_t i) {
+    return i < sizeof table / sizeof *table ? &table[i] : NULL;
 }
 
 void known_model_apply(const struct known_model *row, struct edit_config *config) {

@@ -44,6 +44,9 @@ struct known_model {
  * none fits. */
 const struct known_model *known_model_find(const struct known_facts *facts);
 
+/* Row i of the table, in the order in which they are tried; NULL after the last. */
+const struct known_model *known_model_at(size_t i);
+
 /* Fills in what edit_config.json left open; `row` may be NULL. */
 void known_model_apply(const struct known_model *row, struct edit_config *config);
 

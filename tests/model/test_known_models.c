@@ -5,6 +5,8 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include "model/known_models.h"
 #include "support/files.h"
@@ -45,6 +47,79 @@ static void test_ids(void **state) {
         assert_int_equal(row->distilled, cases[i].distilled);
         assert_true(row->source[0] != '\0');
     }
+}
+
+/* Every row, in the table's order: what finds it, and how a model without an edit_config.json is run
+ * then. */
+static void test_every_row(void **state) {
+    (void)state;
+    static const struct {
+        const char *row, *id, *lora, *class;
+        bool zero_cond_t, shift_3;
+        int steps;
+        double guidance;
+        bool distilled;
+    } rows[] = {
+        {"FireRed Lightning LoRA, 8 steps", .id = "FireRed-Image-Edit-1.1",
+         .lora = "FireRed-Image-Edit-1.1-Lightning-8steps.safetensors", .steps = 8, .guidance = 1,
+         .distilled = true},
+        {"Qwen-Image-Edit Lightning LoRA, 4 steps", .id = "Qwen-Image-Edit-2511",
+         .lora = "Qwen-Image-Edit-2511-Lightning-4steps-V1.0-bf16.safetensors", .steps = 4,
+         .guidance = 1, .distilled = true},
+        {"Qwen-Image-Edit Lightning LoRA, 8 steps", .id = "Qwen-Image-Edit",
+         .lora = "Qwen-Image-Edit-Lightning-8steps-V1.1.safetensors", .steps = 8, .guidance = 1,
+         .distilled = true},
+        {"FireRed-Image-Edit distilled", .id = "FireRed-Image-Edit-1.0-Distilled", .steps = 8,
+         .guidance = 1, .distilled = true},
+        {"FireRed-Image-Edit Lightning", .id = "FireRed-Image-Edit-1.1-Lightning-8steps",
+         .steps = 8, .guidance = 1, .distilled = true},
+        {"FireRed-Image-Edit-1.0", .id = "FireRed-Image-Edit-1.0", .steps = 28, .guidance = 7},
+        {"FireRed-Image-Edit-1.1", .id = "FireRed-Image-Edit-1.1", .steps = 40, .guidance = 4},
+        {"Qwen-Image-Edit Lightning, 4 steps", .id = "Qwen-Image-Edit-2509-Lightning-4steps",
+         .steps = 4, .guidance = 1, .distilled = true},
+        {"Qwen-Image-Edit Lightning", .id = "Qwen-Image-Edit-2509-Lightning", .steps = 8,
+         .guidance = 1, .distilled = true},
+        {"Qwen-Image-Edit-2511", .id = "Qwen-Image-Edit-2511", .steps = 40, .guidance = 4},
+        {"Qwen-Image-Edit-2509", .id = "Qwen-Image-Edit-2509", .steps = 40, .guidance = 4},
+        {"Qwen-Image-Edit", .id = "Qwen-Image-Edit", .steps = 50, .guidance = 4},
+        {"a Lightning schedule", .id = "mine", .class = "QwenImageEditPlusPipeline",
+         .shift_3 = true, .steps = 8, .guidance = 1},
+        {"like Qwen-Image-Edit-2511", .id = "mine", .class = "QwenImageEditPlusPipeline",
+         .zero_cond_t = true, .steps = 40, .guidance = 4},
+        {"like Qwen-Image-Edit", .id = "mine", .class = "QwenImageEditPipeline", .steps = 50,
+         .guidance = 4},
+    };
+    enum { ROWS = sizeof rows / sizeof *rows };
+    char *root = temporary_folder(), folder[4200], index[200];
+    for (size_t i = 0; i < ROWS; i++) {
+        const struct firered_lora lora = {.path = rows[i].lora ? rows[i].lora : "", .scale = 1};
+        double shift = rows[i].shift_3 ? log(3) : 0.5;
+        snprintf(folder, sizeof folder, "%s/%s", root, rows[i].id);
+        mkdir(folder, 0700);
+        snprintf(index, sizeof index, "{\"_class_name\": \"%s\"}",
+                 rows[i].class ? rows[i].class : "");
+        write_text(in_folder(folder, "model_index.json"), index);
+        const struct known_model *row =
+            known_model_find(&(struct known_facts){.folder = folder,
+                                                   .zero_cond_t = rows[i].zero_cond_t,
+                                                   .base_shift = shift,
+                                                   .max_shift = shift,
+                                                   .shift_terminal = rows[i].shift_3 ? 0 : 0.02,
+                                                   .loras = &lora,
+                                                   .lora_count = rows[i].lora ? 1 : 0});
+        if (!row || strcmp(row->name, rows[i].row) != 0 || row != known_model_at(i))
+            fail_msg("row %zu, \"%s\": found is \"%s\"", i, rows[i].row, row ? row->name : "");
+        struct edit_config c;
+        assert_int_equal(edit_config_load(&c, folder, NULL), STATUS_OK);
+        known_model_apply(row, &c);
+        if (c.default_steps != rows[i].steps || c.default_guidance != rows[i].guidance ||
+            c.distilled != rows[i].distilled)
+            fail_msg("%s: %d steps, guidance %g%s", row->name, (int)c.default_steps,
+                     c.default_guidance, c.distilled ? ", distilled" : "");
+        assert_true(strlen(row->source) > 10);
+    }
+    assert_null(known_model_at(ROWS)); /* who adds one adds it here */
+    remove_folder(root);
 }
 
 static void test_configs(void **state) {
@@ -125,6 +200,7 @@ static void test_edit_config_wins(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ids),
+        cmocka_unit_test(test_every_row),
         cmocka_unit_test(test_configs),
         cmocka_unit_test(test_adapters),
         cmocka_unit_test(test_edit_config_wins),
