@@ -72,6 +72,11 @@ struct backend {
      * makes a difference, begins at a multiple of 64 bytes. */
     void *(*reserve_host)(struct compute *c, size_t bytes);
     void (*release_host)(struct compute *c, void *memory, size_t bytes);
+    /* A workspace that is not dry, or a part of one, begins and ends: what the backend keeps for it is
+     * w->lane.  When the end of one that is no part returns, nothing that it was asked for is under
+     * way.  STATUS_NO_MEMORY, STATUS_DEVICE. */
+    enum status (*begin)(struct workspace *w, struct error *err);
+    void (*end)(struct workspace *w);
     /* workspace_fence and workspace_after.  A number stays good until the edit's workspace is
      * destroyed; 0 where all is done already, and not for `after`. */
     uint64_t (*fence)(struct workspace *w);
@@ -177,7 +182,8 @@ struct workspace {
     char *host_memory;      /* NULL when dry */
     size_t recent;          /* workspace_recent_peak */
     bool dry;
-    bool part; /* of another one, whose memory it is */
+    struct workspace *of; /* whose memory this is a part of; NULL: its own */
+    void *lane;           /* the backend's; NULL: it asks for nothing that others wait for */
     struct operation_cost costs[OPERATION_KINDS];
     enum operation timed; /* for clock_start and clock_stop: */
     double started;

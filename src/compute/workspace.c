@@ -78,17 +78,21 @@ enum status workspace_create(struct workspace **out, struct compute *c, struct w
                                 .host = {.size = size.host},
                                 .cancelled = cancelled,
                                 .arg = arg};
-    if (w && reserve_memory(w)) {
+    if (!w || !reserve_memory(w))
+        s = fail(err, STATUS_NO_MEMORY,
+                 "this edit needs %.1f MB of working memory, which is not free; ask for a "
+                 "smaller size, or try again when other edits have ended",
+                 (double)bytes / 1e6);
+    else
+        s = c->backend->begin(w, err);
+    if (s == STATUS_OK) {
         *out = w;
-        return STATUS_OK;
+        return s;
     }
     if (w) release_memory(w);
     free(w);
     atomic_fetch_sub(&c->workspace_bytes, bytes);
-    return fail(err, STATUS_NO_MEMORY,
-                "this edit needs %.1f MB of working memory, which is not free; ask for a "
-                "smaller size, or try again when other edits have ended",
-                (double)bytes / 1e6);
+    return s;
 }
 
 enum status workspace_create_part(struct workspace **out, struct workspace *of,
@@ -106,14 +110,19 @@ enum status workspace_create_part(struct workspace **out, struct workspace *of,
                             .device_memory = device,
                             .host_memory = host,
                             .dry = of->dry,
-                            .part = true};
-    *out = w;
-    return STATUS_OK;
+                            .of = of};
+    s = w->dry ? STATUS_OK : w->compute->backend->begin(w, err);
+    if (s == STATUS_OK)
+        *out = w;
+    else
+        free(w);
+    return s;
 }
 
 void workspace_destroy(struct workspace *w) {
     if (!w) return;
-    if (!w->dry && !w->part) {
+    if (!w->dry) w->compute->backend->end(w);
+    if (!w->dry && !w->of) {
         release_memory(w);
         atomic_fetch_sub(
             &w->compute->workspace_bytes,

@@ -103,7 +103,8 @@ static uint64_t take_fence(struct workspace *w) {
 static void wait_for(struct workspace *w, uint64_t number) {
     pthread_mutex_lock(&device.mutex);
     struct moment *now = &device.now[queue_of(w)];
-    bool ignored = device.waits[w->part]++ == device.left_out[w->part];
+    int part = w->of != NULL;
+    bool ignored = device.waits[part]++ == device.left_out[part];
     for (int i = 0; i < QUEUES && !ignored; i++)
         if (now->done[i] < device.fences[number - 1].done[i])
             now->done[i] = device.fences[number - 1].done[i];
