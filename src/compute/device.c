@@ -8,13 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum status no_cuda(int index, struct error *what) {
-    (void)index;
-    return fail(what, STATUS_INVALID, "this build has no CUDA backend; use the device cpu or auto");
-}
-
 static const struct device_kind kinds[] = {
-    {.name = "cuda", .probe = no_cuda},
+    {.name = "cuda", .probe = cuda_probe, .create = cuda_create},
     {.name = "cpu", .probe = cpu_probe, .create = cpu_create},
 };
 

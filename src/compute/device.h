@@ -22,6 +22,12 @@ struct device_kind {
 enum status device_create(const struct device_kind *kinds, size_t count, struct compute **out,
                           const struct compute_options *options, struct error *err);
 
+/* cuda/cuda.c: index is the card's number.  A probe looks for a driver and a card that the kernels
+ * can run on, and takes nothing of it. */
+enum status cuda_probe(int index, struct error *what);
+enum status cuda_create(struct compute **out, int index, const struct compute_options *options,
+                        struct error *err);
+
 /* cpu/cpu.c */
 enum status cpu_probe(int index, struct error *what);
 enum status cpu_create(struct compute **out, int index, const struct compute_options *options,

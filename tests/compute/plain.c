@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "support/device.h"
 #include "support/unit_test.h"
 
 static double *zeros(int64_t n) {
@@ -294,32 +295,47 @@ void each_kernels(int threads, void (*test)(struct compute *c)) {
     each_kernels_at(PRECISION_FLOAT32, threads, test);
 }
 
+static void with_device(const struct compute_options *options, void (*test)(struct compute *c)) {
+    struct compute *c;
+    struct error err;
+    enum status s = compute_create(&c, options, &err);
+    if (s == STATUS_INVALID && options->kernels) {
+        print_message("skipped: %s\n", err.text);
+        return;
+    }
+    if (s != STATUS_OK) fail_msg("%s", err.text);
+    if (options->kernels) assert_string_equal(compute_kernels(c), options->kernels);
+    assert_int_equal(compute_threads(c), options->threads);
+    restart_random();
+    test(c);
+    assert_int_equal(compute_weight_bytes(c), 0);
+    compute_destroy(c);
+}
+
 void each_kernels_at(enum precision precision, int threads, void (*test)(struct compute *c)) {
     static const char *const names[] = {"generic", "avx2", "avx512", "avx512-vnni", "avx512-bf16"};
+    struct compute_options options = {
+        .device = test_device(), .threads = threads, .precisions = precision};
+    if (test_device_is_cuda()) {
+        with_device(&options, test);
+        return;
+    }
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        struct compute *c;
-        struct error err;
-        enum status s =
-            compute_create(&c,
-                           &(struct compute_options){
-                               .threads = threads, .precisions = precision, .kernels = names[i]},
-                           &err);
-        if (s == STATUS_INVALID) {
-            print_message("skipped: %s\n", err.text);
-            continue;
-        }
-        if (s != STATUS_OK) fail_msg("%s", err.text);
-        assert_string_equal(compute_kernels(c), names[i]);
-        assert_int_equal(compute_threads(c), threads);
-        restart_random();
-        test(c);
-        assert_int_equal(compute_weight_bytes(c), 0);
-        compute_destroy(c);
+        options.kernels = names[i];
+        with_device(&options, test);
     }
 }
 
 bool multiplies_bf16(const struct compute *c) {
     return strcmp(compute_kernels(c), "avx512-bf16") == 0;
+}
+
+bool scores_are_int8(const struct compute *c) {
+    return strcmp(compute_device(c), "cpu") == 0;
+}
+
+int int8_column_floats(const struct compute *c) {
+    return strcmp(compute_device(c), "cpu") == 0 ? 3 : 2;
 }
 
 int int8_max(const struct compute *c) {

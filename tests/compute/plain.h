@@ -84,12 +84,14 @@ void *stored_as(enum dtype t, const float *x,
 void run_planned(struct compute *c, void (*work)(struct workspace *w, void *arg), void *arg);
 
 /* Calls test for each kernel table that this CPU has, with a pool of `threads`; float32, where the
- * table is not one for bfloat16, or what `precision` says. */
+ * table is not one for bfloat16, or what `precision` says.  With DEVICE=cuda, once for the card. */
 void each_kernels(int threads, void (*test)(struct compute *c));
 void each_kernels_at(enum precision precision, int threads, void (*test)(struct compute *c));
 bool multiplies_bf16(const struct compute *c);
 /* The largest 8-bit weight or key: less where pairs of products are added up in 16 bits. */
 int int8_max(const struct compute *c);
+int int8_column_floats(const struct compute *c); /* beside an output feature's 8-bit weights */
+bool scores_are_int8(const struct compute *c);   /* attention's, where it bears that */
 
 struct tensor tensor_from(struct workspace *w, const float *x, int64_t rows,
                           int64_t cols); /* takes and uploads */

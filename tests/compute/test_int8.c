@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "compute/plain.h"
+#include "support/device.h"
 
 struct int8_case {
     int64_t rows, depth, out;
@@ -72,8 +73,10 @@ enum { ROWS = 211, DEPTH = 777, OUT = 433 };
 
 static void compute_with(const char *kernels, int threads, struct int8_case *t) {
     struct compute *c;
-    struct compute_options options = {
-        .threads = threads, .precisions = PRECISION_INT8, .kernels = kernels};
+    struct compute_options options = {.device = test_device(),
+                                      .threads = threads,
+                                      .precisions = PRECISION_INT8,
+                                      .kernels = kernels};
     assert_int_equal(compute_create(&c, &options, NULL), STATUS_OK);
     memset(t->y, 0xff, (size_t)(t->rows * t->out) * sizeof *t->y);
     run(c, t);
@@ -214,7 +217,8 @@ static uint64_t bytes_of(struct compute *c, int64_t depth, int64_t out, unsigned
 /* A layer that bears it takes a byte for each weight; one that does not, or whose sums would
  * overflow, is as without. */
 static void bytes(struct compute *c) {
-    const uint64_t weights = 1024 * 256, columns = 256 * 3 * sizeof(float);
+    const uint64_t weights = 1024 * 256,
+                   columns = 256 * (uint64_t)int8_column_floats(c) * sizeof(float);
     assert_int_equal(bytes_of(c, 1024, 256, PRECISION_INT8), weights + columns);
     assert_true(bytes_of(c, 1024, 256, PRECISION_BFLOAT16) >= 2 * weights);
     assert_true(bytes_of(c, 65537, 1, PRECISION_INT8) >= 2 * 65537);

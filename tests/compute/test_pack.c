@@ -9,6 +9,7 @@
 
 #include "compute/backend.h"
 #include "compute/plain.h"
+#include "support/device.h"
 
 enum { OUT = 97, DEPTH = 70, FIRST = 33, ROWS = 3 };
 
@@ -107,8 +108,10 @@ static void release(struct compute *c, uint64_t memory, size_t bytes) {
 
 static struct compute *counting(uint64_t weight_bytes, bool plan_only, int pieces) {
     struct compute *c;
-    struct compute_options options = {
-        .threads = 1, .weight_bytes = weight_bytes, .plan_only = plan_only};
+    struct compute_options options = {.device = test_device(),
+                                      .threads = 1,
+                                      .weight_bytes = weight_bytes,
+                                      .plan_only = plan_only};
     assert_int_equal(compute_create(&c, &options, NULL), STATUS_OK);
     device.cpu = c->backend;
     device.table = *c->backend;

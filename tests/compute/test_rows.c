@@ -126,11 +126,10 @@ static void accuracy(struct compute *c) {
         struct matrix m = {.dtype = DTYPE_F32, .rows = 1, .cols = 1, .data = &one};
         assert_int_equal(compute_pack_linear(c, &l, &m, 1, &zero, PRECISION_FLOAT32, NULL),
                          STATUS_OK);
-        assert_int_equal(
-            workspace_create(&w, c,
-                             (struct workspace_size){.device = 2 * N * sizeof(float) + (4 << 20)},
-                             NULL, NULL, NULL),
-            STATUS_OK);
+        assert_int_equal(workspace_create(&w, c,
+                                          (struct workspace_size){.device = 2 * N * 16 + (4 << 20)},
+                                          NULL, NULL, NULL),
+                         STATUS_OK);
         struct tensor in = tensor_from(w, x, N, 1), out = tensor_take(w, N, 1);
         op_linear(w, out, in, l, &(struct epilogue){.activation = others[a]});
         tensor_download(w, got, out);

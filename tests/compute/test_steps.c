@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "compute/plain.h"
+#include "support/device.h"
 
 enum { HEIGHT = 34, WIDTH = 22, CHANNELS = 5, ROWS = HEIGHT * WIDTH, N = ROWS * CHANNELS };
 
@@ -62,8 +63,10 @@ static struct steps_case *run_at(int threads, int what, const struct steps_case 
     *t = *numbers;
     t->what = what;
     t->flag = 1;
-    assert_int_equal(compute_create(&c, &(struct compute_options){.threads = threads}, NULL),
-                     STATUS_OK);
+    assert_int_equal(
+        compute_create(&c, &(struct compute_options){.device = test_device(), .threads = threads},
+                       NULL),
+        STATUS_OK);
     run_planned(c, work, t);
     compute_destroy(c);
     return t;

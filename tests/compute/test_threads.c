@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "compute/plain.h"
+#include "support/device.h"
 
 enum {
     ROWS = 211,
@@ -123,9 +124,12 @@ static void unpack(struct run *r) {
 
 static void compute_with(const char *kernels, int threads, const struct mixture *m, float *out) {
     struct compute *c;
-    assert_int_equal(
-        compute_create(&c, &(struct compute_options){.threads = threads, .kernels = kernels}, NULL),
-        STATUS_OK);
+    assert_int_equal(compute_create(&c,
+                                    &(struct compute_options){.device = test_device(),
+                                                              .threads = threads,
+                                                              .kernels = kernels},
+                                    NULL),
+                     STATUS_OK);
     struct run r = {.m = m, .out = out};
     pack(c, &r);
     run_planned(c, work, &r);

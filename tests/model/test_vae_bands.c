@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "model/vae.h"
+#include "support/device.h"
 #include "weights/weights.h"
 
 #define MODEL TEST_DATA "/tiny-edit/model"
@@ -20,8 +21,8 @@ struct vae_test {
 static void open_vae(struct vae_test *t, int threads) {
     struct error err = {""};
     struct weights *weights = NULL;
-    enum status s =
-        compute_create(&t->compute, &(struct compute_options){.threads = threads}, &err);
+    enum status s = compute_create(
+        &t->compute, &(struct compute_options){.device = test_device(), .threads = threads}, &err);
     if (s == STATUS_OK) s = vae_config_load(&t->config, MODEL, &err);
     if (s == STATUS_OK) s = weights_open(&weights, MODEL "/vae", "diffusion_pytorch_model", &err);
     struct loader l = {.component = "vae", .weights = weights, .compute = t->compute};

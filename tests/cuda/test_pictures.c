@@ -1,0 +1,66 @@
+/*
+ * Edits on the card against the same edits on the CPU: how far the pictures may differ.  Both devices
+ * live in one process, beside each other.
+ */
+#include "support/unit_test.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "image/quality.h"
+#include "pipeline/engine.h"
+#include "pipeline/reference_case.h"
+
+#define MODEL "tiny-edit-bf16-sharded"
+
+static struct picture edit_on(enum firered_device device, enum firered_dtype dtype,
+                              uint64_t memory_limit, const struct reference_case *c) {
+    struct firered_options options = {.model = TEST_DATA "/" MODEL "/model",
+                                      .device = device,
+                                      .dtype = dtype,
+                                      .memory_limit = memory_limit};
+    struct firered *engine;
+    struct firered_result result;
+    struct firered_info info;
+    struct error err = {{0}};
+    if (firered_open(&engine, &options, &err) != STATUS_OK) fail_msg("%s", err.text);
+    firered_describe(engine, &info);
+    assert_string_equal(info.device, device == FIRERED_DEVICE_CUDA ? "cuda" : "cpu");
+    if (firered_edit_run(engine, &c->edit, &result, &err) != STATUS_OK) fail_msg("%s", err.text);
+    firered_close(engine);
+    return result.picture;
+}
+
+static const struct {
+    enum firered_dtype dtype;
+    double psnr; /* dB, at least */
+    int most;    /* of a byte */
+} limits[] = {
+    {FIRERED_DTYPE_FLOAT32, 60, 1},
+    {FIRERED_DTYPE_BFLOAT16, 44, 12},
+    {FIRERED_DTYPE_INT8, 42, 255}, /* the CPU takes attention's scores in 8 bits, too */
+};
+
+static void test_as_on_the_cpu(void **state) {
+    struct reference_case c;
+    (void)state;
+    reference_case_open(&c, MODEL "/bf16-zero-cond-t");
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        struct picture cpu = edit_on(FIRERED_DEVICE_CPU, limits[i].dtype, 0, &c),
+                       card = edit_on(FIRERED_DEVICE_CUDA, limits[i].dtype, 0, &c);
+        double psnr = picture_psnr(&card, &cpu);
+        int most = picture_max_difference(&card, &cpu);
+        print_message("%s: %.1f dB of the CPU's, at most %d off\n",
+                      firered_dtype_name(limits[i].dtype), psnr, most);
+        assert_true(psnr >= limits[i].psnr);
+        assert_true(most <= limits[i].most);
+        picture_free(&cpu);
+        picture_free(&card);
+    }
+    reference_case_close(&c);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_as_on_the_cpu)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
