@@ -204,88 +204,6 @@ static void test_info_of_a_model_with_a_note(void **state) {
     assert_int_equal(server_stop(&s, 15), 0);
 }
 
-/* Every "$ref" must lead somewhere, every operation must say what it answers. */
-static void check_refs(const json_t *node, const json_t *root) {
-    const char *key;
-    json_t *value;
-    size_t i;
-    if (json_is_array(node)) json_array_foreach(node, i, value) check_refs(value, root);
-    if (!json_is_object(node)) return;
-    json_object_foreach((json_t *)node, key, value) {
-        if (strcmp(key, "$ref") != 0) {
-            check_refs(value, root);
-            continue;
-        }
-        char path[256];
-        const json_t *at = root;
-        assert_memory_equal(json_string_value(value), "#/", 2);
-        snprintf(path, sizeof path, "%s", json_string_value(value) + 2);
-        char *rest;
-        for (char *name = strtok_r(path, "/", &rest); name; name = strtok_r(NULL, "/", &rest))
-            at = json_object_get(at, name);
-        if (!at) fail_msg("%s leads nowhere", json_string_value(value));
-    }
-}
-
-static void test_openapi(void **state) {
-    (void)state;
-    struct answer a;
-    http_get(&server, "/openapi.json", &a);
-    json_t *root = json_loadb(a.body.data, a.body.size, JSON_REJECT_DUPLICATES, NULL), *value;
-    const char *key;
-    assert_non_null(root);
-    assert_string_equal(json_string_value(json_object_get(root, "openapi")), "3.1.0");
-    json_t *info = json_object_get(root, "info");
-    assert_non_null(json_string_value(json_object_get(info, "title")));
-    assert_string_equal(json_string_value(json_object_get(info, "version")), FIRERED_VERSION);
-    check_refs(root, root);
-
-    json_t *paths = json_object_get(root, "paths");
-    static const char *const others[][2] = {{"/", "get"},
-                                            {"/edit", "post"},
-                                            {"/v1/jobs", "post"},
-                                            {"/v1/jobs/{id}", "get"},
-                                            {"/v1/jobs/{id}", "delete"},
-                                            {"/v1/jobs/{id}/events", "get"},
-                                            {"/v1/jobs/{id}/result", "get"},
-                                            {"/v1/images/edits", "post"},
-                                            {"/v1/models", "get"},
-                                            {"/v1/models/{model}", "get"}};
-    assert_int_equal(json_object_size(paths), PAGES + 9);
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        assert_non_null(json_object_get(json_object_get(paths, others[i][0]), others[i][1]));
-    for (int i = 0; i < PAGES; i++)
-        assert_non_null(json_object_get(json_object_get(paths, pages[i]), "get"));
-    json_object_foreach(paths, key, value) {
-        const char *method;
-        json_t *operation;
-        json_object_foreach(value, method, operation) {
-            assert_non_null(json_object_get(operation, "operationId"));
-            assert_true(json_object_size(json_object_get(operation, "responses")) > 0);
-        }
-    }
-    json_t *schemas = json_object_get(json_object_get(root, "components"), "schemas");
-    json_t *codes = json_object_get(
-        json_object_get(json_object_get(json_object_get(schemas, "Error"), "properties"), "error"),
-        "enum");
-    assert_int_equal(json_array_size(codes), HTTP_ERRORS);
-    for (int e = 0; e < HTTP_ERRORS; e++)
-        assert_string_equal(json_string_value(json_array_get(codes, (size_t)e)),
-                            http_error_kind((enum http_error)e)->code);
-    json_t *responses =
-        json_object_get(json_object_get(json_object_get(paths, "/edit"), "post"), "responses");
-    static const char *const statuses[] = {"200", "400", "401", "413", "503", "504"};
-    for (int i = 0; i < 6; i++) assert_non_null(json_object_get(responses, statuses[i]));
-    json_t *fields = json_object_get(json_object_get(schemas, "EditForm"), "properties");
-    static const char *const names[] = {"image", "prompt",          "seed",  "guidance_scale",
-                                        "steps", "negative_prompt", "width", "height",
-                                        "size",  "output_format"};
-    assert_int_equal(json_object_size(fields), 10);
-    for (int i = 0; i < 10; i++) assert_non_null(json_object_get(fields, names[i]));
-    json_decref(root);
-    answer_free(&a);
-}
-
 static void test_docs(void **state) {
     (void)state;
     struct answer a;
@@ -610,7 +528,6 @@ int main(void) {
         cmocka_unit_test(test_no_forged_log_lines),
         cmocka_unit_test(test_info),
         cmocka_unit_test(test_info_of_a_model_with_a_note),
-        cmocka_unit_test(test_openapi),
         cmocka_unit_test(test_docs),
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_origins),
