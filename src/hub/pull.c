@@ -236,6 +236,14 @@ static enum status tree_read(void *arg, const char *path, struct buffer *out, st
     return s;
 }
 
+/* peft's adapters have their scale in a file beside them. */
+static bool is_config_of(const char *path, const char *adapter) {
+    static const char weights[] = "adapter_model.safetensors", config[] = "adapter_config.json";
+    size_t n = strlen(adapter), tail = strlen(weights);
+    if (n < tail || strcmp(adapter + n - tail, weights) != 0) return false;
+    return strncmp(path, adapter, n - tail) == 0 && strcmp(path + (n - tail), config) == 0;
+}
+
 static enum status choose(struct pull *p, struct error *err) {
     const struct hub_look look = {tree_has, tree_read, p, false};
     struct error why;
@@ -243,7 +251,8 @@ static enum status choose(struct pull *p, struct error *err) {
         const struct hub_file *one =
             p->request->file ? hub_tree_find(&p->tree, p->request->file) : NULL;
         for (size_t i = 0; i < p->tree.count; i++)
-            p->chosen[i] = p->request->file ? &p->tree.files[i] == one : true;
+            p->chosen[i] = !p->request->file || &p->tree.files[i] == one ||
+                           is_config_of(p->tree.files[i].path, p->request->file);
         return !p->request->file || one ? STATUS_OK
                                         : fail(err, STATUS_INVALID, "%s/%s has no file %s",
                                                p->id->org, p->id->name, p->request->file);

@@ -20,7 +20,7 @@ struct hub_pull_request {
     bool all;         /* every file of the repository, not only what the model needs */
     bool force;       /* also what is there */
     bool dry_run;     /* nothing is written; only the plan is told */
-    const char *file; /* only this file of it; NULL: the model */
+    const char *file; /* only this file of it, and a peft adapter's config; NULL: the model */
 };
 
 struct hub_pull_result {

@@ -12,6 +12,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,7 +36,8 @@ struct module {
 
 struct lora {
     struct weights *weights;
-    struct lora_config *config; /* NULL where the file has none */
+    struct lora_config *config, *beside; /* in the file, and in adapter_config.json; or NULL */
+    bool passed_over;
     const char *file;
     struct module *modules; /* ascending by name, compared as above */
     size_t count;
@@ -71,10 +73,9 @@ static enum status check_pair(const struct lora *l, const struct weight *down,
     return STATUS_OK;
 }
 
-/* parts[0..n) are all those of one module, in the order of their roles. */
-static enum status add_module(struct lora *l, const struct part *parts, size_t n, double scale,
-                              struct error *err) {
-    const struct weight *has[ADAPTER_ROLES] = {NULL};
+/* Sorts the parts of one module into has[], by role. */
+static enum status sort_parts(const struct weight *has[ADAPTER_ROLES], const struct lora *l,
+                              const struct part *parts, size_t n, struct error *err) {
     for (size_t i = 0; i < n; i++) {
         if (has[parts[i].key.role])
             return fail(err, STATUS_INVALID,
@@ -86,29 +87,66 @@ static enum status add_module(struct lora *l, const struct part *parts, size_t n
         if (!has[role])
             return fail(err, STATUS_INVALID, "%s: \"%.160s\" has no %s matrix beside it", l->file,
                         parts[0].stored->name, ROLE_NAMES[role]);
-    enum status s = check_pair(l, has[ADAPTER_DOWN], has[ADAPTER_UP], err);
+    return check_pair(l, has[ADAPTER_DOWN], has[ADAPTER_UP], err);
+}
+
+/* What the key X.alpha says. */
+static enum status alpha_strength(struct lora_strength *out, const struct lora *l,
+                                  const struct weight *alpha, int64_t rank, struct error *err) {
+    float value = 0;
+    if (alpha->count != 1)
+        return fail(err, STATUS_INVALID, "%s: \"%.160s\" holds %lld numbers instead of one",
+                    l->file, alpha->name, (long long)alpha->count);
+    weight_floats(&value, alpha, 0, 1);
+    if (!isfinite(value))
+        return fail(err, STATUS_INVALID, "%s: \"%.160s\" is not a finite number", l->file,
+                    alpha->name);
+    *out = (struct lora_strength){(double)value / (double)rank, (double)value, alpha->name};
+    return STATUS_OK;
+}
+
+/* Takes what another source says into *out, which an earlier one has filled in, or nobody.  Alphas
+ * may be stored in 8 bits' precision. */
+static enum status agree(struct lora_strength *out, const struct lora_strength *other,
+                         const struct lora *l, struct error *err) {
+    if (!out->where) *out = *other;
+    if (fabs(out->factor - other->factor) <= 0.005 * fabs(out->factor)) return STATUS_OK;
+    return fail(err, STATUS_INVALID,
+                "%s: two sources disagree: \"%.150s\" says alpha %g (strength %g), but %.150s "
+                "says alpha %g (strength %g); take the wrong one away",
+                l->file, out->where, out->alpha, out->factor, other->where, other->alpha,
+                other->factor);
+}
+
+/* What up @ down of the module is multiplied by, without the user's scale. */
+static enum status find_strength(double *out, const struct lora *l, const struct part *part,
+                                 const struct weight *const has[ADAPTER_ROLES], struct error *err) {
+    const struct lora_config *configs[] = {l->config, l->beside};
+    const struct lora_module m = {.name = part->key.module,
+                                  .length = part->key.length,
+                                  .flat = part->key.flat,
+                                  .rank = has[ADAPTER_DOWN]->shape[0]};
+    struct lora_strength strength = {.factor = 1}, other;
+    enum status s = STATUS_OK;
+    if (has[ADAPTER_ALPHA]) s = alpha_strength(&strength, l, has[ADAPTER_ALPHA], m.rank, err);
+    for (int i = 0; i < 2 && s == STATUS_OK; i++) {
+        if (!configs[i]) continue;
+        s = lora_config_strength(configs[i], &other, &m, err);
+        if (s == STATUS_OK) s = agree(&strength, &other, l, err);
+    }
+    *out = strength.factor;
+    return s;
+}
+
+/* parts[0..n) are all those of one module, in the order of their roles. */
+static enum status add_module(struct lora *l, const struct part *parts, size_t n, double scale,
+                              struct error *err) {
+    const struct weight *has[ADAPTER_ROLES] = {NULL};
+    double strength = 1;
+    enum status s = sort_parts(has, l, parts, n, err);
+    if (s == STATUS_OK) s = find_strength(&strength, l, &parts[0], has, err);
     if (s != STATUS_OK) return s;
-    if (has[ADAPTER_ALPHA]) {
-        float alpha = 0;
-        if (has[ADAPTER_ALPHA]->count != 1)
-            return fail(err, STATUS_INVALID, "%s: \"%.160s\" holds %lld numbers instead of one",
-                        l->file, has[ADAPTER_ALPHA]->name, (long long)has[ADAPTER_ALPHA]->count);
-        weight_floats(&alpha, has[ADAPTER_ALPHA], 0, 1);
-        if (!isfinite(alpha))
-            return fail(err, STATUS_INVALID, "%s: \"%.160s\" is not a finite number", l->file,
-                        has[ADAPTER_ALPHA]->name);
-        scale *= (double)alpha / (double)has[ADAPTER_DOWN]->shape[0];
-    }
-    if (l->config) {
-        double factor = 1;
-        struct lora_module m = {.name = parts[0].key.module,
-                                .length = parts[0].key.length,
-                                .flat = parts[0].key.flat,
-                                .rank = has[ADAPTER_DOWN]->shape[0]};
-        s = lora_config_factor(l->config, &factor, &m, err);
-        if (s != STATUS_OK) return s;
-        scale *= factor;
-    }
+    scale *= strength;
     if (!(fabs(scale) <= (double)FLT_MAX))
         return fail(err, STATUS_INVALID, "%s: the scale of \"%.160s\" is too large", l->file,
                     has[ADAPTER_DOWN]->name);
@@ -163,7 +201,10 @@ enum status lora_open(struct lora **out, const char *path, double scale, struct 
     enum status s = weights_open_file(&l->weights, path, err);
     if (s == STATUS_OK && weights_count(l->weights)) l->file = weights_at(l->weights, 0)->file;
     const char *config = s == STATUS_OK ? weights_metadata(l->weights, LORA_CONFIG_KEY) : NULL;
-    if (config) s = lora_config_parse(&l->config, config, l->file, err);
+    char where[160];
+    snprintf(where, sizeof where, "%.100s: its \"" LORA_CONFIG_KEY "\"", l->file);
+    if (config) s = lora_config_parse(&l->config, config, where, err);
+    if (s == STATUS_OK) s = lora_config_beside(&l->beside, &l->passed_over, path, err);
     if (s == STATUS_OK) s = read_modules(l, scale, err);
     if (s == STATUS_OK)
         *out = l;
@@ -176,6 +217,7 @@ void lora_close(struct lora *l) {
     if (!l) return;
     weights_close(l->weights);
     lora_config_close(l->config);
+    lora_config_close(l->beside);
     free(l->modules);
     free(l);
 }
@@ -197,6 +239,10 @@ static const struct module *find(const struct lora *l, const char *name) {
             from = middle + 1;
     }
     return NULL;
+}
+
+bool lora_passed_config_over(const struct lora *l) {
+    return l->passed_over;
 }
 
 bool lora_has(const struct lora *l, const char *name) {

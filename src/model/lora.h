@@ -21,10 +21,11 @@
  * "base_model.model.".  down and up are 2-D.  A key of any other form is refused: an adapter that
  * is merged in part is a different adapter.
  *
- * A module's strength is alpha / rank of its X.alpha, or 1 without one.  Where the file's header
- * holds the configuration that diffusers stores there (lora_config.h), it is multiplied by the
- * lora_alpha / r of that; a file with both, which nobody is known to write, counts both, as in
- * diffusers.  A configuration that is not understood is refused, never merged at another strength.
+ * A module's strength is alpha / rank of its X.alpha, the lora_alpha / r of the configuration that
+ * diffusers stores in the file's header, or that of peft's adapter_config.json beside the file
+ * (lora_config.h); 1 where nobody says.  Sources that agree count once; two that disagree stop the load
+ * with both numbers, and so does a configuration that is not understood: nothing is merged at another
+ * strength than it was trained for.
  *
  *     for every adapter: lora_open
  *     for every module of the transformer, for every adapter: lora_merge
@@ -48,6 +49,9 @@ struct lora;
 enum status lora_open(struct lora **out, const char *path, double scale, struct error *err);
 
 void lora_close(struct lora *l); /* NULL is fine */
+
+/* Whether an adapter_config.json beside it was not taken, since several adapters share the folder. */
+bool lora_passed_config_over(const struct lora *l);
 
 /* Whether the adapter changes module `name`, e.g. "transformer_blocks.0.attn.to_q". */
 bool lora_has(const struct lora *l, const char *name);

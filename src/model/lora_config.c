@@ -5,11 +5,15 @@
  */
 #include "model/lora_config.h"
 
+#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <unistd.h>
 
+#include "base/buffer.h"
 #include "base/json.h"
 
 #define PREFIX "transformer."
@@ -54,6 +58,10 @@ static enum status refuse_variants(const json_t *entries, const char *where, str
         if (!is_off(json_object_get(entries, VARIANTS[i])))
             return fail(err, STATUS_INVALID, "%s: \"%s\" is set, which is not supported", where,
                         VARIANTS[i]);
+    const char *type = json_string_value(json_object_get(entries, "peft_type"));
+    if (type && strcasecmp(type, "LORA") != 0)
+        return fail(err, STATUS_INVALID, "%s: \"peft_type\" is %.40s; only LORA is supported",
+                    where, type);
     static const char *const HARMLESS[] = {"gaussian", "orthogonal", "eva"};
     const json_t *start = json_object_get(entries, "init_lora_weights");
     bool known = !start || json_is_null(start) || json_is_boolean(start);
@@ -142,13 +150,13 @@ static enum status parse(struct lora_config *c, const char *text, struct error *
     return s;
 }
 
-enum status lora_config_parse(struct lora_config **out, const char *text, const char *file,
+enum status lora_config_parse(struct lora_config **out, const char *text, const char *where,
                               struct error *err) {
     *out = NULL;
     if (!*text || strcmp(text, "null") == 0) return STATUS_OK;
     struct lora_config *c = calloc(1, sizeof *c);
-    if (!c) return fail(err, STATUS_NO_MEMORY, "no memory to open the LoRA %s", file);
-    snprintf(c->where, sizeof c->where, "%.100s: its \"" LORA_CONFIG_KEY "\"", file);
+    if (!c) return fail(err, STATUS_NO_MEMORY, "no memory to open a LoRA: %s", where);
+    snprintf(c->where, sizeof c->where, "%s", where);
     enum status s =
         strnlen(text, LORA_CONFIG_MAX + 1) > LORA_CONFIG_MAX
             ? fail(err, STATUS_INVALID, "%s is longer than %d bytes", c->where, LORA_CONFIG_MAX)
@@ -157,6 +165,57 @@ enum status lora_config_parse(struct lora_config **out, const char *text, const 
         *out = c;
     else
         lora_config_close(c);
+    return s;
+}
+
+static const char suffix[] = ".safetensors";
+
+/* Whether `name` is the only adapter of its folder; true where the folder cannot be listed. */
+static bool is_alone(const char *folder, const char *name) {
+    DIR *dir = opendir(folder);
+    bool alone = true;
+    for (struct dirent *e; dir && alone && (e = readdir(dir));) {
+        size_t n = strlen(e->d_name), tail = strlen(suffix);
+        alone =
+            n <= tail || strcmp(e->d_name + n - tail, suffix) != 0 || strcmp(e->d_name, name) == 0;
+    }
+    if (dir) closedir(dir);
+    return alone;
+}
+
+/* A zero byte would end the text before its end. */
+static enum status parse_file(struct lora_config **out, const char *path, const char *where,
+                              struct error *err) {
+    struct buffer text = {0};
+    enum status s = buffer_read_file(&text, path, LORA_CONFIG_MAX, err);
+    if (s == STATUS_OK && (text.size == 0 || strlen(text.data) != text.size))
+        s = fail(err, STATUS_INVALID, "%s is not valid JSON: it is empty or has a zero byte",
+                 where);
+    if (s == STATUS_OK) s = lora_config_parse(out, text.data, where, err);
+    buffer_free(&text);
+    return s;
+}
+
+enum status lora_config_beside(struct lora_config **out, bool *passed_over, const char *path,
+                               struct error *err) {
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    char where[160];
+    struct buffer folder = {0}, file = {0};
+    *out = NULL;
+    *passed_over = false;
+    snprintf(where, sizeof where, "%.100s: the adapter_config.json beside it", name);
+    enum status s =
+        buffer_printf(&folder, "%.*s", slash ? (int)(slash - path) + 1 : 2, slash ? path : "./");
+    if (s == STATUS_OK) s = buffer_printf(&file, "%sadapter_config.json", folder.data);
+    if (s != STATUS_OK)
+        s = fail(err, s, "no memory to open a LoRA: %s", where);
+    else if (access(file.data, F_OK) == 0) {
+        *passed_over =
+            strcmp(name, "adapter_model.safetensors") != 0 && !is_alone(folder.data, name);
+        if (!*passed_over) s = parse_file(out, file.data, where, err);
+    }
+    buffer_free(&folder);
+    buffer_free(&file);
     return s;
 }
 
@@ -188,8 +247,8 @@ static const json_t *find(json_t *patterns, const char *module, size_t length) {
     return NULL;
 }
 
-enum status lora_config_factor(const struct lora_config *c, double *factor,
-                               const struct lora_module *m, struct error *err) {
+enum status lora_config_strength(const struct lora_config *c, struct lora_strength *out,
+                                 const struct lora_module *m, struct error *err) {
     int shown = m->length < 160 ? (int)m->length : 160;
     if (m->flat && (c->patterns_of_rank || c->patterns_of_alpha))
         return fail(err, STATUS_INVALID,
@@ -203,6 +262,7 @@ enum status lora_config_factor(const struct lora_config *c, double *factor,
                     "%s gives \"%.*s\" the rank %lld, but its matrices have %lld", c->where, shown,
                     m->name, (long long)rank, (long long)m->rank);
     double alpha = own_alpha ? json_number_value(own_alpha) : c->alpha;
-    *factor = alpha / (c->root ? sqrt((double)rank) : (double)rank);
+    *out = (struct lora_strength){alpha / (c->root ? sqrt((double)rank) : (double)rank), alpha,
+                                  c->where};
     return STATUS_OK;
 }

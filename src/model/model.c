@@ -160,6 +160,10 @@ static enum status open_loras(struct model *m, const struct model_options *o, st
     for (; m->lora_count < o->lora_count && s == STATUS_OK; m->lora_count++) {
         const struct firered_lora *lora = &o->loras[m->lora_count];
         s = lora_open(&m->loras[m->lora_count], lora->path, lora->scale, err);
+        if (s == STATUS_OK && lora_passed_config_over(m->loras[m->lora_count]))
+            log_event(o->log, LOG_WARN, "adapter_config.json passed over",
+                      LOG_STR("adapter", lora->path),
+                      LOG_STR("why", "several adapters share its folder"));
     }
     return s;
 }

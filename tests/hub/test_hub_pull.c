@@ -150,6 +150,21 @@ static void one_file_can_be_fetched(void **state) {
     pull_badly(TINY, "has no file no/such.safetensors");
 }
 
+/* peft's adapter without its config would be merged at another strength. */
+static void an_adapter_brings_its_config(void **state) {
+    (void)state;
+    pull_scene_make("lora", "adapter_model.safetensors", 64, 1);
+    pull_scene_make("lora", "adapter_config.json", 32, 2);
+    pull_scene_make("lora", "other.safetensors", 64, 3);
+    scene.request.file = "adapter_model.safetensors";
+    pull_well("example/lora");
+    assert_int_equal(scene.result.files, 2);
+    assert_true(is_there(in_snapshot("adapter_config.json")));
+    scene.request.file = "other.safetensors";
+    assert_int_equal(pull_run("example/lora"), STATUS_OK);
+    assert_int_equal(scene.result.files, 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         PULL_TEST(a_model_is_fetched_once_and_whole),
@@ -160,6 +175,7 @@ int main(void) {
         PULL_TEST(a_dry_run_writes_nothing),
         PULL_TEST(force_fetches_what_is_there),
         PULL_TEST(one_file_can_be_fetched),
+        PULL_TEST(an_adapter_brings_its_config),
     };
     return cmocka_run_group_tests(tests, pull_scene_enter, pull_scene_leave);
 }

@@ -427,6 +427,96 @@ static void configurations_that_are_not_understood_are_refused(void **state) {
     free(text);
 }
 
+/* peft's: beside the adapter, under names without a prefix. */
+static void write_beside(void **state, const char *config) {
+    write_text(in_folder(*state, "adapter_config.json"), config);
+}
+
+static void assert_factors(const char *path, float a, float b) {
+    struct lora *l = open_lora(path, 0.5);
+    assert_false(lora_passed_config_over(l));
+    float got_a = factor_of(l, "a.to_q"), got_b = factor_of(l, "b.to_q");
+    if (fabsf(got_a - a / 2) > 1e-6f || fabsf(got_b - b / 2) > 1e-6f)
+        fail_msg("%g and %g instead of %g and %g", (double)got_a, (double)got_b, (double)a / 2,
+                 (double)b / 2);
+    lora_close(l);
+}
+
+static void a_config_beside_gives_the_scale(void **state) {
+    static const struct {
+        const char *config;
+        float a, b;
+    } GOOD[] = {
+        {"{\"peft_type\":\"LORA\",\"r\":2,\"lora_alpha\":2}", 1, 1},
+        {"{\"r\":2,\"lora_alpha\":4}", 2, 2},
+        {"{\"r\":2,\"lora_alpha\":2,\"use_rslora\":true}", 1.41421356f, 1.41421356f},
+        {"{\"r\":2,\"lora_alpha\":2,\"alpha_pattern\":{\"b.to_q\":8}}", 1, 4},
+        {"{\"r\":9,\"lora_alpha\":6,\"rank_pattern\":{\"to_q\":2}}", 3, 3},
+    };
+    write_configured(state, "base_model.model.", "");
+    for (size_t i = 0; i < sizeof GOOD / sizeof GOOD[0]; i++) {
+        write_beside(state, GOOD[i].config);
+        assert_factors(in_folder(*state, "lora"), GOOD[i].a, GOOD[i].b);
+    }
+    /* Both say the same: it counts once. */
+    write_beside(state, "{\"r\":2,\"lora_alpha\":6}");
+    assert_factors(write_configured(state, "", "{\"r\":2,\"lora_alpha\":6}"), 3, 3);
+}
+
+static void a_bad_config_beside_is_refused(void **state) {
+    static const char *const BAD[][2] = {
+        {"{\"r\":", "lora: the adapter_config.json beside it is not valid JSON"},
+        {"", "lora: the adapter_config.json beside it is not valid JSON"},
+        {"[]", "is not a JSON object"},
+        {"{\"r\":4}", "gives \"a.to_q\" the rank 4, but its matrices have 2"},
+        {"{\"r\":2,\"use_dora\":true}", "\"use_dora\" is set"},
+        {"{\"peft_type\":\"LOHA\",\"r\":2}", "\"peft_type\" is LOHA; only LORA is supported"},
+    };
+    write_configured(state, "", "");
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+        write_beside(state, BAD[i][0]);
+        assert_refused(in_folder(*state, "lora"), BAD[i][1]);
+    }
+}
+
+static void sources_that_disagree_are_refused(void **state) {
+    write_beside(state, "{\"r\":2,\"lora_alpha\":16}");
+    assert_refused(write_configured(state, "", "{\"r\":2,\"lora_alpha\":4}"),
+                   "says alpha 4 (strength 2), but lora: the adapter_config.json beside it says "
+                   "alpha 16 (strength 8)");
+    const float alpha = 6;
+    const char *path = in_folder(*state, "lora");
+    write_adapter(path, "b.0.to_q.lora_A.weight", "b.0.to_q.lora_B.weight", "b.0.to_q.alpha",
+                  &alpha);
+    assert_refused(path, "\"b.0.to_q.alpha\" says alpha 6 (strength 3), but lora: the "
+                         "adapter_config.json beside it says alpha 16 (strength 8)");
+    write_beside(state, "{\"r\":2,\"lora_alpha\":6}");
+    struct lora *l = open_lora(in_folder(*state, "lora"), 0.5);
+    assert_adds(l, "b.0.to_q", 1.5f);
+    lora_close(l);
+}
+
+static void move(void **state, const char *from, const char *to) {
+    char *old = strdup(in_folder(*state, from));
+    assert_int_equal(rename(old, in_folder(*state, to)), 0);
+    free(old);
+}
+
+/* One config among several adapters is nobody's, but for the one of peft's own name. */
+static void a_config_among_several_is_passed_over(void **state) {
+    write_beside(state, "{\"r\":2,\"lora_alpha\":6}");
+    write_configured(state, "", "");
+    move(state, "lora", "a.safetensors");
+    assert_factors(in_folder(*state, "a.safetensors"), 3, 3); /* the only one there */
+    write_text(in_folder(*state, "b.safetensors"), "");
+    struct lora *l = open_lora(in_folder(*state, "a.safetensors"), 0.5);
+    assert_true(lora_passed_config_over(l));
+    assert_true(factor_of(l, "a.to_q") == 0.5f);
+    lora_close(l);
+    move(state, "a.safetensors", "adapter_model.safetensors");
+    assert_factors(in_folder(*state, "adapter_model.safetensors"), 3, 3);
+}
+
 /* The tiny adapter again, with alpha 8 to its rank 4, is the same at twice the scale. */
 static void a_configuration_doubles_the_tiny_adapter(void **state) {
     struct weights *peft;
@@ -570,6 +660,14 @@ int main(void) {
                                         folder_tear_down),
         cmocka_unit_test_setup_teardown(configurations_that_are_not_understood_are_refused,
                                         folder_set_up, folder_tear_down),
+        cmocka_unit_test_setup_teardown(a_config_beside_gives_the_scale, folder_set_up,
+                                        folder_tear_down),
+        cmocka_unit_test_setup_teardown(a_bad_config_beside_is_refused, folder_set_up,
+                                        folder_tear_down),
+        cmocka_unit_test_setup_teardown(sources_that_disagree_are_refused, folder_set_up,
+                                        folder_tear_down),
+        cmocka_unit_test_setup_teardown(a_config_among_several_is_passed_over, folder_set_up,
+                                        folder_tear_down),
         cmocka_unit_test_setup_teardown(a_configuration_doubles_the_tiny_adapter, folder_set_up,
                                         folder_tear_down),
         cmocka_unit_test(scales_must_be_finite),
