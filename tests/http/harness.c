@@ -466,6 +466,29 @@ void http_request(struct server_process *s, const char *method, const char *path
     close(fd);
 }
 
+void raw_expect_health(int fd) {
+    struct answer a;
+    raw_read_answer(fd, &a);
+    assert_int_equal(a.status, 200);
+    assert_string_equal(answer_string(&a, "status"), "ok");
+    answer_free(&a);
+}
+
+void raw_expect_error(int fd, int status, const char *code, bool closed) {
+    struct answer a;
+    raw_read_answer(fd, &a);
+    assert_error(&a, status, code);
+    assert_int_equal(a.closed, closed);
+    answer_free(&a);
+}
+
+void raw_expect_edit(int fd) {
+    struct answer a;
+    raw_read_answer(fd, &a);
+    if (a.status != 200) fail_msg("%d %s", a.status, a.body.data ? a.body.data : "");
+    answer_free(&a);
+}
+
 void http_get(struct server_process *s, const char *path, struct answer *out) {
     http_request(s, "GET", path, NULL, NULL, 0, out);
 }

@@ -129,6 +129,11 @@ void raw_post_form(int fd, struct form *f); /* head and body; frees the form */
 void raw_read_answer_counting(int fd, struct answer *out, int *interim);
 void raw_read_answer(int fd, struct answer *out);
 void raw_read_head(int fd, struct answer *out); /* of a HEAD */
+/* Reads one answer, which is that of GET /health; an error, which closes the connection or not; an
+ * edited picture. */
+void raw_expect_health(int fd);
+void raw_expect_error(int fd, int status, const char *code, bool closed);
+void raw_expect_edit(int fd);
 /* Reads until the server closes; true when it did so in time. */
 bool raw_wait_close(int fd);
 
