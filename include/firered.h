@@ -126,7 +126,12 @@ struct firered_edit {
     const struct picture
         *pictures; /* 1 to the model's max_pictures; the last one gives the aspect ratio */
     size_t picture_count;
-    const char *prompt;          /* UTF-8; special tokens in it are plain text */
+    /* Pictures whose `rgb` is NULL have only their sides, and their pixels come from here: in the
+     * thread that runs the edit, one after the other, each freed before the next.  What a call
+     * fails with, the edit fails with. */
+    enum status (*read)(void *arg, size_t which, struct picture *out, struct error *err);
+    uint64_t read_bytes; /* the most memory that a call takes, the picture included: planned for */
+    const char *prompt;  /* UTF-8; special tokens in it are plain text */
     const char *negative_prompt; /* NULL: one space */
     double guidance_scale;       /* true classifier-free guidance; <= 1: none */
     int steps;
@@ -181,7 +186,7 @@ struct firered_result {
     struct firered_cost phases[FIRERED_PHASES];
     struct firered_cost operations[FIRERED_PHASES][FIRERED_OPERATIONS]; /* of each phase */
     double encode_seconds, denoise_seconds,
-        decode_seconds; /* ENCODE: preparing, and the first three phases */
+        decode_seconds; /* ENCODE: preparing without `read`, and the first three phases */
 };
 
 /* Maps, checks and packs a model's weights.  Every tensor that the networks need is looked up,

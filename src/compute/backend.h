@@ -180,8 +180,10 @@ struct workspace {
     struct arena device, host;
     uint64_t device_memory; /* 0 when dry */
     char *host_memory;      /* NULL when dry */
+    uint64_t counted;       /* against the memory limit */
     size_t recent;          /* workspace_recent_peak */
     bool dry;
+    bool begun;           /* and the backend has a lane for it, which ends with it */
     struct workspace *of; /* whose memory this is a part of; NULL: its own */
     void *lane;           /* the backend's; NULL: it asks for nothing that others wait for */
     struct operation_cost costs[OPERATION_KINDS];

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "compute/backend.h"
 
 enum { HOST_PIECE = 64 }; /* a cache line, and the widest vector */
@@ -24,12 +25,14 @@ enum status workspace_create_dry(struct workspace **out, struct compute *c, stru
 
 uint64_t workspace_size_sum(struct workspace_size size) {
     uint64_t bytes;
-    return __builtin_add_overflow(size.device, size.host, &bytes) ? UINT64_MAX : bytes;
+    bool over = __builtin_add_overflow(size.device, size.host, &bytes);
+    return __builtin_add_overflow(bytes, size.beside, &bytes) || over ? UINT64_MAX : bytes;
 }
 
 /* Of a workspace: what the limit bounds. */
 static uint64_t limited_bytes(const struct compute *c, struct workspace_size size) {
-    return c->backend->memory_is_host ? workspace_size_sum(size) : size.host;
+    if (!c->backend->memory_is_host) size.device = 0;
+    return workspace_size_sum(size);
 }
 
 /* Counts `bytes` for one more workspace, unless the limit forbids them; then *left is what it
@@ -45,6 +48,23 @@ static bool count_workspace(struct compute *c, uint64_t bytes, uint64_t *left) {
     return true;
 }
 
+enum { NEGLIGIBLE = 1 << 20 };
+
+/* Whether the host has that much free: what is not reserved must be looked for, too. */
+static bool host_has(const struct compute *c, uint64_t bytes) {
+    struct device_memory memory = compute_memory(c);
+    uint64_t free = memory.is_host ? memory.free : memory_available();
+    uint64_t spare = memory.is_host ? memory.spare : 0;
+    return bytes < NEGLIGIBLE || (free > spare && bytes < free - spare);
+}
+
+static enum status refuse(uint64_t bytes, struct error *err) {
+    return fail(err, STATUS_NO_MEMORY,
+                "this edit needs %.1f MB of working memory, which is not free; ask for a "
+                "smaller size, or try again when other edits have ended",
+                (double)bytes / 1e6);
+}
+
 static void release_memory(struct workspace *w) {
     const struct backend *b = w->compute->backend;
     if (w->device_memory) b->release(w->compute, w->device_memory, w->device.size);
@@ -58,40 +78,51 @@ static bool reserve_memory(struct workspace *w) {
     return w->host_memory != NULL;
 }
 
-enum status workspace_create(struct workspace **out, struct compute *c, struct workspace_size size,
-                             bool (*cancelled)(void *arg), void *arg, struct error *err) {
+enum status workspace_admit(struct workspace **out, struct compute *c, struct workspace_size size,
+                            bool (*cancelled)(void *arg), void *arg, struct error *err) {
     uint64_t left, bytes = limited_bytes(c, size);
     *out = NULL;
     if (c->plan_only) return fail(err, STATUS_INTERNAL, "this model was opened for planning only");
     enum status s = compute_health(c, err);
     if (s != STATUS_OK) return s;
-    if (!count_workspace(c, bytes, &left))
-        return fail(err, STATUS_NO_MEMORY,
-                    "this edit needs %.1f MB of working memory, but weights and other edits leave "
-                    "%.1f MB of the memory limit; ask for a smaller size, try again when other "
-                    "edits have ended, or raise MEMORY_LIMIT",
-                    (double)bytes / 1e6, (double)left / 1e6);
+    if (!host_has(c, bytes)) return refuse(bytes, err);
     struct workspace *w = calloc(1, sizeof *w);
-    if (w)
-        *w = (struct workspace){.compute = c,
-                                .device = {.size = size.device},
-                                .host = {.size = size.host},
-                                .cancelled = cancelled,
-                                .arg = arg};
-    if (!w || !reserve_memory(w))
-        s = fail(err, STATUS_NO_MEMORY,
-                 "this edit needs %.1f MB of working memory, which is not free; ask for a "
-                 "smaller size, or try again when other edits have ended",
-                 (double)bytes / 1e6);
-    else
-        s = c->backend->begin(w, err);
-    if (s == STATUS_OK) {
+    if (!w) return fail(err, STATUS_NO_MEMORY, "no memory to begin an edit");
+    *w = (struct workspace){.compute = c,
+                            .device = {.size = size.device},
+                            .host = {.size = size.host},
+                            .counted = bytes,
+                            .cancelled = cancelled,
+                            .arg = arg};
+    if (count_workspace(c, bytes, &left)) {
         *out = w;
-        return s;
+        return STATUS_OK;
     }
-    if (w) release_memory(w);
     free(w);
-    atomic_fetch_sub(&c->workspace_bytes, bytes);
+    return fail(err, STATUS_NO_MEMORY,
+                "this edit needs %.1f MB of working memory, but weights and other edits leave "
+                "%.1f MB of the memory limit; ask for a smaller size, try again when other "
+                "edits have ended, or raise MEMORY_LIMIT",
+                (double)bytes / 1e6, (double)left / 1e6);
+}
+
+static enum status begin(struct workspace *w, struct error *err) {
+    enum status s = w->compute->backend->begin(w, err);
+    w->begun = s == STATUS_OK;
+    return s;
+}
+
+enum status workspace_reserve(struct workspace *w, struct error *err) {
+    return reserve_memory(w) ? begin(w, err) : refuse(w->counted, err);
+}
+
+enum status workspace_create(struct workspace **out, struct compute *c, struct workspace_size size,
+                             bool (*cancelled)(void *arg), void *arg, struct error *err) {
+    enum status s = workspace_admit(out, c, size, cancelled, arg, err);
+    if (s == STATUS_OK) s = workspace_reserve(*out, err);
+    if (s == STATUS_OK) return s;
+    workspace_destroy(*out);
+    *out = NULL;
     return s;
 }
 
@@ -111,7 +142,7 @@ enum status workspace_create_part(struct workspace **out, struct workspace *of,
                             .host_memory = host,
                             .dry = of->dry,
                             .of = of};
-    s = w->dry ? STATUS_OK : w->compute->backend->begin(w, err);
+    s = w->dry ? STATUS_OK : begin(w, err);
     if (s == STATUS_OK)
         *out = w;
     else
@@ -121,18 +152,16 @@ enum status workspace_create_part(struct workspace **out, struct workspace *of,
 
 void workspace_destroy(struct workspace *w) {
     if (!w) return;
-    if (!w->dry) w->compute->backend->end(w);
+    if (w->begun) w->compute->backend->end(w);
     if (!w->dry && !w->of) {
         release_memory(w);
-        atomic_fetch_sub(
-            &w->compute->workspace_bytes,
-            limited_bytes(w->compute, (struct workspace_size){w->device.size, w->host.size}));
+        atomic_fetch_sub(&w->compute->workspace_bytes, w->counted);
     }
     free(w);
 }
 
 struct workspace_size workspace_peak(const struct workspace *w) {
-    return (struct workspace_size){w->device.peak, w->host.peak};
+    return (struct workspace_size){.device = w->device.peak, .host = w->host.peak};
 }
 
 size_t workspace_recent_peak(struct workspace *w) {

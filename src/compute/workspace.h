@@ -14,6 +14,9 @@
 
 struct workspace_size {
     size_t device, host; /* bytes */
+    /* Of the host's memory, what the edit asks for by itself outside of both arenas: it is counted
+     * with them, and not reserved. */
+    size_t beside;
 };
 uint64_t workspace_size_sum(struct workspace_size size);
 
@@ -26,6 +29,12 @@ enum status workspace_create_dry(struct workspace **out, struct compute *c, stru
  * process later.  `cancelled` may be NULL; it is asked by workspace_check. */
 enum status workspace_create(struct workspace **out, struct compute *c, struct workspace_size size,
                              bool (*cancelled)(void *arg), void *arg, struct error *err);
+/* The same in two steps, for who needs memory before the arenas: from the first on the whole counts
+ * as taken, and nothing of it is there before the second.  Between the two, only workspace_check and
+ * workspace_destroy are for it. */
+enum status workspace_admit(struct workspace **out, struct compute *c, struct workspace_size size,
+                            bool (*cancelled)(void *arg), void *arg, struct error *err);
+enum status workspace_reserve(struct workspace *w, struct error *err);
 /* A part of another workspace that one more thread may use; dry if that one is.  It lives until it
  * is destroyed, which comes before its memory is released there.  Errors as workspace_check, and
  * STATUS_NO_MEMORY. */

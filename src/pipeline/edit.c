@@ -14,20 +14,17 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "image/resize.h"
 #include "pipeline/finish.h"
+#include "pipeline/intake.h"
 #include "pipeline/latents.h"
 #include "pipeline/noise.h"
 
-/* What an edit holds in host memory while it runs.  All but the pictures is the workspace's: NULL in
- * a dry run. */
+/* What an edit holds in the workspace's host memory while it runs; NULL in a dry run. */
 struct host {
-    struct picture condition[FIRERED_MAX_PICTURES]; /* resized for the vision tower */
-    struct picture vae[FIRERED_MAX_PICTURES];       /* resized for the VAE */
-    float *pixel_values;                            /* [patches, patch size] */
-    float *noise;                                   /* [noise tokens, channels], packed */
-    float *planes;                                  /* the same as it is drawn */
-    float *pixels;                                  /* the largest picture as floats */
+    float *pixel_values; /* [patches, patch size] */
+    float *noise;        /* [noise tokens, channels], packed */
+    float *planes;       /* the same as it is drawn */
+    float *pixels;       /* the largest picture as floats */
 };
 
 static_assert((int)OPERATION_KINDS == (int)FIRERED_OPERATIONS, "the same kinds, in the same order");
@@ -40,6 +37,7 @@ struct edit_work {
     const struct trace *trace; /* NULL in a dry run */
     struct workspace *w;
     struct host host;
+    struct intake pictures;        /* empty in a dry run */
     struct firered_result *result; /* costs are written here; NULL: nobody asks */
     int steps;                     /* all take the same memory: a dry run need not do each */
     double phase_start;
@@ -84,13 +82,6 @@ static int64_t largest_pixels(const struct plan *p) {
     return max;
 }
 
-static void host_free(struct host *h) {
-    for (size_t i = 0; i < FIRERED_MAX_PICTURES; i++) {
-        picture_free(&h->condition[i]);
-        picture_free(&h->vae[i]);
-    }
-}
-
 /* Taken first and held to the end. */
 static void host_take(struct edit_work *r) {
     const struct plan *p = r->plan;
@@ -111,33 +102,15 @@ static void host_take(struct edit_work *r) {
         *wanted[i].to = workspace_host(r->w, (size_t)wanted[i].n * sizeof(float));
 }
 
-/* ---- preparing pictures ---- */
-
-/* The reference pipeline resizes twice for the vision tower: by area with LANCZOS, then its
- * image processor to whole patches with BICUBIC. */
-static enum status resize_pictures(struct edit_work *r, struct error *err) {
-    const struct plan *p = r->plan;
-    struct host *h = &r->host;
-    float *patches = h->pixel_values;
-    enum status s = STATUS_OK;
-    for (size_t i = 0; i < p->pictures && s == STATUS_OK; i++) {
-        const struct picture *in = &r->edit->pictures[i];
-        struct picture by_area = {0};
-        s = picture_resize(&by_area, in, p->condition[i].width, p->condition[i].height,
-                           RESAMPLE_LANCZOS, err);
-        if (s == STATUS_OK)
-            s = picture_resize(&h->condition[i], &by_area, p->vision[i].width, p->vision[i].height,
-                               RESAMPLE_BICUBIC_TORCH, err);
-        picture_free(&by_area);
-        if (s == STATUS_OK)
-            s = picture_resize(&h->vae[i], in, p->vae[i].width, p->vae[i].height, RESAMPLE_LANCZOS,
-                               err);
-        if (s != STATUS_OK) break;
-        vision_patches(patches, &r->config->vision, &h->condition[i]);
-        patches +=
-            p->patches[i].height * p->patches[i].width * vision_patch_size(&r->config->vision);
+/* Of all pictures, what the vision tower takes. */
+static void take_patches(struct edit_work *r) {
+    const struct vision_config *c = &r->config->vision;
+    float *patches = r->host.pixel_values;
+    for (size_t i = 0; i < r->plan->pictures; i++) {
+        const struct patch_grid *grid = &r->plan->patches[i];
+        vision_patches(patches, c, &r->pictures.condition[i]);
+        patches += grid->height * grid->width * vision_patch_size(c);
     }
-    return s;
 }
 
 /* ---- encoding the prompts ---- */
@@ -274,7 +247,7 @@ static enum status encode_pictures(struct edit_work *r, struct tensor latents, s
         int64_t height = p->vae[i].height, width = p->vae[i].width, scale = vae_scale(c);
         size_t inner = workspace_mark(r->w);
         struct feature_map mean = feature_map_take(r->w, height / scale, width / scale, c->z);
-        if (!dry) pixels_to_floats(r->host.pixels, &r->host.vae[i]);
+        if (!dry) pixels_to_floats(r->host.pixels, &r->pictures.vae[i]);
         if (!dry) trace_planes(r->trace, "vae_input%d", i, r->host.pixels, height * width, 3);
         s = vae_encode(r->engine->model.vae, r->w, mean.t, r->host.pixels, height, width, err);
         if (s == STATUS_OK) {
@@ -464,9 +437,15 @@ enum status edit_memory(const struct firered *engine, const struct firered_edit 
     struct edit_work r = {
         .engine = engine, .edit = edit, .plan = plan, .config = &engine->model.config, .steps = 1};
     enum status s = run_dry(&r, size, err);
-    /* The result is finished when the workspace is given back, in the memory that it had. */
-    size_t finishing = finish_bytes(plan);
-    if (size->host < finishing) size->host = finishing;
+    /* Pictures are there beside the arenas, before them, and after them. */
+    bool one_memory = compute_memory(engine->compute).is_host;
+    size_t arenas = size->host + (one_memory ? size->device : 0), kept = intake_bytes(plan);
+    size_t result = 3 * (size_t)plan->output.width * (size_t)plan->output.height;
+    size_t peak = arenas + kept + result;
+    size_t before = intake_filling_bytes(plan, edit), after = kept + finish_bytes(plan);
+    if (before > peak) peak = before;
+    if (after > peak) peak = after;
+    size->beside = peak - arenas;
     return s;
 }
 
@@ -527,33 +506,35 @@ enum status edit_run(const struct firered *engine, const struct firered_edit *ed
                           .result = result,
                           .trace = trace};
     struct workspace_size size = {0};
-    double started = clock_now_seconds(), prepare_seconds = 0, finish_seconds = 0;
+    double started = clock_now_seconds(), read = 0, prepared = started, finish_seconds = 0;
     enum status s = plan_edit(&plan, engine, edit, err);
     r.steps = plan.steps;
     if (s == STATUS_OK) s = firered_check_files(engine, err);
     if (s == STATUS_OK) s = edit_memory(engine, edit, &plan, &size, err);
     if (s == STATUS_OK)
-        s = workspace_create(&r.w, engine->compute, size, edit->cancelled, edit->arg, err);
+        s = workspace_admit(&r.w, engine->compute, size, edit->cancelled, edit->arg, err);
+    if (s == STATUS_OK) s = intake_fill(&r.pictures, &plan, edit, &read, err);
+    if (s == STATUS_OK) s = workspace_reserve(r.w, err);
     if (s == STATUS_OK) host_take(&r);
     if (s == STATUS_OK) s = workspace_check(r.w, err);
-    if (s == STATUS_OK) s = resize_pictures(&r, err);
     if (s == STATUS_OK) {
+        take_patches(&r);
         trace_plan(trace, &plan, &r.host, r.config);
         draw_noise(&r);
-        prepare_seconds = clock_now_seconds() - started;
+        prepared = clock_now_seconds();
         s = compute_stages(&r, err);
     }
     workspace_destroy(r.w);
     if (s == STATUS_OK) {
         double decoded = clock_now_seconds();
-        s = finish_edit(result, &plan, &r.host.vae[plan.pictures - 1], err);
+        s = finish_edit(result, &plan, &r.pictures.vae[plan.pictures - 1], err);
         finish_seconds = clock_now_seconds() - decoded;
     }
-    host_free(&r.host);
+    intake_free(&r.pictures);
     result->steps = plan.steps;
     result->guidance_scale = plan.guidance_scale;
     const struct firered_cost *phases = result->phases;
-    result->encode_seconds = prepare_seconds + phases[FIRERED_PHASE_VISION].seconds +
+    result->encode_seconds = prepared - started - read + phases[FIRERED_PHASE_VISION].seconds +
                              phases[FIRERED_PHASE_TEXT].seconds +
                              phases[FIRERED_PHASE_VAE_ENCODE].seconds;
     result->denoise_seconds = phases[FIRERED_PHASE_DENOISE].seconds;

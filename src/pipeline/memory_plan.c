@@ -24,7 +24,7 @@ static uint64_t device_bytes(const struct memory_plan *p) {
 }
 
 static uint64_t host_bytes(const struct memory_plan *p) {
-    return (uint64_t)p->working.host * (uint64_t)p->edits;
+    return ((uint64_t)p->working.host + p->working.beside) * (uint64_t)p->edits;
 }
 
 uint64_t memory_plan_peak(const struct memory_plan *p) {

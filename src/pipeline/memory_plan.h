@@ -2,7 +2,7 @@
  * memory_plan.h - what of a model stays in memory, and what streams, under a limit.
  *
  * A plan has two columns: the device's memory (weights, and each edit's tensors with the slots of
- * what it streams) and the host's (each edit's arena there).  On the CPU both are the same memory.
+ * what it streams) and the host's (each edit's arena there, and its pictures).  On the CPU both are the same memory.
  * Two limits bound it: the one that was asked for is the host's, and of both columns together where
  * they are one; a device with memory of its own is bounded by what is free of that.
  *

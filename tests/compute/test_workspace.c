@@ -192,12 +192,45 @@ static void test_limit(void **state) {
     for (int i = 0; i < 3; i++) {
         struct workspace *w, *none;
         struct error err;
-        assert_int_equal(
-            workspace_create(&w, c, (struct workspace_size){1024, 3072}, NULL, NULL, NULL),
-            STATUS_OK);
+        assert_int_equal(workspace_create(&w, c,
+                                          (struct workspace_size){.device = 1024, .host = 3072},
+                                          NULL, NULL, NULL),
+                         STATUS_OK);
         assert_int_equal(
             workspace_create(&none, c, (struct workspace_size){.host = 64}, NULL, NULL, &err),
             STATUS_NO_MEMORY);
+        workspace_destroy(w);
+    }
+    compute_destroy(c);
+}
+
+/* What is admitted counts from then on, with what its owner takes beside it, though there is nothing
+ * yet; what is reserved is the arenas alone. */
+static void test_admitted(void **state) {
+    (void)state;
+    struct compute *c;
+    const struct workspace_size size = {.device = 1024, .host = 1024, .beside = 1024};
+    assert_int_equal(
+        compute_create(&c, &(struct compute_options){.threads = 1, .memory_limit = 4096}, NULL),
+        STATUS_OK);
+    assert_int_equal(workspace_size_sum(size), 3072);
+    for (int i = 0; i < 3; i++) {
+        struct workspace *w, *second;
+        struct error err;
+        assert_int_equal(workspace_admit(&w, c, size, NULL, NULL, &err), STATUS_OK);
+        assert_int_equal(workspace_admit(&second, c, size, NULL, NULL, &err), STATUS_NO_MEMORY);
+        assert_null(second);
+        assert_non_null(strstr(err.text, "leave 0.0 MB of the memory limit"));
+        if (i == 0) { /* given up before it has anything */
+            workspace_destroy(w);
+            continue;
+        }
+        assert_int_equal(workspace_reserve(w, &err), STATUS_OK);
+        assert_non_null(workspace_host(w, 1024));
+        assert_true(workspace_take(w, 1024) != 0);
+        assert_int_equal(workspace_check(w, NULL), STATUS_OK);
+        assert_null(workspace_host(w, 64));
+        assert_int_equal(workspace_check(w, NULL), STATUS_INTERNAL);
         workspace_destroy(w);
     }
     compute_destroy(c);
@@ -301,7 +334,9 @@ static void test_absurd_size(void **state) {
         struct workspace *w;
         struct error err = {{0}};
         for (int which = 0; which < 3; which++) {
-            struct workspace_size size = {which != 1 ? sizes[i] : 64, which != 0 ? sizes[i] : 64};
+            struct workspace_size size = {.device = which != 1 ? sizes[i] : 64,
+                                          .host = which != 0 ? sizes[i] : 64,
+                                          .beside = which == 2 ? sizes[i] : 0};
             assert_int_equal(workspace_create(&w, c, size, NULL, NULL, &err), STATUS_NO_MEMORY);
             assert_null(w);
             assert_true(strlen(err.text) > 0);
@@ -319,7 +354,8 @@ static void work_in_little(void *arg) {
     struct error err;
     setrlimit(RLIMIT_AS, &(struct rlimit){1 << 30, 1 << 30});
     if (compute_create(&c, &(struct compute_options){.threads = 1}, &err) != STATUS_OK) _exit(2);
-    struct workspace_size large = {(size_t)2 << 30, 0}, small = {(size_t)16 << 20, 1 << 20};
+    struct workspace_size large = {.device = (size_t)2 << 30},
+                          small = {.device = (size_t)16 << 20, .host = 1 << 20};
     if (workspace_create(&w, c, large, NULL, NULL, &err) != STATUS_NO_MEMORY) _exit(3);
     if (workspace_create(&w, c, small, NULL, NULL, &err) != STATUS_OK) _exit(4);
     workspace_destroy(w);
@@ -537,11 +573,12 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_views),           cmocka_unit_test(test_alignment),
         cmocka_unit_test(test_stack),           cmocka_unit_test(test_host),
-        cmocka_unit_test(test_limit),           cmocka_unit_test(test_beyond_the_plan),
-        cmocka_unit_test(test_overflow),        cmocka_unit_test(test_absurd_size),
-        cmocka_unit_test(test_limited_memory),  cmocka_unit_test(test_cancellation),
-        cmocka_unit_test(test_weight_bytes),    cmocka_unit_test(test_refused_weights),
-        cmocka_unit_test(test_unknown_kernels), cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_limit),           cmocka_unit_test(test_admitted),
+        cmocka_unit_test(test_beyond_the_plan), cmocka_unit_test(test_overflow),
+        cmocka_unit_test(test_absurd_size),     cmocka_unit_test(test_limited_memory),
+        cmocka_unit_test(test_cancellation),    cmocka_unit_test(test_weight_bytes),
+        cmocka_unit_test(test_refused_weights), cmocka_unit_test(test_unknown_kernels),
+        cmocka_unit_test(test_shapes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -115,7 +115,7 @@ static void test_estimate(void **state) {
 
 static void test_estimate_of_a_streamed_model(void **state) {
     (void)state;
-    struct firered *e = open_engine(16 << 20);
+    struct firered *e = open_engine(17 << 20);
     struct firered_info info;
     firered_describe(e, &info);
     assert_true(info.streamed_bytes > 0);
