@@ -18,23 +18,23 @@
 
 /* Bytes that are not UTF-8 become U+FFFD; control characters, quotes and backslashes are escaped as
  * in JSON. */
-static void append_escaped(struct buffer *line, const char *s) {
+void log_escape(struct buffer *out, const char *s) {
     const char *end = s + strlen(s);
     for (size_t n; s < end; s += n) {
         int32_t c;
         n = utf8_next(s, (size_t)(end - s), &c);
         if (n == 0) {
-            buffer_append(line, "\xEF\xBF\xBD", 3, NULL);
+            buffer_append(out, "\xEF\xBF\xBD", 3, NULL);
             n = 1;
             continue;
         }
         /* U+2028 and U+2029 end a line in some viewers, U+0080..9F steer some terminals. */
         if (c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029)
-            buffer_printf(line, "\\u%04x", (unsigned)c);
+            buffer_printf(out, "\\u%04x", (unsigned)c);
         else if (c == '"' || c == '\\')
-            buffer_printf(line, "\\%c", (char)c);
+            buffer_printf(out, "\\%c", (char)c);
         else
-            buffer_append(line, s, n, NULL);
+            buffer_append(out, s, n, NULL);
     }
 }
 
@@ -57,7 +57,7 @@ static void append_value(struct buffer *line, const struct log_field *f, bool js
         buffer_append(line, s, strlen(s), NULL);
     } else {
         buffer_append(line, "\"", 1, NULL);
-        append_escaped(line, s);
+        log_escape(line, s);
         buffer_append(line, "\"", 1, NULL);
     }
 }
@@ -84,11 +84,11 @@ static void format_line(const struct log *log, enum log_level level, const char 
     if (log->json) {
         buffer_printf(line, "{\"time\":\"%s.%03dZ\",\"level\":\"%s\",\"event\":\"", date, ms,
                       levels[level]);
-        append_escaped(line, event);
+        log_escape(line, event);
         buffer_append(line, "\"", 1, NULL);
     } else {
         buffer_printf(line, "%s.%03dZ %-5s ", date, ms, levels[level]);
-        append_escaped(line, event);
+        log_escape(line, event);
     }
     for (size_t i = 0; i < n; i++) {
         buffer_printf(line, log->json ? ",\"%s\":" : " %s=", fields[i].key);

@@ -19,6 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buffer.h"
+
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
 struct log_sink;
@@ -46,6 +48,9 @@ struct log_field {
 /* log may be NULL: nothing is written. */
 void log_fields(const struct log *log, enum log_level level, const char *event,
                 const struct log_field *fields, size_t n);
+
+/* Appends a text from outside, escaped as in a log's line, for whatever else shows it. */
+void log_escape(struct buffer *out, const char *text);
 
 #define log_event(log, level, event, ...)                                                          \
     log_fields(log, level, event, (const struct log_field[]){__VA_ARGS__},                         \

@@ -42,3 +42,9 @@ bool utf8_is_blank(const char *text, size_t size) {
     }
     return true;
 }
+
+const char *utf8_skip_mark(const char *text) {
+    static const char mark[] = "\xef\xbb\xbf";
+    while (strncmp(text, mark, sizeof mark - 1) == 0) text += sizeof mark - 1;
+    return text;
+}

@@ -23,4 +23,8 @@ bool utf8_is_text(const char *text, size_t size);
  * alone (the last make U+200B one).  False for what is not UTF-8. */
 bool utf8_is_blank(const char *text, size_t size);
 
+/* Where a text begins: behind a byte order mark (U+FEFF), which editors and shells of Windows put
+ * before one, and which is no part of it. */
+const char *utf8_skip_mark(const char *text);
+
 #endif

@@ -221,9 +221,11 @@ enum status edit_request_read(struct edit_request *r, const struct args *args, s
     enum status s = read_inputs(r, args, err);
     if (s != STATUS_OK) return s;
     r->prompt = args_last(args, "prompt");
+    if (r->prompt) r->prompt = utf8_skip_mark(r->prompt);
     if (!r->prompt || utf8_is_blank(r->prompt, strlen(r->prompt)))
         return fail(err, STATUS_INVALID, "no prompt: say with --prompt what to change");
     r->negative_prompt = args_last(args, "negative-prompt");
+    if (r->negative_prompt) r->negative_prompt = utf8_skip_mark(r->negative_prompt);
     r->force = args_last(args, "force") != NULL;
     r->json = args_last(args, "json") != NULL;
     r->verbose = args_last(args, "verbose") != NULL;

@@ -32,6 +32,8 @@ static void describe_value(const struct field *f, char out[VALUE_SIZE]) {
         break;
     case FIELD_CHOICE:
     case FIELD_FIXED:
+    case FIELD_IGNORED:
+        if (!f->choices) snprintf(out, VALUE_SIZE, "text");
         for (const struct choice *c = f->choices; c && c->name && n < VALUE_SIZE; c++)
             n += (size_t)snprintf(out + n, VALUE_SIZE - n, "%s`%s`%s", n ? ", " : "", c->name,
                                   f->otherwise && strcmp(c->name, f->otherwise) == 0 ? " (default)"
@@ -41,16 +43,14 @@ static void describe_value(const struct field *f, char out[VALUE_SIZE]) {
     }
 }
 
-static void describe_names(const struct field *f, unsigned places, char out[VALUE_SIZE]) {
-    bool both = f->alias && (places & FIELD_OF_OPENAI);
-    snprintf(out, VALUE_SIZE, both ? "`%s`, `%s`" : "`%s`", f->name, f->alias);
+static void describe_names(const struct field *f, char out[VALUE_SIZE]) {
+    snprintf(out, VALUE_SIZE, f->alias ? "`%s`, `%s`" : "`%s`", f->name, f->alias);
 }
 
-static enum status write_row(struct buffer *out, const struct field *f, unsigned places,
-                             const char *routes) {
+static enum status write_row(struct buffer *out, const struct field *f, const char *routes) {
     char value[VALUE_SIZE], names[VALUE_SIZE];
     describe_value(f, value);
-    describe_names(f, places, names);
+    describe_names(f, names);
     return buffer_printf(out, "| %s |%s %s | %s%s |\n", names, routes, value,
                          f->required ? "required; " : "", f->meaning);
 }
@@ -58,8 +58,7 @@ static enum status write_row(struct buffer *out, const struct field *f, unsigned
 enum status fields_write_readme(struct buffer *out) {
     enum status s = buffer_printf(out, "| field | value | meaning |\n|---|---|---|\n");
     for (size_t i = 0; i < field_count && s == STATUS_OK; i++)
-        if (field_table[i].places & FIELD_OF_EDIT)
-            s = write_row(out, &field_table[i], FIELD_OF_EDIT, "");
+        if (field_table[i].places & FIELD_OF_EDIT) s = write_row(out, &field_table[i], "");
     return s;
 }
 
@@ -68,7 +67,7 @@ enum status fields_write_api(struct buffer *out) {
     for (size_t i = 0; i < field_count && s == STATUS_OK; i++) {
         bool edit = field_table[i].places & FIELD_OF_EDIT,
              openai = field_table[i].places & FIELD_OF_OPENAI;
-        s = write_row(out, &field_table[i], FIELD_OF_OPENAI,
+        s = write_row(out, &field_table[i],
                       edit && openai ? " all |"
                       : edit         ? " `/edit`, `/v1/jobs` |"
                                      : " `/v1/images/edits` |");
@@ -97,7 +96,7 @@ enum status fields_write_html(struct buffer *out, enum field_place place) {
         const struct field *f = &field_table[i];
         if (!(f->places & place)) continue;
         char cells[3][VALUE_SIZE];
-        describe_names(f, place, cells[0]);
+        describe_names(f, cells[0]);
         snprintf(cells[1], VALUE_SIZE, "%s", f->required ? "required" : "");
         describe_value(f, cells[2]);
         s = buffer_printf(out, "<tr>");
@@ -176,11 +175,14 @@ static json_t *schema_of(const struct field *f) {
     }
 }
 
+static json_t *reference(const struct field *f) {
+    return json_pack("{s:o}", "$ref",
+                     json_sprintf("#/components/schemas/EditForm/properties/%s", f->name));
+}
+
 /* What a property is, or where another form says it already. */
 static json_t *property(const struct field *f, enum field_place place) {
-    if (place == FIELD_OF_OPENAI && (f->places & FIELD_OF_EDIT))
-        return json_pack("{s:o}", "$ref",
-                         json_sprintf("#/components/schemas/EditForm/properties/%s", f->name));
+    if (place == FIELD_OF_OPENAI && (f->places & FIELD_OF_EDIT)) return reference(f);
     json_t *schema = schema_of(f);
     if (f->kind == FIELD_INTEGER) set_integer(schema, f);
     if (f->choices) set_choices(schema, f->choices);
@@ -195,8 +197,7 @@ json_t *fields_schema(enum field_place place) {
         const struct field *f = &field_table[i];
         if (!(f->places & place)) continue;
         json_object_set_new(properties, f->name, property(f, place));
-        if (f->alias && place == FIELD_OF_OPENAI)
-            json_object_set_new(properties, f->alias, property(f, place));
+        if (f->alias) json_object_set_new(properties, f->alias, reference(f));
     }
     return properties;
 }

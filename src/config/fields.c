@@ -3,18 +3,23 @@
  */
 #include "config/fields.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/utf8.h"
+#include "config/args.h"
 #include "firered.h"
 
 static const struct choice formats[] = {
     {"png", PICTURE_PNG}, {"jpeg", PICTURE_JPEG}, {"webp", PICTURE_WEBP}, {NULL, 0}};
 
+/* Of all of OpenAI's models. */
+static const struct choice qualities[] = {{"auto", 0}, {"low", 0},      {"medium", 0}, {"high", 0},
+                                          {"hd", 0},   {"standard", 0}, {NULL, 0}};
+
 /* What is done anyway; the first is what to send. */
 static const struct choice only_b64_json[] = {{"b64_json", 0}, {NULL, 0}},
-                           only_auto[] = {{"auto", 0}, {"standard", 0}, {NULL, 0}},
                            only_opaque[] = {{"auto", 0}, {"opaque", 0}, {NULL, 0}},
                            only_high[] = {{"high", 0}, {NULL, 0}},
                            only_low[] = {{"auto", 0}, {"low", 0}, {NULL, 0}},
@@ -40,19 +45,19 @@ const struct field field_table[] = {
      .meaning = "what guidance leads away from; absent: the service's `NEGATIVE_PROMPT`"},
     {"seed", NULL, FIELD_SEED, FORMS, false, VALUE(seed),
      .meaning = "the same seed gives the same picture; absent or -1: random, told in `X-Seed`"},
-    {"guidance_scale", NULL, FIELD_REAL, ALL, false, VALUE(guidance_scale), 0, FIRERED_MAX_GUIDANCE,
+    {"guidance_scale", "true_cfg_scale", FIELD_REAL, ALL, false, VALUE(guidance_scale), 0,
+     FIRERED_MAX_GUIDANCE,
      .meaning =
          "how strongly the prompt counts, by true classifier-free guidance; 1 or less: none, as "
          "a distilled model always has it; absent: the service's default, else the model's"},
-    {"steps", NULL, FIELD_INTEGER, ALL, false, VALUE(steps), 1, FIRERED_MAX_STEPS,
+    {"steps", "num_inference_steps", FIELD_INTEGER, ALL, false, VALUE(steps), 1, FIRERED_MAX_STEPS,
      .max_setting = "MAX_STEPS",
      .meaning = "steps of denoising; absent: the service's default, else the model's"},
     {"response_format", NULL, FIELD_FIXED, FIELD_OF_OPENAI, .choices = only_b64_json,
      .meaning = "pictures come in the answer, not as URLs",
      .refusal = "response_format must be b64_json: pictures come in the answer, not as URLs"},
-    {"quality", NULL, FIELD_FIXED, FIELD_OF_OPENAI, .choices = only_auto,
-     .meaning = "more or less effort is asked for with `steps`",
-     .refusal = "quality must be auto; ask for more or less effort with steps"},
+    {"quality", NULL, FIELD_IGNORED, FIELD_OF_OPENAI, .choices = qualities,
+     .meaning = "ignored, and named in `X-Ignored-Fields`: `steps` asks for more or less effort"},
     {"background", NULL, FIELD_FIXED, FIELD_OF_OPENAI, .choices = only_opaque,
      .meaning = "edited pictures have no transparency",
      .refusal = "background must be auto or opaque: edited pictures have no transparency"},
@@ -101,22 +106,73 @@ const struct field field_table[] = {
      .meaning =
          "the quality of JPEG (absent: 95) or WebP (absent, and 100: lossless); with PNG only "
          "100"},
-    {"user", NULL, FIELD_IGNORED, FIELD_OF_OPENAI, .meaning = "ignored"},
-    {"safety_identifier", NULL, FIELD_IGNORED, FIELD_OF_OPENAI, .meaning = "ignored"},
+    {"user", NULL, FIELD_IGNORED, FIELD_OF_OPENAI,
+     .meaning = "ignored, and named in `X-Ignored-Fields`"},
+    {"safety_identifier", NULL, FIELD_IGNORED, FIELD_OF_OPENAI,
+     .meaning = "ignored, and named in `X-Ignored-Fields`"},
 };
 const size_t field_count = sizeof field_table / sizeof field_table[0];
 _Static_assert(sizeof field_table / sizeof field_table[0] <= MAX_FIELDS, "MAX_FIELDS is too small");
 _Static_assert(sizeof(enum picture_format) == sizeof(int), "field_read stores ints into enums");
+
+static bool is_entry(const struct field *f, const char *name) {
+    size_t n = strlen(f->name);
+    if (f->kind != FIELD_PICTURES || strncmp(name, f->name, n) != 0 || name[n] != '[') return false;
+    return strcmp(name + n + 1 + strspn(name + n + 1, "0123456789"), "]") == 0;
+}
 
 const struct field *field_find(enum field_place place, const char *name) {
     for (size_t i = 0; i < field_count; i++) {
         const struct field *f = &field_table[i];
         if (!(f->places & place)) continue;
         if (strcmp(f->name, name) == 0) return f;
-        if (place == FIELD_OF_OPENAI && f->alias && strcmp(f->alias, name) == 0) return f;
+        if (place == FIELD_OF_COMMAND) continue;
+        if ((f->alias && strcmp(f->alias, name) == 0) || is_entry(f, name)) return f;
     }
     return NULL;
 }
+
+/* ---- names that are nearly one ---- */
+
+enum { NEAR_SIZE = 32 };
+
+/* Only letters and digits count, whatever their case.  False: it is too long to be like any. */
+static bool reduce(char out[NEAR_SIZE], const char *name) {
+    size_t n = 0;
+    for (; *name; name++) {
+        if (!isalnum((unsigned char)*name)) continue;
+        if (n + 1 == NEAR_SIZE) return false;
+        out[n++] = (char)tolower((unsigned char)*name);
+    }
+    out[n] = '\0';
+    return true;
+}
+
+/* A short name is near many words: there, no letter may be another ("send" is no "seed"). */
+static bool is_near(const char *name, const char *known) {
+    enum { SHORT = 4, LONG = 9 };
+    char a[NEAR_SIZE], b[NEAR_SIZE];
+    if (!reduce(a, name) || !reduce(b, known)) return false;
+    size_t n = strlen(b), distance = args_distance(a, b), different = 0;
+    if (distance == 0) return true;
+    if (n >= LONG) return distance <= 2;
+    if (distance > 1 || n < SHORT) return false;
+    for (size_t i = 0; a[i] && b[i]; i++) different += a[i] != b[i];
+    bool exchanged = strlen(a) == n && different == 1; /* one letter for another */
+    return n > SHORT || !exchanged;
+}
+
+const char *field_near(enum field_place place, const char *name) {
+    for (size_t i = 0; i < field_count; i++) {
+        const struct field *f = &field_table[i];
+        if (!(f->places & place)) continue;
+        if (is_near(name, f->name)) return f->name;
+        if (f->alias && is_near(name, f->alias)) return f->alias;
+    }
+    return NULL;
+}
+
+/* ---- values ---- */
 
 size_t field_max_bytes(const struct field *f) {
     switch (f->kind) {
@@ -165,11 +221,11 @@ bool field_read(struct field_values *values, const struct field *f, const char *
     void *value = (char *)values + f->offset;
     const struct choice *choice;
     int64_t whole;
-    if (strlen(text) != size) return f->kind == FIELD_IGNORED; /* it has a NUL in it */
+    if (strlen(text) != size) return f->kind == FIELD_IGNORED && !f->choices; /* it has a NUL */
     switch (f->kind) {
     case FIELD_TEXT:
         if (!utf8_is_text(text, size)) return false;
-        *(const char **)value = text;
+        *(const char **)value = utf8_skip_mark(text);
         return true;
     case FIELD_NAME: *(const char **)value = text; return true;
     case FIELD_INTEGER:
@@ -188,9 +244,14 @@ bool field_read(struct field_values *values, const struct field *f, const char *
         if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0) return false;
         *(bool *)value = text[0] == 't';
         return true;
-    case FIELD_FIXED: return choice_find(f->choices, text) != NULL;
-    default: return true;
+    default: return !f->choices || choice_find(f->choices, text);
     }
+}
+
+bool field_same(const struct field *f, const struct field_values *a, const struct field_values *b) {
+    const void *x = (const char *)a + f->offset, *y = (const char *)b + f->offset;
+    return f->kind == FIELD_REAL ? *(const double *)x == *(const double *)y
+                                 : *(const int *)x == *(const int *)y;
 }
 
 void field_allowed(const struct field *f, int max_steps, char out[FIELD_ALLOWED_SIZE]) {
@@ -212,7 +273,10 @@ void field_allowed(const struct field *f, int max_steps, char out[FIELD_ALLOWED_
                  f->otherwise, (int)f->min, (int)f->max);
         break;
     case FIELD_SWITCH: snprintf(out, FIELD_ALLOWED_SIZE, "true or false"); break;
-    case FIELD_CHOICE: choice_names(f->choices, out, FIELD_ALLOWED_SIZE); break;
+    case FIELD_CHOICE:
+    case FIELD_IGNORED:
+        if (f->choices) choice_names(f->choices, out, FIELD_ALLOWED_SIZE);
+        break;
     default: break;
     }
 }

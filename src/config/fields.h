@@ -39,7 +39,7 @@ enum field_kind {
     FIELD_SWITCH,   /* bool: true or false */
     FIELD_SIZE,     /* struct field_size: WIDTHxHEIGHT, input, or a word for the model's own */
     FIELD_FIXED,    /* only values that say what is done anyway; nothing comes of it */
-    FIELD_IGNORED   /* any; nothing comes of it */
+    FIELD_IGNORED   /* any, or one of the choices; nothing comes of it, which the answer says */
 };
 
 struct field_seed {
@@ -68,7 +68,8 @@ struct field_values {
 
 struct field {
     const char *name;
-    const char *alias; /* a second name in OpenAI's form, or NULL */
+    const char *alias; /* a second name in forms, of FIELD_PICTURES, FIELD_INTEGER or FIELD_REAL; or
+                          NULL */
     enum field_kind kind;
     unsigned places;
     bool required;
@@ -77,7 +78,7 @@ struct field {
     const char *max_setting; /* the setting that may make max smaller, or NULL */
     const char *otherwise; /* what an absent one is, where it is one of the values; of FIELD_SIZE the
                                 word for the model's own size */
-    const struct choice *choices; /* of FIELD_CHOICE and FIELD_FIXED */
+    const struct choice *choices; /* of FIELD_CHOICE, FIELD_FIXED, and some of FIELD_IGNORED */
     const char *meaning;          /* a sentence without a full stop; `...` is a value or a name */
     const char *refusal;          /* of FIELD_FIXED: the whole sentence about another value */
 };
@@ -87,8 +88,13 @@ enum { MAX_FIELDS = 32, FIELD_MAX_TEXT_BYTES = 65536, FIELD_MAX_COUNT = 4 };
 extern const struct field field_table[];
 extern const size_t field_count; /* at most MAX_FIELDS */
 
-/* The row of a name in one place; NULL: there is none. */
+/* The row of a name, or of an alias in a form, in one place; NULL: there is none.  A list's entries,
+ * `image[]` and `image[0]`, are all the list's. */
 const struct field *field_find(enum field_place place, const char *name);
+
+/* The name that an unknown one is nearly: it is meant, since nothing else is called so.  In other letters
+ * of case, other separators, or one letter away (two in long names).  NULL: it is like none. */
+const char *field_near(enum field_place place, const char *name);
 
 /* How long a value may be. */
 size_t field_max_bytes(const struct field *f);
@@ -100,11 +106,15 @@ void field_flag(const struct field *f, char out[FIELD_FLAG_SIZE]);
 /* What nothing was asked of. */
 struct field_values field_values_default(void);
 
-/* Reads text[0..size-1], which is followed by a '\0', not empty, and lives as long as *values.
+/* Reads text[0..size-1], which is followed by a '\0', not empty, and lives as long as *values.  A byte
+ * order mark before a text is no part of it.
  * max_steps is the setting MAX_STEPS, or what stands for it.  False: it is no such value, and *values
  * is as it was; what it must be is said by field_allowed. */
 bool field_read(struct field_values *values, const struct field *f, const char *text, size_t size,
                 int max_steps);
+
+/* Whether both have the same value of a field that has an alias. */
+bool field_same(const struct field *f, const struct field_values *a, const struct field_values *b);
 
 /* "a whole number from 1 to 100" */
 enum { FIELD_ALLOWED_SIZE = 160 };

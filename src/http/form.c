@@ -1,17 +1,19 @@
 /*
  * The parts of a form, as multipart.c finds them.  A part is a row of the table of fields, the file
- * of a picture, or unknown: the plain form ignores it then, as the backend did that it stands in for;
- * OpenAI's refuses it, since nobody is to pay for an edit and find out afterwards that half of the
- * request was ignored.
+ * of a picture, or unknown.  Nobody is to pay for an edit and find out afterwards that half of the
+ * request was ignored: a name that is nearly one of ours is refused; any other, the plain form
+ * ignores, as the backend did that it stands in for, and the answer names it; OpenAI's form refuses it.
  *
  * Picture bytes are counted against what all requests together may hold, so that many slow uploads
  * cannot fill the memory.
  */
 #include "http/form.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "http/form_order.h"
 #include "http/multipart.h"
 
@@ -19,11 +21,13 @@ struct form {
     enum field_place place;
     const struct edit_rules *rules;
     struct multipart *multipart;
-    struct buffer values[MAX_FIELDS]; /* by row of the table */
-    bool given[MAX_FIELDS];
-    struct edit_order order;     /* its files */
-    const struct field *current; /* of the part that comes; NULL: unknown */
-    bool image_begun;            /* the current image has had a byte: it counts */
+    struct form_texts texts;
+    bool given[MAX_FIELDS], alias_given[MAX_FIELDS];
+    char ignored[FORM_IGNORED_SIZE]; /* as in form_options */
+    struct edit_order order;         /* its files */
+    const struct field *current;     /* of the part that comes; NULL: unknown */
+    struct buffer *text;             /* where it goes, where it is no picture */
+    bool image_begun;                /* the current image has had a byte: it counts */
     bool unnamed_file; /* the current image has an empty file name: a file input left empty, if no
                           byte comes */
     enum http_error code; /* of an error in a part, and its field */
@@ -36,14 +40,53 @@ static bool refuse_part(struct problem *p, const struct form *form, const struct
     return false;
 }
 
-static struct buffer *value_of(struct form *form, const struct field *f) {
-    return &form->values[f - field_table];
+/* ---- fields that nothing comes of ---- */
+
+/* Appends the name as it may stand in a list. */
+static void append_name(struct buffer *out, const char *name) {
+    bool plain =
+        strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-[]") ==
+        strlen(name);
+    if (!plain) buffer_append(out, "\"", 1, NULL);
+    log_escape(out, name);
+    if (!plain) buffer_append(out, "\"", 1, NULL);
+}
+
+static bool is_listed(const char *list, const char *name) {
+    size_t n = strlen(name);
+    for (const char *at = list; (at = strstr(at, name)); at++) {
+        bool begins = at == list || (at[-1] == ' ' && at[-2] == ',');
+        if (begins && (!at[n] || strncmp(at + n, ", ", 2) == 0)) return true;
+    }
+    return false;
+}
+
+/* Once each; a list that is full, or has no memory, ends in "...". */
+static void ignore(struct form *form, const char *name) {
+    static const char more[] = ", ...";
+    struct buffer shown = {0};
+    size_t used = strlen(form->ignored), room = sizeof form->ignored - sizeof more - used;
+    if (used >= 3 && strcmp(form->ignored + used - 3, more + 2) == 0) return;
+    append_name(&shown, name);
+    if (!shown.size || !is_listed(form->ignored, shown.data)) {
+        bool fits = shown.size && shown.size + 2 <= room;
+        snprintf(form->ignored + used, sizeof form->ignored - used, "%s%s", used ? ", " : "",
+                 fits ? shown.data : more + 2);
+    }
+    buffer_free(&shown);
 }
 
 /* ---- parts ---- */
 
 static enum status begin_unknown(struct form *form, const char *name, struct error *err) {
-    if (form->place != FIELD_OF_OPENAI) return STATUS_OK;
+    const char *near = field_near(form->place, name);
+    if (near)
+        return fail(err, STATUS_INVALID, "'%s' is no field of this form; did you mean %s?",
+                    form_shown(name, strlen(name)), near);
+    if (form->place != FIELD_OF_OPENAI) {
+        ignore(form, name);
+        return STATUS_OK;
+    }
     if (strcmp(name, "mask") == 0) {
         form->wrong_field = "mask";
         return fail(err, STATUS_INVALID,
@@ -65,11 +108,14 @@ static enum status begin(void *arg, const struct multipart_part *part, struct er
         form->image_begun = false;
         return STATUS_OK;
     }
-    bool *given = &form->given[f - field_table];
+    size_t row = (size_t)(f - field_table);
+    bool alias = strcmp(part->name, f->name) != 0;
+    bool *given = alias ? &form->alias_given[row] : &form->given[row];
     if (part->filename)
-        return fail(err, STATUS_INVALID, "%s must be a text field, not a file", f->name);
-    if (*given) return fail(err, STATUS_INVALID, "%s is given twice", f->name);
+        return fail(err, STATUS_INVALID, "%s must be a text field, not a file", part->name);
+    if (*given) return fail(err, STATUS_INVALID, "%s is given twice", part->name);
     *given = true;
+    form->text = alias ? &form->texts.by_alias[row] : &form->texts.by_name[row];
     return STATUS_OK;
 }
 
@@ -100,7 +146,7 @@ static enum status data(void *arg, const char *bytes, size_t size, struct error 
     const struct field *f = form->current;
     if (!f) return STATUS_OK;
     if (f->kind == FIELD_PICTURES) return append_image(form, bytes, size, err);
-    struct buffer *value = value_of(form, f);
+    struct buffer *value = form->text;
     if (size > field_max_bytes(f) - value->size)
         return fail(err, STATUS_INVALID, "%s is longer than %zu bytes", f->name,
                     field_max_bytes(f));
@@ -148,7 +194,10 @@ bool form_create(struct form **out, enum field_place place, const struct edit_ru
 void form_destroy(struct form *form) {
     if (!form) return;
     multipart_destroy(form->multipart);
-    for (size_t i = 0; i < MAX_FIELDS; i++) buffer_free(&form->values[i]);
+    for (size_t i = 0; i < MAX_FIELDS; i++) {
+        buffer_free(&form->texts.by_name[i]);
+        buffer_free(&form->texts.by_alias[i]);
+    }
     edit_order_free(&form->order);
     free(form);
 }
@@ -171,8 +220,12 @@ bool form_finish(struct form *form, struct edit_order *order, struct form_option
         problem->field = "image";
         return false;
     }
-    if (!form_order(form->place, form->values, form->rules, &form->order, options, problem))
+    if (!form_order(form->place, &form->texts, form->rules, &form->order, options, problem))
         return false;
+    for (size_t i = 0; i < field_count; i++)
+        if (field_table[i].kind == FIELD_IGNORED && form->texts.by_name[i].size)
+            ignore(form, field_table[i].name);
+    memcpy(options->ignored, form->ignored, sizeof options->ignored);
     *order = form->order;
     form->order = (struct edit_order){0};
     return true;

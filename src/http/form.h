@@ -19,10 +19,14 @@ struct problem {
     struct error why;  /* a sentence for the client */
 };
 
-/* What a form asks for beside the order, which is all that POST /edit and POST /v1/jobs know. */
+/* What a form asks for beside the order, which is all that POST /edit and POST /v1/jobs know; and what
+ * nothing came of: the names of fields, comma-separated, in quotes and escaped where they are no plain
+ * ones, "..." at the end where there were more. */
+enum { FORM_IGNORED_SIZE = 512 };
 struct form_options {
     int count;   /* pictures to make, from as many seeds in a row */
     bool stream; /* tell of the progress while they are made */
+    char ignored[FORM_IGNORED_SIZE];
 };
 
 /* The form of `place`, which is checked against `rules`; its pictures are counted in `uploads`.

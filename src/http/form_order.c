@@ -16,7 +16,7 @@
 
 struct reading {
     enum field_place place;
-    const struct buffer *texts; /* by row */
+    const struct form_texts *texts;
     const struct edit_rules *rules;
     struct field_values values;
     struct problem *problem;
@@ -51,7 +51,7 @@ const char *form_shown(const char *value, size_t size) {
 }
 
 static const struct buffer *text_of(const struct reading *r, const char *name) {
-    return &r->texts[field_find(r->place, name) - field_table];
+    return &r->texts->by_name[field_find(r->place, name) - field_table];
 }
 
 /* ---- rules ---- */
@@ -94,27 +94,41 @@ static const struct {
 
 /* ---- fields ---- */
 
-static bool refuse_value(struct reading *r, const struct field *f, const struct buffer *text,
-                         int max_steps) {
+/* name: the field's, or its alias. */
+static bool read_value(struct reading *r, struct field_values *values, const struct field *f,
+                       const char *name, const struct buffer *text) {
     char allowed[FIELD_ALLOWED_SIZE];
-    if (f->refusal) return refuse_field(r, f->name, "%s", f->refusal);
+    int max_steps = r->rules->max_steps;
+    if (!text->size || field_read(values, f, text->data, text->size, max_steps)) return true;
+    if (f->refusal) return refuse_field(r, name, "%s", f->refusal);
     field_allowed(f, max_steps, allowed);
-    if (f->kind == FIELD_TEXT) return refuse_field(r, f->name, "%s must be %s", f->name, allowed);
-    return refuse_field(r, f->name, "%s must be %s, not '%s'", f->name, allowed,
+    if (f->kind == FIELD_TEXT) return refuse_field(r, name, "%s must be %s", name, allowed);
+    return refuse_field(r, name, "%s must be %s, not '%s'", name, allowed,
                         form_shown(text->data, text->size));
 }
 
+/* The value under the field's second name, which may not say otherwise than the first. */
+static bool read_alias(struct reading *r, size_t row) {
+    const struct field *f = &field_table[row];
+    const struct buffer *text = &r->texts->by_alias[row];
+    struct field_values v = r->values;
+    if (!read_value(r, &v, f, f->alias, text)) return false;
+    if (text->size && r->texts->by_name[row].size && !field_same(f, &v, &r->values))
+        return refuse_field(r, f->alias, "%s and %s disagree, though they are the same: send one",
+                            f->name, f->alias);
+    r->values = v;
+    return true;
+}
+
 static bool read_fields(struct reading *r) {
-    int max_steps = r->rules->max_steps;
     r->values = field_values_default();
     for (size_t i = 0; i < field_count; i++) {
         const struct field *f = &field_table[i];
-        const struct buffer *text = &r->texts[i];
         if (!(f->places & r->place)) continue;
         for (size_t k = 0; k < sizeof checks / sizeof *checks; k++)
             if (strcmp(checks[k].field, f->name) == 0 && !checks[k].check(r)) return false;
-        if (text->size && !field_read(&r->values, f, text->data, text->size, max_steps))
-            return refuse_value(r, f, text, max_steps);
+        if (!read_value(r, &r->values, f, f->name, &r->texts->by_name[i]) || !read_alias(r, i))
+            return false;
     }
     return true;
 }
@@ -215,12 +229,14 @@ static bool check_count(struct reading *r, const struct edit_order *order) {
                         r->values.count, header.width, header.height, (long long)max_pixels);
 }
 
-bool form_order(enum field_place place, const struct buffer *values, const struct edit_rules *rules,
-                struct edit_order *order, struct form_options *options, struct problem *problem) {
-    struct reading r = {.place = place, .texts = values, .rules = rules, .problem = problem};
+bool form_order(enum field_place place, const struct form_texts *texts,
+                const struct edit_rules *rules, struct edit_order *order,
+                struct form_options *options, struct problem *problem) {
+    struct reading r = {.place = place, .texts = texts, .rules = rules, .problem = problem};
     if (!read_fields(&r) || !fill(&r, order) || !check_pictures(&r, order) ||
         !check_count(&r, order))
         return false;
-    *options = (struct form_options){r.values.count, r.values.stream};
+    options->count = r.values.count;
+    options->stream = r.values.stream;
     return true;
 }

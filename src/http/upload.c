@@ -79,7 +79,10 @@ void upload_body(struct request *r, const char *bytes, size_t size) {
 bool upload_end(struct request *r, struct edit_order *order, struct form_options *options) {
     struct problem problem;
     bool good = form_finish(r->form, order, options, &problem);
-    if (!good) refuse_form(r, &problem);
+    if (!good)
+        refuse_form(r, &problem);
+    else if (*options->ignored)
+        reply_text_header(&r->reply, "X-Ignored-Fields", options->ignored);
     upload_free(r);
     return good;
 }

@@ -16,8 +16,8 @@ void upload_begin(struct request *r, enum field_place place);
 
 void upload_body(struct request *r, const char *bytes, size_t size);
 
-/* The body is over: moves what the form asks for into *order, which was empty, and *options.  False:
- * refused. */
+/* The body is over: moves what the form asks for into *order, which was empty, and *options, and sets the
+ * header that names what nothing comes of.  False: refused. */
 bool upload_end(struct request *r, struct edit_order *order, struct form_options *options);
 
 /* Lets go of what came, if anything did. */

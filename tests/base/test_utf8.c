@@ -54,6 +54,15 @@ static void test_is_text(void **state) {
     for (size_t i = 0; i < BAD; i++) assert_false(utf8_is_text(bad[i], strlen(bad[i])));
 }
 
+static void test_skip_mark(void **state) {
+    (void)state;
+    assert_string_equal(utf8_skip_mark("\xef\xbb\xbfnight"), "night");
+    assert_string_equal(utf8_skip_mark("\xef\xbb\xbf\xef\xbb\xbf"), "");
+    assert_string_equal(utf8_skip_mark("n\xef\xbb\xbf"), "n\xef\xbb\xbf");
+    assert_string_equal(utf8_skip_mark("\xef\xbb"), "\xef\xbb");
+    assert_string_equal(utf8_skip_mark(""), "");
+}
+
 static void test_is_blank(void **state) {
     (void)state;
     static const char *const blank[] = {
@@ -67,8 +76,8 @@ static void test_is_blank(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_next), cmocka_unit_test(test_valid),
-                                       cmocka_unit_test(test_is_text),
-                                       cmocka_unit_test(test_is_blank)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_next), cmocka_unit_test(test_valid), cmocka_unit_test(test_is_text),
+        cmocka_unit_test(test_is_blank), cmocka_unit_test(test_skip_mark)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

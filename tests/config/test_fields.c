@@ -49,6 +49,11 @@ static void test_good_values(void **state) {
     assert_true(read_text(&v, FIELD_OF_OPENAI, "model", "any") && strcmp(v.model, "any") == 0);
     assert_true(read_text(&v, FIELD_OF_OPENAI, "user", "any"));
     assert_true(read_text(&v, FIELD_OF_OPENAI, "quality", "standard"));
+    assert_true(read_text(&v, FIELD_OF_OPENAI, "quality", "high"));
+    assert_true(read_text(&v, FIELD_OF_EDIT, "num_inference_steps", "9") && v.steps == 9);
+    assert_true(read_text(&v, FIELD_OF_OPENAI, "true_cfg_scale", "2.5") && v.guidance_scale == 2.5);
+    assert_true(read_text(&v, FIELD_OF_EDIT, "prompt", "\xef\xbb\xbfnight"));
+    assert_string_equal(v.prompt, "night");
     assert_true(read_text(&v, FIELD_OF_OPENAI, "partial_images", "0"));
 }
 
@@ -81,7 +86,8 @@ static void test_bad_values(void **state) {
         {FIELD_OF_OPENAI, "output_compression", "-0", "a whole number from 0 to 100"},
         {FIELD_OF_OPENAI, "n", "5", "a whole number from 1 to 4"},
         {FIELD_OF_OPENAI, "stream", "True", "true or false"},
-        {FIELD_OF_OPENAI, "quality", "high", ""},
+        {FIELD_OF_OPENAI, "quality", "best", "auto, low, medium, high, hd or standard"},
+        {FIELD_OF_EDIT, "num_inference_steps", "0", "a whole number from 1 to 100"},
         {FIELD_OF_OPENAI, "partial_images", "1", ""},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -103,7 +109,7 @@ static void test_nul(void **state) {
     for (size_t i = 0; i < field_count; i++) {
         const struct field *f = &field_table[i];
         struct field_values v = field_values_default();
-        if (f->kind == FIELD_PICTURES || f->kind == FIELD_IGNORED) continue;
+        if (f->kind == FIELD_PICTURES || (f->kind == FIELD_IGNORED && !f->choices)) continue;
         const char *good = f->choices ? f->choices[0].name : f->kind == FIELD_SIZE ? "input" : "64";
         char text[32] = "";
         memcpy(text, good, strlen(good));
@@ -131,11 +137,72 @@ static void test_rows(void **state) {
         if (f->kind == FIELD_CHOICE || f->kind == FIELD_SIZE) assert_non_null(f->otherwise);
     }
     assert_null(field_find(FIELD_OF_EDIT, "n"));
-    assert_null(field_find(FIELD_OF_EDIT, "image[]"));
-    assert_ptr_equal(field_find(FIELD_OF_OPENAI, "image[]"), field_find(FIELD_OF_EDIT, "image"));
+    static const char *const entries[] = {"image[]", "image[0]", "image[12]"};
+    for (size_t i = 0; i < 3; i++)
+        for (unsigned place = FIELD_OF_EDIT; place <= FIELD_OF_OPENAI; place *= 2)
+            assert_ptr_equal(field_find(place, entries[i]), field_find(place, "image"));
+    static const char *const others[] = {"image[", "image[x]", "image[0]x", "images[]", "prompt[]"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_null(field_find(FIELD_OF_EDIT, others[i]));
+    assert_ptr_equal(field_find(FIELD_OF_EDIT, "num_inference_steps"),
+                     field_find(FIELD_OF_EDIT, "steps"));
+    assert_null(field_find(FIELD_OF_COMMAND, "num_inference_steps"));
     char flag[FIELD_FLAG_SIZE];
     field_flag(field_find(FIELD_OF_COMMAND, "guidance_scale"), flag);
     assert_string_equal(flag, "guidance-scale");
+}
+
+static void test_same(void **state) {
+    (void)state;
+    struct field_values a = field_values_default(), b = a;
+    const struct field *steps = field_find(FIELD_OF_EDIT, "steps"),
+                       *scale = field_find(FIELD_OF_EDIT, "true_cfg_scale");
+    a.steps = b.steps = 3;
+    a.guidance_scale = b.guidance_scale = 2.5;
+    assert_true(field_same(steps, &a, &b) && field_same(scale, &a, &b));
+    b.steps = 4;
+    assert_true(!field_same(steps, &a, &b) && field_same(scale, &a, &b));
+    b.guidance_scale = 2.25;
+    assert_false(field_same(scale, &a, &b));
+}
+
+static const char *or_none(const char *name) {
+    return name ? name : "none";
+}
+
+/* What somebody mistyped or spells in his language's way, and what only looks a little like it. */
+static void test_near_names(void **state) {
+    (void)state;
+    static const char *const near[][2] = {{"stpes", "steps"},
+                                          {"step", "steps"},
+                                          {"Steps", "steps"},
+                                          {"guidence_scale", "guidance_scale"},
+                                          {"guidanceScale", "guidance_scale"},
+                                          {"guidance-scale", "guidance_scale"},
+                                          {"promt", "prompt"},
+                                          {"prompt[]", "prompt"},
+                                          {"negativ_prompt", "negative_prompt"},
+                                          {"imge", "image"},
+                                          {"images", "image"},
+                                          {"image2", "image"},
+                                          {"Seed", "seed"},
+                                          {"sed", "seed"},
+                                          {"esed", "seed"},
+                                          {"numInferenceSteps", "num_inference_steps"},
+                                          {"num_inference_step", "num_inference_steps"},
+                                          {"true_cfg", "none"},
+                                          {"outputformat", "output_format"},
+                                          {"hieght", "height"}};
+    for (size_t i = 0; i < sizeof near / sizeof *near; i++)
+        assert_string_equal(or_none(field_near(FIELD_OF_EDIT, near[i][0])), near[i][1]);
+    static const char *const far[] = {"user",     "csrf_token", "mask",     "strength", "n",
+                                      "send",     "need",       "site",     "model",    "submit",
+                                      "file",     "style",      "scale",    "stop",     "",
+                                      "\xc3\xbc", "token",      "cfg_scale"};
+    for (size_t i = 0; i < sizeof far / sizeof *far; i++)
+        if (field_near(FIELD_OF_EDIT, far[i])) fail_msg("%s is near something", far[i]);
+    assert_string_equal(or_none(field_near(FIELD_OF_OPENAI, "qualiti")), "quality");
+    assert_null(field_near(FIELD_OF_EDIT, "qualiti"));
 }
 
 /* ---- documents ---- */
@@ -168,6 +235,27 @@ static void test_docs(void **state) {
                            "<!-- fields of OpenAI: end -->", write_openai);
 }
 
+static const char *required_name(const json_t *schema, size_t i) {
+    return json_string_value(json_array_get(json_object_get(schema, "required"), i));
+}
+
+/* What has a second name is required under either, and there is one such. */
+static void check_required(const json_t *schema) {
+    const json_t *either = json_object_get(schema, "anyOf");
+    size_t names = 0;
+    for (size_t i = 0; i < field_count; i++) {
+        const struct field *f = &field_table[i];
+        if (f->required && f->alias) {
+            assert_int_equal(json_array_size(either), 2);
+            assert_string_equal(required_name(json_array_get(either, 0), 0), f->name);
+            assert_string_equal(required_name(json_array_get(either, 1), 0), f->alias);
+        } else if (f->required) {
+            assert_string_equal(required_name(schema, names++), f->name);
+        }
+    }
+    assert_int_equal(json_array_size(json_object_get(schema, "required")), names);
+}
+
 static void test_openapi(void **state) {
     (void)state;
     const struct document d = {SOURCE_ROOT "/src/http/openapi.json", TABLE};
@@ -183,14 +271,8 @@ static void test_openapi(void **state) {
     struct buffer new = {0};
     assert_int_equal(buffer_printf(&new, "%s\n", text), STATUS_OK);
     document_check(&d, old.data, new.data);
-    json_t *required = json_object_get(json_object_get(schemas, "EditForm"), "required");
-    size_t names = 0;
-    for (size_t i = 0; i < field_count; i++) {
-        const struct field *f = &field_table[i];
-        if (!f->required) continue;
-        assert_string_equal(json_string_value(json_array_get(required, names++)), f->name);
-    }
-    assert_int_equal(json_array_size(required), names);
+    check_required(json_object_get(schemas, "EditForm"));
+    check_required(json_object_get(schemas, "OpenAIEditForm"));
     free(text);
     json_decref(root);
     buffer_free(&old);
@@ -201,6 +283,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good_values), cmocka_unit_test(test_bad_values),
         cmocka_unit_test(test_nul),         cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_same),        cmocka_unit_test(test_near_names),
         cmocka_unit_test(test_readme),      cmocka_unit_test(test_api),
         cmocka_unit_test(test_docs),        cmocka_unit_test(test_openapi),
     };

@@ -29,6 +29,7 @@ static void check(const struct edit_order *o, const struct form_options *options
                      o->height < FIRERED_MIN_SIDE || o->height > FIRERED_MAX_SIDE))
         abort();
     if (o->quality < 0 || o->quality > 100) abort();
+    if (memchr(options->ignored, '\0', sizeof options->ignored) == NULL) abort();
     if (options->count < 1 || options->count > FIELD_MAX_COUNT) abort();
 }
 

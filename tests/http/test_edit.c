@@ -344,26 +344,135 @@ static void test_max_pictures(void **state) {
     assert_int_equal(server_stop(&s, 15), 0);
 }
 
-static void test_unknown_fields(void **state) {
-    (void)state;
+static void edit_with_unknown(const char *file, const char *const *names, struct answer *a) {
     struct form f = {0};
-    struct answer a;
     struct buffer png = {0};
     char *large = calloc(1, 1 << 20);
     assert_non_null(large);
     make_png(&png, 48, 32);
-    form_field(&f, "strength", "0.5");
-    form_file(&f, "mask", "mask.png", large, 1 << 20);
+    if (file) form_file(&f, file, "a.png", large, 1 << 20);
     form_file(&f, "image", "a.png", png.data, png.size);
-    form_field(&f, "Prompt", "another field");
     form_field(&f, "prompt", "Gr\xc3\xbc\xc3\x9f Gott \xf0\x9f\x8c\x99");
-    form_field(&f, "prompt[]", "");
+    for (; names && *names; names++) form_field(&f, *names, "0.5");
     form_end(&f);
-    http_post_form(&server, &f, &a);
-    assert_int_equal(a.status, 200);
-    answer_free(&a);
+    http_post_form(&server, &f, a);
     buffer_free(&png);
     free(large);
+}
+
+/* None is ignored in silence, and none ends the list before its time. */
+static void test_unknown_fields(void **state) {
+    (void)state;
+    struct answer a;
+    edit_with_unknown(NULL, NULL, &a);
+    assert_null(answer_header(&a, "X-Ignored-Fields"));
+    answer_free(&a);
+    edit_with_unknown("mask", (const char *[]){"strength", "user", "strength", "use", NULL}, &a);
+    assert_int_equal(a.status, 200);
+    assert_string_equal(answer_header(&a, "X-Ignored-Fields"), "mask, strength, user, use");
+    answer_free(&a);
+    edit_with_unknown(NULL, (const char *[]){"a, b", "f\xc3\xbcr", "c\\d", NULL}, &a);
+    assert_string_equal(answer_header(&a, "X-Ignored-Fields"),
+                        "\"a, b\", \"f\xc3\xbcr\", \"c\\\\d\"");
+    answer_free(&a);
+    char names[20][64];
+    const char *list[21] = {NULL};
+    for (int i = 0; i < 20; i++) {
+        snprintf(names[i], sizeof names[i], "x%059d", i);
+        list[i] = names[i];
+    }
+    edit_with_unknown(NULL, list, &a);
+    const char *told = answer_header(&a, "X-Ignored-Fields");
+    assert_int_equal(strlen(told), 8 * 62 - 2 + 5);
+    assert_string_equal(told + strlen(told) - 6, "7, ...");
+    answer_free(&a);
+}
+
+static void test_nearly_known_fields(void **state) {
+    (void)state;
+    static const char *const near[][2] = {
+        {"stpes", "steps"}, {"Prompt", "prompt"}, {"prompt[]", "prompt"}, {"imge", "image"}};
+    struct answer a;
+    char wanted[80];
+    for (size_t i = 0; i < sizeof near / sizeof *near; i++) {
+        edit_with_unknown(NULL, (const char *[]){near[i][0], NULL}, &a);
+        assert_error(&a, 400, "invalid_request");
+        snprintf(wanted, sizeof wanted, "'%s' is no field of this form; did you mean %s?",
+                 near[i][0], near[i][1]);
+        assert_string_equal(answer_string(&a, "detail"), wanted);
+        answer_free(&a);
+    }
+    edit_with_unknown("image2", NULL, &a); /* a file */
+    assert_error(&a, 400, "invalid_request");
+    answer_free(&a);
+}
+
+/* Both names are one field. */
+static void test_aliases(void **state) {
+    (void)state;
+    NEEDS_STAND_IN();
+    static const struct {
+        const char *fields[5];
+        const char *steps, *scale, *detail; /* NULL: it is taken */
+    } cases[] = {{{"num_inference_steps", "3", "true_cfg_scale", "2.5"}, "3", "2.5", NULL},
+                 {{"num_inference_steps", "3", "steps", "03"}, "3", "7", NULL},
+                 {{"num_inference_steps", "", "steps", "4"}, "4", "7", NULL},
+                 {{"guidance_scale", "2.5", "true_cfg_scale", "2.50"}, "28", "2.5", NULL},
+                 {{"num_inference_steps", "3", "steps", "2"},
+                  NULL,
+                  NULL,
+                  "steps and num_inference_steps disagree, though they are the same: send one"},
+                 {{"guidance_scale", "1", "true_cfg_scale", "2"},
+                  NULL,
+                  NULL,
+                  "guidance_scale and true_cfg_scale disagree, though they are the same: send one"},
+                 {{"num_inference_steps", "0"},
+                  NULL,
+                  NULL,
+                  "num_inference_steps must be a whole number from 1 to 100, not '0'"},
+                 {{"true_cfg_scale", "1", "true_cfg_scale", "1"},
+                  NULL,
+                  NULL,
+                  "true_cfg_scale is given twice"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *const *n = cases[i].fields;
+        struct form f;
+        struct answer a;
+        form_edit(&f, "night", n[0], n[1], n[2], n[3], NULL);
+        http_post_form(&server, &f, &a);
+        if (cases[i].detail) {
+            assert_error(&a, 400, "invalid_request");
+            assert_string_equal(answer_string(&a, "detail"), cases[i].detail);
+        } else {
+            assert_int_equal(a.status, 200);
+            assert_string_equal(answer_header(&a, "X-Steps"), cases[i].steps);
+            assert_string_equal(answer_header(&a, "X-Guidance-Scale"), cases[i].scale);
+        }
+        answer_free(&a);
+    }
+}
+
+/* Windows' editors put it there. */
+static void test_byte_order_mark(void **state) {
+    (void)state;
+    struct form f;
+    struct answer without, with, alone;
+    form_edit(&f, "night", "seed", "1", "negative_prompt", "fog", NULL);
+    http_post_form(&server, &f, &without);
+    form_edit(&f, "\xef\xbb\xbfnight", "seed", "1", "negative_prompt",
+              "\xef\xbb\xbf"
+              "fog",
+              NULL);
+    http_post_form(&server, &f, &with);
+    assert_int_equal(with.status, 200);
+    assert_int_equal(with.body.size, without.body.size);
+    assert_memory_equal(with.body.data, without.body.data, with.body.size); /* its record too */
+    form_edit(&f, "\xef\xbb\xbf", "seed", "1", NULL);
+    http_post_form(&server, &f, &alone);
+    assert_error(&alone, 400, "invalid_request");
+    answer_free(&without);
+    answer_free(&with);
+    answer_free(&alone);
 }
 
 static void test_failures(void **state) {
@@ -482,6 +591,9 @@ int main(void) {
         cmocka_unit_test(test_pictures),
         cmocka_unit_test(test_max_pictures),
         cmocka_unit_test(test_unknown_fields),
+        cmocka_unit_test(test_nearly_known_fields),
+        cmocka_unit_test(test_aliases),
+        cmocka_unit_test(test_byte_order_mark),
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_log_line),
         cmocka_unit_test(test_libcurl),

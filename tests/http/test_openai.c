@@ -198,7 +198,9 @@ static void test_refused(void **state) {
                                           {"n", "5", "n"},
                                           {"n", "two", "n"},
                                           {"response_format", "url", "response_format"},
-                                          {"quality", "high", "quality"},
+                                          {"quality", "best", "quality"},
+                                          {"qualiti", "high", NULL},
+                                          {"num_inference_steps", "x", "num_inference_steps"},
                                           {"background", "transparent", "background"},
                                           {"input_fidelity", "low", "input_fidelity"},
                                           {"moderation", "none", "moderation"},
@@ -240,6 +242,19 @@ static void test_accepted(void **state) {
         if (a.status != 200) fail_msg("%s=%s: %s", rows[i][0], rows[i][1], a.body.data);
         answer_free(&a);
     }
+}
+
+/* What clients send unasked is taken, and told. */
+static void test_ignored(void **state) {
+    (void)state;
+    struct answer a;
+    struct form f;
+    form_edit(&f, "night", "quality", "high", "user", "me", "safety_identifier", "", "n", "1",
+              NULL);
+    send_form(&server, &f, &a);
+    assert_int_equal(a.status, 200);
+    assert_string_equal(answer_header(&a, "X-Ignored-Fields"), "quality, user");
+    answer_free(&a);
 }
 
 static void test_models(void **state) {
@@ -587,6 +602,7 @@ int main(void) {
         cmocka_unit_test(test_compression),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_accepted),
+        cmocka_unit_test(test_ignored),
         cmocka_unit_test(test_models),
         cmocka_unit_test(test_errors_before_the_form),
         cmocka_unit_test(test_errors_of_unknown_paths),

@@ -85,11 +85,12 @@ static void test_description(void **state) {
     static const char *const statuses[] = {"200", "400", "401", "413", "503", "504"};
     for (int i = 0; i < 6; i++) assert_non_null(json_object_get(responses, statuses[i]));
     json_t *fields = json_object_get(json_object_get(schemas, "EditForm"), "properties");
-    static const char *const names[] = {"image", "prompt",          "seed",  "guidance_scale",
-                                        "steps", "negative_prompt", "width", "height",
-                                        "size",  "output_format"};
-    assert_int_equal(json_object_size(fields), 10);
-    for (int i = 0; i < 10; i++) assert_non_null(json_object_get(fields, names[i]));
+    static const char *const names[] = {
+        "image",         "prompt", "seed", "guidance_scale", "steps",   "negative_prompt",
+        "width",         "height", "size", "output_format",  "image[]", "num_inference_steps",
+        "true_cfg_scale"};
+    assert_int_equal(json_object_size(fields), 13);
+    for (int i = 0; i < 13; i++) assert_non_null(json_object_get(fields, names[i]));
     json_decref(root);
     answer_free(&a);
 }
