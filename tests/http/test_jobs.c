@@ -222,16 +222,10 @@ static void test_paths_and_methods(void **state) {
     static const char *const unknown[] = {"/v1/jobs/0123456789abcdef0123456789abcdef",
                                           "/v1/jobs/0123456789abcdef0123456789abcdef/events",
                                           "/v1/jobs/0123456789abcdef0123456789abcdef/result",
-                                          "/v1/jobs/0123456789abcdef0123456789abcdef/",
-                                          "/v1/jobs/0123456789abcdef0123456789abcdef/other",
-                                          "/v1/jobs/0123456789abcdef0123456789abcdef/events/",
                                           "/v1/jobs/x",
-                                          "/v1/jobs/",
-                                          "/v1/jobs//events",
                                           "/v1/jobs/%2e%2e/result",
                                           "/v1/jobs/%s%s%n",
-                                          "/v1",
-                                          "/v1/"};
+                                          "/v1"};
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
         expect_error(&s, "GET", unknown[i], 404, "not_found");
     static const struct {

@@ -317,10 +317,19 @@ static void test_errors_before_the_form(void **state) {
 /* Its clients also call what is not there, and what is nearly there. */
 static void test_errors_of_unknown_paths(void **state) {
     (void)state;
-    static const char *const unknown[] = {
-        "/v1/",           "/v1/nothing",      "/v1/images/generations", "/v1/chat/completions",
-        "/v1/jobs/",      "/v1/jobs/a/b",     "/v1/jobs/a/events/",     "//v1/images/edits",
-        "///v1//nothing", "/v1/images/edits/"};
+    static const char *const unknown[] = {"/v1/",
+                                          "/v1/nothing",
+                                          "/v1/images/generations",
+                                          "/v1/chat/completions",
+                                          "/v1/jobs/",
+                                          "/v1/jobs/a/b",
+                                          "/v1/jobs/a/events/",
+                                          "/v1/jobs/0123456789abcdef0123456789abcdef/",
+                                          "/v1/jobs/a/other",
+                                          "/v1/jobs//events",
+                                          "//v1/images/edits",
+                                          "///v1//nothing",
+                                          "/v1/images/edits/"};
     static const char *const others[] = {"/v1", "//v1", "/v2/nothing", "/", "/v1x/y", "//nothing"};
     static const char *const methods[] = {"GET", "POST", "DELETE"};
     struct answer a;
