@@ -23,7 +23,6 @@ let endOfStep = 0; // when the edit should be over, ms; 0: unknown
 
 /* ---- the stage ---- */
 
-/** @param {"empty"|"input"|"running"|"failed"|"done"} state */
 function setStage(state) {
   $("stage").dataset.state = state;
   const picture = $("preview").hasAttribute("src");
@@ -71,8 +70,13 @@ function showEdit(edit) {
   markShown(edit);
 }
 
+/** The same request gets the same refusal; whatever else was in the way may have passed. */
+const canHelp = ({ status }) => ![400, 403, 413, 415].includes(status);
+
+/** @param {?function()} again null: it cannot be sent again from here */
 function showFailure(error, again) {
   failed = again;
+  show($("again"), again && canHelp(error));
   $("failed-text").textContent = error.message;
   $("failed-id").textContent = error.requestId ? `Request ${error.requestId}` : "";
   setStage("failed");
@@ -83,7 +87,6 @@ function showFailure(error, again) {
 const STAGES = { encode: "Looking at the picture", denoise: "Editing", decode: "Finishing the picture" };
 const STAGE_SHARES = { encode: 0.06, denoise: 0.15, decode: 0.92 };
 
-/** @param {import("./page/job.js").Standing} now */
 function tell(now) {
   let text = $("doing").textContent, share = null;
   endOfStep = 0;
@@ -120,7 +123,6 @@ function countDown() {
 
 /* ---- an edit ---- */
 
-/** @param {Object<string, string>} settings @param {import("./page/pictures.js").Picture[]} pictures */
 async function edit(settings, pictures) {
   const form = new FormData();
   for (const { file, name } of pictures) form.append("image", file, name);
@@ -129,7 +131,8 @@ async function edit(settings, pictures) {
   preview(last.url, `The input, ${last.name}`);
   await run(() => edit(settings, pictures), async (signal) => {
     const { id, request_id } = await startJob(form, tell, signal);
-    const job = { id, requestId: request_id, settings, name: last.name, time: Date.now() };
+    const job = { id, requestId: request_id, settings, name: last.name, time: Date.now(),
+      pictures: pictures.length };
     await rememberJob(job, last.file);
     return { job, before: last.file };
   });
@@ -140,10 +143,10 @@ async function resume() {
   const found = await recallJob();
   if (!found) return;
   preview(found.before && URL.createObjectURL(found.before), `The input, ${found.job.name}`);
-  await run(() => $("prompt").focus(), async () => found);
+  await run(null, async () => found);
 }
 
-/** @param {function()} again after a failure @param {function(AbortSignal)} start gives {job, before} */
+/** @param {?function()} again after a failure @param {function(AbortSignal)} start gives {job, before} */
 async function run(again, start) {
   current = { stop: new AbortController(), job: null };
   const { signal } = current.stop;
@@ -158,7 +161,7 @@ async function run(again, start) {
     if (signal.aborted) dropJob(job); // cancelled before its id was here
     const { facts, blob } = await followJob(job, tell, signal);
     facts.seed = job.settings.seed ?? facts.seed; // a JavaScript number has 53 bits, a seed 64
-    const made = { time: Date.now(), seconds: (Date.now() - job.time) / 1000, name: job.name,
+    const made = { time: Date.now(), seconds: (Date.now() - job.time) / 1000, name: job.name, pictures: job.pictures,
       model: info?.model?.name ?? "", requestId: job.requestId, settings: job.settings, facts, before, result: blob };
     current = null;
     showEdit(made);
@@ -194,6 +197,15 @@ function submit(event) {
   }
   const settings = readSettings();
   if (settings) edit(settings, pictures);
+}
+
+/** Puts the form back as it was for the edit that is shown, as far as it can. */
+async function useSettings() {
+  const { settings, facts, before, name, pictures } = shown;
+  if (before) await setPicture(before, name);
+  if (!before) complainPictures("The picture is not here any more: choose it again.");
+  else if (pictures > 1) complainPictures(`Only the last of the ${pictures} pictures is kept here: add the others.`);
+  writeSettings({ ...settings, seed: String(facts.seed) });
 }
 
 /* ---- the server ---- */
@@ -235,7 +247,7 @@ async function start() {
     setPicture(shown.result, $("download").download);
     $("prompt").focus();
   });
-  $("use-settings").addEventListener("click", () => writeSettings({ ...shown.settings, seed: String(shown.facts.seed) }));
+  $("use-settings").addEventListener("click", useSettings);
   setInterval(() => current && countDown(), 500);
   setStage("empty");
   learn();

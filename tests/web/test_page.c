@@ -174,10 +174,9 @@ static void test_viewer(void **state) {
     has_text("zoom-level", "100%");
     assert_true(is("handle.getAttribute('aria-valuetext') === '44% before, 56% after'"));
     press("Home");
-    assert_true(is("getComputedStyle(before).clipPath.startsWith('inset(0px 100% ')"));
+    assert_true(is("getComputedStyle(before).clipPath.startsWith('inset(-1px 100% ')"));
     press("End");
-    assert_true(is("getComputedStyle(before).clipPath === 'inset(0px)' ||"
-                   "getComputedStyle(before).clipPath.startsWith('inset(0px 0%')"));
+    assert_true(is("getComputedStyle(before).clipPath.startsWith('inset(-1px 0% ')"));
     page_drag(&browser, "#compare", 0, 0); /* a click in the middle brings it there */
     page_text(&browser, now, value, sizeof value);
     assert_string_equal(value, "50");
@@ -206,8 +205,8 @@ static void test_viewer(void **state) {
     click(".shot");
     wait_until(STAGE("done"));
     click("#use-settings");
-    assert_true(
-        is("document.querySelector('#seed').value === facts.textContent.match(/Seed(\\d+)/)[1]"));
+    wait_until(
+        "document.querySelector('#seed').value === facts.textContent.match(/Seed(\\d+)/)[1]");
     page_is_quiet(&browser, NULL);
     stop_server();
 }
@@ -282,6 +281,7 @@ static void test_wrong_files(void **state) {
     edit(scratch_file("half.png", half, sizeof half - 1), "night");
     wait_until(STAGE("failed"));
     has_text("failed-text", "image 1");
+    assert_true(is("!again.checkVisibility()")); /* it would be refused again */
     assert_true(
         is("/^Request [0-9a-f]{32}$/.test(document.getElementById('failed-id').textContent)"));
     inspect("desktop-failed");
@@ -292,6 +292,102 @@ static void test_wrong_files(void **state) {
     page_is_quiet(&browser, NULL);
     click("#again");
     wait_until(STAGE("failed"));
+    stop_server();
+}
+
+/* What is said of an edit that did nothing; a model that takes one picture. */
+static void test_note(void **state) {
+    (void)state;
+    open_stand_in((const char *const[]){"FAKE_NOTE=It mirrors.", "FAKE_MAX_PICTURES=1", NULL});
+    wait_until("!document.querySelector('#several').checkVisibility()");
+    edit(CAT, "change=0.0042");
+    wait_until(STAGE("done"));
+    assert_true(is(SAYS("note", "Hardly anything changed. It mirrors.")));
+    has_text("facts", "0.42 %");
+    inspect("desktop-unchanged");
+    page_type(&browser, "#prompt", "night");
+    click("#edit");
+    wait_until(SAYS("facts", "50 %"));
+    assert_true(is("!document.querySelector('#note').checkVisibility()"));
+    choose(CAT);
+    wait_until(SAYS("pictures-error", "at most 1 picture."));
+    page_is_quiet(&browser, NULL);
+    stop_server();
+}
+
+/* What somebody typed comes back when a click has replaced it. */
+static void test_undo(void **state) {
+    (void)state;
+    static const char *const value = "document.querySelector('#prompt').value";
+    char text[80];
+    open_stand_in(NULL);
+    wait_until("document.querySelectorAll('#examples button').length === 2");
+    page_type(&browser, "#prompt", "my own words");
+    click("#examples button");
+    page_text(&browser, value, text, sizeof text);
+    assert_string_equal(text, "make it a \"stand-in\"");
+    json_decref(page_eval(&browser, "document.execCommand('undo')"));
+    page_text(&browser, value, text, sizeof text);
+    assert_string_equal(text, "my own words");
+    stop_server();
+}
+
+/* "Use these settings" brings the picture, or says which it cannot bring. */
+static void test_settings_with_pictures(void **state) {
+    (void)state;
+    open_stand_in(NULL);
+    edit(CAT, "one");
+    wait_until("document.querySelectorAll('#strip li').length === 1");
+    click("#thumbs .remove");
+    wait_until(STAGE("empty"));
+    click(".shot");
+    click("#use-settings");
+    wait_until("document.querySelector('#thumbs img')?.alt.includes('cat.jpg')");
+    assert_true(is("document.querySelector('#prompt').value === 'one'"));
+    assert_true(is("document.querySelector('#pictures-error').textContent === ''"));
+    choose(ROCKET);
+    wait_until("document.querySelectorAll('#thumbs li').length === 2");
+    page_type(&browser, "#prompt", "two");
+    click("#edit");
+    wait_until("document.querySelectorAll('#strip li').length === 2");
+    click("#use-settings");
+    wait_until(SAYS("pictures-error", "Only the last of the 2 pictures is kept here"));
+    assert_true(is("document.querySelector('#thumbs img').alt.includes('rocket.jpg')"));
+    json_decref(page_eval(
+        &browser, "new Promise((done) => { const open = indexedDB.open('firered', 1);"
+                  "open.onsuccess = () => { const store = open.result.transaction('edits',"
+                  "'readwrite').objectStore('edits'); store.getAll().onsuccess = (event) =>"
+                  "event.target.result.forEach((edit) => store.put({...edit, before: null}));"
+                  "store.transaction.oncomplete = () => (open.result.close(), done(0)); }; })"));
+    open_page();
+    wait_until("document.querySelectorAll('.shot').length === 2");
+    click(".shot");
+    click("#use-settings");
+    wait_until(SAYS("pictures-error", "The picture is not here any more"));
+    assert_true(is("document.querySelector('#prompt').value === 'two'"));
+    page_is_quiet(&browser, NULL);
+    stop_server();
+}
+
+/* A cut-out before and after: what is transparent lies on white, and nothing shows through. */
+static void test_transparent(void **state) {
+    (void)state;
+    open_stand_in(NULL);
+    json_decref(page_eval(
+        &browser,
+        "(async () => { const data = new DataTransfer();"
+        "const canvas = Object.assign(document.createElement('canvas'), {width: 64, height: 64});"
+        "data.items.add(new File([await new Promise((r) => canvas.toBlob(r))], 'cut-out.png'));"
+        "document.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data})); })()"));
+    wait_until("document.querySelectorAll('#thumbs li').length === 1");
+    page_type(&browser, "#prompt", "night");
+    click("#edit");
+    wait_until(STAGE("done") " && before.complete && before.naturalWidth === 64");
+    assert_true(is("[before, after].every((e) => getComputedStyle(e).backgroundColor ==="
+                   "'rgb(255, 255, 255)' && getComputedStyle(e).opacity === '1')"));
+    assert_true(is("before.getBoundingClientRect().width === "
+                   "after.getBoundingClientRect().width"));
+    page_screenshot(&browser, "desktop-transparent");
     stop_server();
 }
 
@@ -440,6 +536,49 @@ static void test_reload(void **state) {
     stop_server();
 }
 
+/* The inputs of edits under way lie in one place for all tabs: each forgets its own, and what was left
+ * there a day ago. */
+static void test_two_tabs(void **state) {
+    (void)state;
+    static const char keys[] = "new Promise((done) => { const open = indexedDB.open('firered', 1);"
+                               "open.onsuccess = () => open.result.transaction('jobs')"
+                               ".objectStore('jobs').getAllKeys().onsuccess = (event) =>"
+                               "(open.result.close(), done(event.target.result.map(([, id]) => id)"
+                               ".join(' '))); })";
+    char left[200];
+    open_stand_in(NULL);
+    edit(CAT, "hold=tabs");
+    wait_until("sessionStorage.getItem('firered.job')");
+    json_decref(page_eval(
+        &browser, "new Promise((done) => { const open = indexedDB.open('firered', 1);"
+                  "open.onsuccess = () => { const store = open.result.transaction('jobs',"
+                  "'readwrite').objectStore('jobs'); store.put(new Blob(), [Date.now(), 'other']);"
+                  "store.put(new Blob(), [Date.now() - 9e7, 'old']); store.transaction.oncomplete ="
+                  "() => (open.result.close(), done(0)); }; })"));
+    server_release(&server, "tabs");
+    wait_until(STAGE("done") " && !sessionStorage.getItem('firered.job')");
+    do page_text(&browser, keys, left, sizeof left);
+    while (strcmp(left, "other") != 0 && strstr(left, "other"));
+    assert_string_equal(left, "other");
+    page_is_quiet(&browser, NULL);
+    stop_server();
+}
+
+/* A reloaded page has no form to send again. */
+static void test_failure_after_a_reload(void **state) {
+    (void)state;
+    open_stand_in(NULL);
+    edit(CAT, "hold=failing fail=not-finite");
+    wait_until("sessionStorage.getItem('firered.job')");
+    open_page();
+    wait_until(STAGE("running"));
+    server_release(&server, "failing");
+    wait_until(STAGE("failed"));
+    has_text("failed-text", "no picture (NaN)");
+    assert_true(is("!again.checkVisibility()"));
+    stop_server();
+}
+
 /* The server goes while an edit runs; another comes, which knows nothing of it. */
 static void test_restart(void **state) {
     (void)state;
@@ -568,13 +707,26 @@ int main(void) {
     }
     scratch = temporary_folder();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_edit),     cmocka_unit_test(test_viewer),
-        cmocka_unit_test(test_pictures), cmocka_unit_test(test_wrong_files),
-        cmocka_unit_test(test_cancel),   cmocka_unit_test(test_queue),
-        cmocka_unit_test(test_key),      cmocka_unit_test(test_history),
-        cmocka_unit_test(test_reload),   cmocka_unit_test(test_restart),
-        cmocka_unit_test(test_loading),  cmocka_unit_test(test_phone),
-        cmocka_unit_test(test_keyboard), cmocka_unit_test(test_scripts_off),
+        cmocka_unit_test(test_edit),
+        cmocka_unit_test(test_viewer),
+        cmocka_unit_test(test_pictures),
+        cmocka_unit_test(test_wrong_files),
+        cmocka_unit_test(test_note),
+        cmocka_unit_test(test_undo),
+        cmocka_unit_test(test_settings_with_pictures),
+        cmocka_unit_test(test_transparent),
+        cmocka_unit_test(test_two_tabs),
+        cmocka_unit_test(test_failure_after_a_reload),
+        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_queue),
+        cmocka_unit_test(test_key),
+        cmocka_unit_test(test_history),
+        cmocka_unit_test(test_reload),
+        cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_loading),
+        cmocka_unit_test(test_phone),
+        cmocka_unit_test(test_keyboard),
+        cmocka_unit_test(test_scripts_off),
     };
     browser_start(&browser);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

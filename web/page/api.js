@@ -6,7 +6,6 @@ import { askKey, keyHeaders } from "./key.js";
 
 /** The server said no. */
 export class ApiError extends Error {
-  /** @param {{error?: string, detail?: string, request_id?: string}} body */
   constructor(status, body) {
     super(body.detail || `The server answered with status ${status}.`);
     this.status = status;
@@ -27,10 +26,7 @@ async function errorOf(response) {
   return new ApiError(response.status, body && typeof body === "object" ? body : {});
 }
 
-/**
- * A fetch with the key, asked for unless `silent`.
- * @returns {Promise<Response>} a good one
- */
+/** A good answer to a fetch with the key, which is asked for unless `silent`. */
 export async function request(path, { silent, ...options } = {}) {
   for (;;) {
     let response;
@@ -45,7 +41,7 @@ export async function request(path, { silent, ...options } = {}) {
   }
 }
 
-/** @returns {Promise<any>} what is served, and within which limits */
+/** What is served, and within which limits. */
 export const getInfo = async () => (await request("info", { cache: "no-store" })).json();
 
 /** What is sent in this time after a cancel is let through: it may all have left already, unknown to us, and be a job. */
@@ -75,12 +71,7 @@ function post(path, form, onSent, signal) {
   });
 }
 
-/**
- * Sends an edit.
- * @param {FormData} form the fields of POST /edit
- * @param {function(number)} onSent told the share that has left, 0 to 1
- * @returns {Promise<{id: string}>}
- */
+/** Sends an edit. `form`: the fields of POST /edit; `onSent` is told the share that has left, 0 to 1. */
 export async function createJob(form, onSent, signal) {
   for (;;) {
     try {
@@ -93,10 +84,7 @@ export async function createJob(form, onSent, signal) {
 
 const SILENCE_MS = 25000; // the server sends a comment every 10 seconds
 
-/**
- * Server-sent events, read by hand: EventSource cannot send a key. Ends when the stream does.
- * @yields {{type: string, data: any}}
- */
+/** Server-sent events, read by hand: EventSource cannot send a key. Ends when the stream does. */
 export async function* events(path, signal) {
   const quiet = new AbortController();
   const stop = () => quiet.abort();

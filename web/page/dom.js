@@ -2,14 +2,11 @@
  * Helpers around the document, used by all.
  */
 
-/** @param {string} id @returns {HTMLElement} */
 export const $ = (id) => document.getElementById(id);
 
 /**
  * A new element. Text in `children` stays text, whatever it contains.
- * @param {string} tag
  * @param {Object<string, any>} [attributes] a function is a listener: {click: f}; true an attribute without value
- * @param {...(Node|string)} children
  */
 export function el(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);

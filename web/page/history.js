@@ -5,19 +5,10 @@
 import { $, announce, el, show } from "./dom.js";
 
 /**
- * @typedef {Object} Edit
- * @property {number} [id] given when it is stored
- * @property {number} time when it was made, ms since 1970
- * @property {number} seconds that it took
- * @property {string} name of the input's file
- * @property {string} model
- * @property {string} [requestId]
- * @property {Object<string, string>} settings as they were sent
- * @property {{seed: number, steps: number, guidance_scale: number, width: number, height: number,
- *     content_type: string}} facts of the reply
- * @property {?Blob} before
- * @property {Blob} result
- * @property {Blob} [thumb]
+ * `id`: given when it is stored; `time`: ms since 1970; `name`: of the last input's file, `before`, of `pictures`;
+ * `settings`: as they were sent; `facts`: the job's last event.
+ * @typedef {{id?: number, time: number, seconds: number, name: string, pictures: number, model: string, requestId?: string,
+ *     settings: Object, facts: Object, before: ?Blob, result: Blob, thumb?: Blob}} Edit
  */
 
 const MAX_EDITS = 60, MAX_BYTES = 200 << 20, THUMB_SIDE = 192;
@@ -42,12 +33,12 @@ function open() {
   const request = indexedDB.open("firered", 1);
   request.onupgradeneeded = () => {
     request.result.createObjectStore("edits", { keyPath: "id", autoIncrement: true });
-    request.result.createObjectStore("jobs"); // the inputs of edits under way, by the job's id
+    request.result.createObjectStore("jobs"); // the inputs of all tabs' edits under way, by jobKey
   };
   return done(request);
 }
 
-/** @param {function(Edit)} onChoose an edit was clicked */
+/** `onChoose`: an edit was clicked. */
 export async function startHistory(onChoose) {
   chosen = onChoose;
   try {
@@ -61,7 +52,7 @@ export async function startHistory(onChoose) {
   render();
 }
 
-/** Keeps an edit, at the cost of the oldest. @param {Edit} edit */
+/** Keeps an edit, at the cost of the oldest. */
 export async function keepEdit(edit) {
   edit.thumb = await thumbOf(edit.result);
   edits.push(edit);
@@ -107,7 +98,7 @@ async function thumbOf(blob) {
   }
 }
 
-/** Marks the edit that is shown. @param {?Edit} edit */
+/** Marks the edit that is shown. */
 export function markShown(edit) {
   shownId = edit?.id ?? null;
   render();
@@ -138,24 +129,29 @@ function render() {
 
 /* ---- the edit under way, so that a reloaded page finds it again ---- */
 
-const UNDER_WAY = "firered.job";
+const UNDER_WAY = "firered.job", DAY_MS = 864e5;
 
-/** @param {Object} job what JSON can hold @param {Blob} before its last input */
+const jobKey = ({ time, id }) => [time, id];
+
+/** `job`: what JSON can hold; `before`: its last input. */
 export async function rememberJob(job, before) {
-  if (database) await done(store("jobs").put(before, job.id)).catch(() => {});
+  if (database) await done(store("jobs").put(before, jobKey(job))).catch(() => {});
   sessionStorage.setItem(UNDER_WAY, JSON.stringify(job));
 }
 
-/** @returns {Promise<?{job: Object, before: ?Blob}>} */
 export async function recallJob() {
   const text = sessionStorage.getItem(UNDER_WAY);
   if (!text) return null;
   const job = JSON.parse(text);
-  const before = database ? await done(store("jobs", "readonly").get(job.id)).catch(() => null) : null;
+  const before = database ? await done(store("jobs", "readonly").get(jobKey(job))).catch(() => null) : null;
   return { job, before: before ?? null };
 }
 
+/** Forgets this tab's job, and what tabs left behind that were closed. */
 export async function forgetJob() {
+  const text = sessionStorage.getItem(UNDER_WAY);
   sessionStorage.removeItem(UNDER_WAY);
-  if (database) await done(store("jobs").clear()).catch(() => {});
+  if (!text || !database) return;
+  for (const key of [jobKey(JSON.parse(text)), IDBKeyRange.upperBound([Date.now() - DAY_MS])])
+    await done(store("jobs").delete(key)).catch(() => {});
 }

@@ -15,7 +15,7 @@ const FIRST_WAIT_MS = 500, MAX_WAIT_MS = 5000;
 
 const path = (job, part = "") => `v1/jobs/${job.id}${part}`;
 
-/** Sends an edit. @param {function(Standing)} tell @param {AbortSignal} signal stops the sending */
+/** Sends an edit. `signal` stops the sending. */
 export const startJob = (form, tell, signal) => createJob(form, (share) => tell({ phase: "sending", share }), signal);
 
 /** Takes an edit out of the queue, stops it, or has the server forget its picture. */
@@ -23,12 +23,7 @@ export async function dropJob(job) {
   await request(path(job), { method: "DELETE", silent: true }).catch(() => {}); // it is over, or times out by itself
 }
 
-/**
- * Follows a job to its end.
- * @param {{id: string}} job
- * @param {function(Standing)} tell
- * @returns {Promise<{facts: Object, blob: Blob}>} the event that ended it, and the picture
- */
+/** Follows a job to its end: the event that ended it, and the picture. */
 export async function followJob(job, tell, signal) {
   let facts = null, wait = FIRST_WAIT_MS;
   for (;;) {

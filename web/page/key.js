@@ -12,11 +12,7 @@ export function keyHeaders() {
   return key ? { Authorization: `Bearer ${key}` } : {};
 }
 
-/**
- * Asks for the key.
- * @param {string} text what the server said about the last one; "" when there was none
- * @returns {Promise<boolean>} whether there is one to try
- */
+/** Asks for the key; `text`: what the server said about the last one. Promises whether there is one to try. */
 export function askKey(text) {
   asking ??= ask(text).finally(() => (asking = null));
   return asking;

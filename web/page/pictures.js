@@ -3,15 +3,13 @@
  */
 import { $, announce, complain, el, show } from "./dom.js";
 
-/** @typedef {{file: Blob, name: string, url: string}} Picture */
-
-/** @type {Picture[]} */
+/** @type {{file: Blob, name: string, url: string}[]} */
 let pictures = [];
 let limits = { count: 3, bytes: 32 * 2 ** 20 };
 let changed = () => {};
 let adding = Promise.resolve();
 
-/** @param {function(Picture[])} onChange called when they are others, or in another order */
+/** `onChange` is called when they are others, or in another order. */
 export function startPictures(onChange) {
   changed = onChange;
   const files = $("files");
@@ -43,7 +41,7 @@ function take(event, data) {
 /** @param {number} count of pictures @param {number} bytes of all together */
 export function setPictureLimits(count, bytes) {
   limits = { count, bytes };
-  $("files").multiple = count > 1;
+  show($("several"), ($("files").multiple = count > 1));
 }
 
 export const getPictures = () => pictures;
@@ -59,7 +57,7 @@ export function complainPictures(text) {
   complain($("files"), $("pictures-error"), text);
 }
 
-/** Takes what are pictures, and says why it does not take the others. @param {File[]} files */
+/** Takes what are pictures, and says why it does not take the others. */
 function addPictures(files) {
   adding = adding.then(() => add(files)); // one after the other, so that none is counted twice
   return adding;
@@ -70,7 +68,7 @@ async function add(files) {
   for (const file of files) {
     const which = pictures.length + 1;
     const total = pictures.reduce((sum, picture) => sum + picture.file.size, file.size);
-    if (which > limits.count) wrong = `An edit takes at most ${limits.count} pictures.`;
+    if (which > limits.count) wrong = `An edit takes at most ${limits.count} picture${limits.count > 1 ? "s" : ""}.`;
     else if (!(await isPicture(file)))
       wrong = `image ${which} is in no supported format: send PNG, JPEG or WebP (${file.name})`;
     else if (total > limits.bytes)

@@ -6,7 +6,7 @@ import { $, complain, el, show } from "./dom.js";
 const fields = { prompt: "prompt", seed: "seed", steps: "steps", guidance_scale: "guidance",
   negative_prompt: "negative", size: "size", output_format: "format" };
 
-/** Fits the form to the model and the limits of this server. @param {any} info of GET /info */
+/** Fits the form to the model and the limits of this server: what GET /info says. */
 export function fitSettings({ model, limits }) {
   $("steps").max = limits.max_steps;
   $("guidance").max = limits.max_guidance_scale;
@@ -27,16 +27,14 @@ export function fitSettings({ model, limits }) {
     el("button", { type: "button", class: "chip", click: () => choosePrompt(text) }, text)));
 }
 
+/** As if typed, so that the browser's undo brings back what was there. */
 function choosePrompt(text) {
-  $("prompt").value = text;
   $("prompt").focus();
-  complain($("prompt"), $("prompt-error"), "");
+  $("prompt").select();
+  document.execCommand("insertText", false, text);
 }
 
-/**
- * The form's values by the names of POST /edit; what is empty is left out.
- * @returns {?Object<string, string>} null: something is wrong, which is said where it is
- */
+/** The form's values by the names of POST /edit, but for empty ones; null: something is wrong, which is said there. */
 export function readSettings() {
   const settings = {};
   for (const [name, id] of Object.entries(fields)) {
@@ -54,13 +52,10 @@ export function readSettings() {
 
 /** Puts an earlier edit's settings back, with the seed that it had. */
 export function writeSettings(settings) {
-  for (const [name, id] of Object.entries(fields)) {
-    const otherwise = { size: "model", output_format: "png" }[name] ?? "";
-    $(id).value = settings[name] ?? otherwise;
-  }
-  complain($("prompt"), $("prompt-error"), "");
+  for (const [name, id] of Object.entries(fields))
+    if (name !== "prompt") $(id).value = settings[name] ?? { size: "model", output_format: "png" }[name] ?? "";
   $("more").open = true;
-  $("prompt").focus();
+  choosePrompt(settings.prompt);
 }
 
 /** Offers the seed that the last edit had. */

@@ -145,10 +145,7 @@ function setImage(id, blob, alt) {
   $(id).alt = alt;
 }
 
-/**
- * Shows an edit.
- * @param {import("./history.js").Edit} edit
- */
+/** Shows an edit. */
 export function viewEdit(edit) {
   const { facts, settings, before, result } = edit;
   setImage("before", before, "The picture before");
@@ -157,6 +154,9 @@ export function viewEdit(edit) {
   $("compare").style.setProperty("--ratio", facts.width / facts.height);
   $("download").href = urls.after;
   $("download").download = fileName(edit);
+  const unchanged = facts.change < 0.01 ? "Hardly anything changed. " : "";
+  $("note").textContent = unchanged + (facts.note ?? "");
+  show($("note"), unchanged || facts.note);
   $("facts").replaceChildren(...factRows(edit));
   Object.assign(view, { split: 0.5, scale: 1, x: 0, y: 0 });
   show($("viewer"), true);
@@ -179,6 +179,7 @@ function factRows({ facts, settings, seconds, time, model, requestId }) {
     Seed: facts.seed,
     Steps: facts.steps,
     Guidance: facts.guidance_scale > 1 ? facts.guidance_scale : "none",
+    Changed: facts.change >= 0 ? `${+(facts.change * 100).toFixed(2)} %` : "",
     Size: `${facts.width} × ${facts.height}`,
     Took: seconds < 10 ? `${seconds.toFixed(1)} s` : `${Math.round(seconds)} s`,
     Model: model,
