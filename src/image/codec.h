@@ -43,6 +43,13 @@ enum status jxl_probe(const uint8_t *bytes, size_t size, int *width, int *height
                       struct error *err);
 enum status jxl_decode(struct decoding *d, const uint8_t *bytes, size_t size, struct error *err);
 
+/* X_look: of a file that was probed, its orientation, and decode_bytes where that is less than the
+ * format's most; what is damaged changes nothing. */
+void png_look(struct picture_header *to, const uint8_t *bytes, size_t size);
+void jpeg_look(struct picture_header *to, const uint8_t *bytes, size_t size);
+void webp_look(struct picture_header *to, const uint8_t *bytes, size_t size);
+void tiff_look(struct picture_header *to, const uint8_t *bytes, size_t size);
+
 /* X_encode: appends a whole file to *out; on failure what it appended may be there still.  The
  * sides are ones that the format can hold.
  * STATUS_INVALID: a text that PNG cannot hold.  STATUS_NO_MEMORY. */

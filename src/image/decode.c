@@ -16,20 +16,25 @@ static const struct codec {
     enum status (*probe)(const uint8_t *bytes, size_t size, int *width, int *height,
                          struct error *err);
     enum status (*decode)(struct decoding *d, const uint8_t *bytes, size_t size, struct error *err);
+    int decode_bytes; /* for a pixel, where look does not say less */
+    void (*look)(struct picture_header *to, const uint8_t *bytes, size_t size); /* may be NULL */
 } codecs[] = {
-    [PICTURE_PNG] = {png_probe, png_decode},    [PICTURE_JPEG] = {jpeg_probe, jpeg_decode},
-    [PICTURE_WEBP] = {webp_probe, webp_decode}, [PICTURE_BMP] = {bmp_probe, bmp_decode},
+    [PICTURE_PNG] = {png_probe, png_decode, 7, png_look},
+    [PICTURE_JPEG] = {jpeg_probe, jpeg_decode, 11, jpeg_look},
+    [PICTURE_WEBP] = {webp_probe, webp_decode, 11, webp_look},
+    [PICTURE_BMP] = {bmp_probe, bmp_decode, 3, NULL},
 #if FIRERED_GIF
-    [PICTURE_GIF] = {gif_probe, gif_decode},
+    [PICTURE_GIF] = {gif_probe, gif_decode, 3, NULL},
 #endif
 #if FIRERED_TIFF
-    [PICTURE_TIFF] = {tiff_probe, tiff_decode},
+    [PICTURE_TIFF] = {tiff_probe, tiff_decode, 24, tiff_look},
 #endif
 #if FIRERED_HEIF
-    [PICTURE_HEIC] = {heif_probe, heif_decode}, [PICTURE_AVIF] = {heif_probe, heif_decode},
+    [PICTURE_HEIC] = {heif_probe, heif_decode, 24, NULL},
+    [PICTURE_AVIF] = {heif_probe, heif_decode, 24, NULL},
 #endif
 #if FIRERED_JXL
-    [PICTURE_JXL] = {jxl_probe, jxl_decode},
+    [PICTURE_JXL] = {jxl_probe, jxl_decode, 24, NULL},
 #endif
 };
 
@@ -73,17 +78,29 @@ static enum status sniff(enum picture_format *out, const uint8_t *bytes, size_t 
 
 enum status picture_probe(struct picture_header *out, const void *bytes, size_t size,
                           struct error *err) {
-    *out = (struct picture_header){0};
+    *out = (struct picture_header){.orientation = 1};
     enum status s = sniff(&out->format, bytes, size, err);
     if (s == STATUS_OK) s = codecs[out->format].probe(bytes, size, &out->width, &out->height, err);
     if (s == STATUS_OK && (out->width < 1 || out->height < 1))
         s = fail(err, STATUS_INVALID, "the %s picture has no pixels: its size is %dx%d",
                  picture_format_name(out->format), out->width, out->height);
+    if (s != STATUS_OK) return s;
+    enum { TURNING = 6 }; /* two of them */
+    out->decode_bytes = codecs[out->format].decode_bytes;
+    if (codecs[out->format].look) codecs[out->format].look(out, bytes, size);
+    if (out->orientation != 1 && out->decode_bytes < TURNING) out->decode_bytes = TURNING;
     return s;
 }
 
-static enum status check_size(const struct picture_header *h, int64_t max_pixels,
-                              struct error *err) {
+void picture_upright_sides(const struct picture_header *h, int *width, int *height) {
+    bool exchanged = h->orientation >= 5;
+    *width = exchanged ? h->height : h->width;
+    *height = exchanged ? h->width : h->height;
+}
+
+enum status picture_check(const struct picture_header *h, const struct decode_options *options,
+                          struct error *err) {
+    int64_t max_pixels = options->max_pixels;
     int64_t longer = h->width > h->height ? h->width : h->height;
     int64_t shorter = h->width > h->height ? h->height : h->width;
     if (longer > PICTURE_MAX_SIDE)
@@ -111,7 +128,7 @@ enum status picture_decode_with(struct picture *out, struct decode_report *repor
     *report = (struct decode_report){.orientation = 1};
     enum status s = picture_probe(&report->header, bytes, size, err);
     const struct picture_header *header = &report->header;
-    if (s == STATUS_OK) s = check_size(header, options->max_pixels, err);
+    if (s == STATUS_OK) s = picture_check(header, options, err);
     if (s == STATUS_OK) s = picture_create(out, header->width, header->height, err);
 
     struct decoding d = {.out = out, .options = options, .report = report, .orientation = 1};

@@ -32,15 +32,20 @@
 /* What a file says about itself. */
 struct picture_header {
     enum picture_format format;
-    int width, height; /* as stored: EXIF may yet turn the picture */
+    int width, height; /* as stored */
+    int orientation;   /* EXIF's, 1..8: from 5 on the upright picture's sides are exchanged */
+    int decode_bytes;  /* the most memory that decoding takes, for each pixel */
 };
+
+/* The sides that picture_decode will give. */
+void picture_upright_sides(const struct picture_header *header, int *width, int *height);
 
 enum { PICTURE_MAX_ASPECT = 200 }; /* the longer side over the shorter one */
 
 /* Whether this build reads it: what is not PNG, JPEG, WebP or BMP hangs on a library. */
 bool picture_format_is_read(enum picture_format format);
 
-/* Reads the header only.  The sides are at least 1; nothing else is promised about them.
+/* Reads the header only, and what it takes to be upright.  The sides are at least 1; nothing else is promised about them.
  * STATUS_UNSUPPORTED: no bytes, or no format of ours.  STATUS_INVALID: a header that is truncated
  * or corrupt, or a side of zero.  STATUS_NO_MEMORY. */
 enum status picture_probe(struct picture_header *out, const void *bytes, size_t size,
@@ -64,6 +69,10 @@ struct decode_report {
     size_t note_count;
 };
 
+/* Whether picture_decode_with would begin to decode what has this header: errors as there. */
+enum status picture_check(const struct picture_header *header, const struct decode_options *options,
+                          struct error *err);
+
 /* Sets *out to the upright picture, which the caller releases with picture_free; when it fails,
  * *out is empty.  The report, which may be NULL, is set as far as the picture was read.
  * STATUS_UNSUPPORTED: no bytes, or no format of ours.
@@ -71,9 +80,10 @@ struct decode_report {
  * max_pixels, an aspect ratio over PICTURE_MAX_ASPECT.
  * STATUS_NO_MEMORY, STATUS_CANCELLED.
  *
- * Takes at most 11 bytes of memory per pixel (a progressive CMYK JPEG), the picture's own 3
- * included, and a few times the file's size; a format whose library decodes at once (HEIC, AVIF, JPEG
- * XL, TIFF in one strip) up to 24.  Those cannot be stopped within that call. */
+ * Takes at most the header's decode_bytes of memory per pixel, the picture's own 3 included, and a
+ * few times the file's size: 3 for a simple PNG or JPEG, 6 where the picture is turned, 11 for a
+ * progressive CMYK JPEG, 24 where a library decodes at once (HEIC, AVIF, JPEG XL, TIFF in one strip).
+ * Those cannot be stopped within that call. */
 enum status picture_decode_with(struct picture *out, struct decode_report *report,
                                 const void *bytes, size_t size,
                                 const struct decode_options *options, struct error *err);

@@ -199,3 +199,14 @@ enum status jpeg_decode(struct decoding *d, const uint8_t *bytes, size_t size, s
     free(profile);
     return s;
 }
+
+/* Of a picture in several scans libjpeg keeps all coefficients, two bytes each. */
+void jpeg_look(struct picture_header *to, const uint8_t *bytes, size_t size) {
+    struct jpeg_reader reader;
+    if (jpeg_open(&reader, bytes, size, NULL) == STATUS_OK) {
+        int channels = reader.jpeg.num_components;
+        to->decode_bytes = jpeg_has_multiple_scans(&reader.jpeg) ? 3 + 2 * channels : 3;
+    }
+    jpeg_close(&reader);
+    to->orientation = jpeg_orientation(bytes, size);
+}

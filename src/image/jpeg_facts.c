@@ -76,19 +76,23 @@ static enum status join(struct decoding *d, uint8_t **profile, const struct part
     return STATUS_OK;
 }
 
+enum { APP1 = 0xe1, APP2 = 0xe2 };
+
+int jpeg_orientation(const uint8_t *bytes, size_t size) {
+    struct segment s;
+    for (size_t at = 2; next_segment(&s, bytes, size, &at);)
+        if (s.marker == APP1 && s.size >= 6 && memcmp(s.data, "Exif\0\0", 6) == 0)
+            return exif_orientation(s.data, s.size);
+    return 1;
+}
+
 enum status jpeg_facts_read(struct decoding *d, uint8_t **profile, const uint8_t *bytes,
                             size_t size, struct error *err) {
-    enum { APP1 = 0xe1, APP2 = 0xe2 };
     struct parts parts = {0};
     struct segment s;
-    bool has_exif = false;
     *profile = NULL;
-    for (size_t at = 2; next_segment(&s, bytes, size, &at);) {
+    for (size_t at = 2; next_segment(&s, bytes, size, &at);)
         if (s.marker == APP2) keep_part(&parts, &s);
-        if (has_exif || s.marker != APP1 || s.size < 6 || memcmp(s.data, "Exif\0\0", 6) != 0)
-            continue;
-        d->orientation = exif_orientation(s.data, s.size);
-        has_exif = true;
-    }
+    d->orientation = jpeg_orientation(bytes, size);
     return join(d, profile, &parts, err);
 }

@@ -223,3 +223,10 @@ enum status png_decode(struct decoding *d, const uint8_t *bytes, size_t size, st
     png_facts_free(&facts);
     return s;
 }
+
+/* An interlaced picture is kept whole beside the one that is made of it. */
+void png_look(struct picture_header *to, const uint8_t *bytes, size_t size) {
+    const uint8_t *header = png_header(bytes, size);
+    if (header && !header[12]) to->decode_bytes = 3;
+    to->orientation = png_orientation(bytes, size);
+}

@@ -139,6 +139,12 @@ enum status png_facts_read(struct png_facts *out, struct decoding *d, const uint
     return STATUS_OK;
 }
 
+int png_orientation(const uint8_t *bytes, size_t size) {
+    struct chunks chunks = {0};
+    walk(&chunks, bytes, size);
+    return chunks.exif.data ? exif_orientation(chunks.exif.data, chunks.exif.size) : 1;
+}
+
 void png_facts_free(struct png_facts *f) {
     free(f->profile);
     f->profile = NULL;

@@ -26,6 +26,8 @@ const uint8_t *png_header(const uint8_t *bytes, size_t size);
  * passed over.  STATUS_NO_MEMORY, and then *out needs no release. */
 enum status png_facts_read(struct png_facts *out, struct decoding *d, const uint8_t *bytes,
                            size_t size, struct error *err);
+/* EXIF's, 1 where there is none. */
+int png_orientation(const uint8_t *bytes, size_t size);
 void png_facts_free(struct png_facts *f);
 
 #endif

@@ -224,13 +224,17 @@ static enum status read_rgba(struct decoding *d, struct tiff_file *f, TIFFRGBAIm
     return s;
 }
 
+static int stored_orientation(const struct tiff_file *f) {
+    int orientation = field(f, TIFFTAG_ORIENTATION);
+    return orientation >= 1 && orientation <= 8 ? orientation : 1;
+}
+
 static enum status decode_opened(struct decoding *d, struct tiff_file *f, struct error *err) {
     uint32_t icc_size = 0;
     void *icc = NULL;
     char why[1024] = "";
     TIFFRGBAImage image;
-    int orientation = field(f, TIFFTAG_ORIENTATION);
-    if (orientation >= 1 && orientation <= 8) d->orientation = orientation;
+    d->orientation = stored_orientation(f);
     if (TIFFGetField(f->tiff, TIFFTAG_ICCPROFILE, &icc_size, &icc) && icc_size > 0) {
         d->colours.icc = icc;
         d->colours.icc_size = icc_size;
@@ -252,4 +256,10 @@ enum status tiff_decode(struct decoding *d, const uint8_t *bytes, size_t size, s
     if (s == STATUS_OK) s = decode_opened(d, &f, err);
     tiff_close(&f);
     return s;
+}
+
+void tiff_look(struct picture_header *to, const uint8_t *bytes, size_t size) {
+    struct tiff_file f;
+    if (tiff_open(&f, bytes, size, NULL) == STATUS_OK) to->orientation = stored_orientation(&f);
+    tiff_close(&f);
 }

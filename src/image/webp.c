@@ -124,3 +124,16 @@ enum status webp_decode(struct decoding *d, const uint8_t *bytes, size_t size, s
     WebPDemuxDelete(file);
     return s;
 }
+
+/* With alpha a picture is kept whole beside the one that is made of it, and the lossless decoder, which
+ * decodes alpha too, keeps one of its own. */
+void webp_look(struct picture_header *to, const uint8_t *bytes, size_t size) {
+    enum { LOSSY = 1 };
+    WebPBitstreamFeatures features;
+    if (WebPGetFeatures(bytes, size, &features) == VP8_STATUS_OK && !features.has_alpha &&
+        !features.has_animation && features.format == LOSSY)
+        to->decode_bytes = 3;
+    WebPDemuxer *file = WebPDemux(&(WebPData){bytes, size});
+    if (file) to->orientation = stored_orientation(file);
+    WebPDemuxDelete(file);
+}

@@ -1,5 +1,6 @@
 /*
- * Reads the pictures, edits, writes the result.  Between the stages, and several times per step
+ * Looks at the pictures' headers, edits, writes the result; the engine has the pictures decoded one
+ * after the other.  Between the stages, and several times per step
  * within, it asks whether it should stop.  The engine's sentence about a failure goes to the log;
  * the client gets it only where it is about his own request, and never with a path or an address in
  * it.
@@ -22,6 +23,9 @@ struct running_edit {
     struct edit_outcome *outcome;
     int64_t step_started; /* clock_now; 0: none yet */
     int steps_seen;
+    uint64_t decode_bytes[FIRERED_MAX_PICTURES];
+    uint64_t in_room;  /* of the picture that was read last, while it may be there */
+    bool failure_told; /* the outcome says already what was wrong with a picture */
 };
 
 /* "0x" and at least four hexadecimal digits, but not within a size such as 100x1000. */
@@ -76,36 +80,78 @@ static void set_read_failure(struct running_edit *e, enum status s, size_t which
         set_failure(e, EDIT_FAILED, why, "an image could not be read");
 }
 
-static enum status read_pictures(struct running_edit *e, struct picture *pictures) {
-    int64_t from = clock_now();
-    enum status s = STATUS_OK;
-    const struct decode_options options = {.max_pixels = e->editor->max_image_pixels,
-                                           .ignore_profiles = e->editor->ignore_profiles,
-                                           .cancelled = e->hooks->stopping,
-                                           .arg = e->hooks->arg};
-    for (size_t i = 0; i < e->order->file_count && s == STATUS_OK; i++) {
+static struct decode_options options_of(const struct running_edit *e) {
+    return (struct decode_options){.max_pixels = e->editor->max_image_pixels,
+                                   .ignore_profiles = e->editor->ignore_profiles,
+                                   .cancelled = e->hooks->stopping,
+                                   .arg = e->hooks->arg};
+}
+
+/* What the headers say: the pictures' sides, and the memory for decoding each. */
+static enum status look_at_pictures(struct running_edit *e, struct picture *pictures) {
+    const struct decode_options options = options_of(e);
+    for (size_t i = 0; i < e->order->file_count; i++) {
         struct error err = {0};
-        struct decode_report report;
+        struct picture_header header;
         const struct buffer *file = &e->order->files[i];
-        if (e->hooks->stopping(e->hooks->arg)) return STATUS_CANCELLED;
         uint64_t seed;
         if (edited_file_seed(&seed, file->data, file->size) && seed == e->order->seed)
             e->outcome->same_seed = true;
-        s = picture_decode_with(&pictures[i], &report, file->data, file->size, &options, &err);
-        for (size_t k = 0; k < report.note_count; k++)
-            log_event(e->editor->log, LOG_INFO, "picture", LOG_STR("request_id", e->request_id),
-                      LOG_STR("note", report.notes[k]));
-        if (s == STATUS_CANCELLED) return s; /* who stopped it knows why */
-        if (s != STATUS_OK) set_read_failure(e, s, i, &err);
+        enum status s = picture_probe(&header, file->data, file->size, &err);
+        if (s == STATUS_OK) s = picture_check(&header, &options, &err);
+        if (s != STATUS_OK) {
+            set_read_failure(e, s, i, &err);
+            return s;
+        }
+        picture_upright_sides(&header, &pictures[i].width, &pictures[i].height);
+        e->decode_bytes[i] =
+            (uint64_t)header.width * (uint64_t)header.height * (uint64_t)header.decode_bytes;
     }
-    edit_order_free_files(e->order);
-    e->outcome->read_seconds = clock_seconds(from, clock_now());
-    metrics_time(e->editor->metrics, METRICS_READ, e->outcome->read_seconds);
+    return STATUS_OK;
+}
+
+/* The picture that was read last is gone. */
+static void leave_room(struct running_edit *e) {
+    if (e->in_room) decode_room_leave(e->editor->room, e->in_room);
+    e->in_room = 0;
+}
+
+static enum status decode(struct running_edit *e, size_t i, struct picture *out) {
+    struct error err = {0};
+    struct decode_report report;
+    struct buffer *file = &e->order->files[i];
+    const struct decode_options options = options_of(e);
+    enum status s = picture_decode_with(out, &report, file->data, file->size, &options, &err);
+    for (size_t k = 0; k < report.note_count; k++)
+        log_event(e->editor->log, LOG_INFO, "picture", LOG_STR("request_id", e->request_id),
+                  LOG_STR("note", report.notes[k]));
+    buffer_free(file);
+    if (i + 1 == e->order->file_count) edit_order_free_files(e->order);
+    if (s != STATUS_OK && s != STATUS_CANCELLED) { /* who stopped it knows why */
+        set_read_failure(e, s, i, &err);
+        e->failure_told = true;
+    }
     return s;
+}
+
+/* firered_edit.read */
+static enum status read_picture(void *arg, size_t which, struct picture *out, struct error *err) {
+    struct running_edit *e = arg;
+    const struct edit_hooks *hooks = e->hooks;
+    uint64_t bytes = e->decode_bytes[which];
+    leave_room(e);
+    if (e->editor->room && !decode_room_enter(e->editor->room, bytes, hooks->stopping, hooks->arg))
+        return fail(err, STATUS_CANCELLED, "the edit was cancelled");
+    if (e->editor->room) e->in_room = bytes;
+    int64_t from = clock_now();
+    enum status s = decode(e, which, out);
+    e->outcome->read_seconds += clock_seconds(from, clock_now());
+    return s == STATUS_OK ? s : fail(err, s, "a picture could not be read");
 }
 
 static void on_progress(void *arg, const struct firered_progress *now) {
     struct running_edit *e = arg;
+    leave_room(e);
     if (e->hooks->progress) e->hooks->progress(e->hooks->arg, now);
     if (now->stage != FIRERED_STAGE_DENOISE) return;
     int64_t t = clock_now();
@@ -149,6 +195,7 @@ static enum status edit_pictures(struct running_edit *e, const struct picture *p
     struct firered_edit edit = {
         .pictures = pictures,
         .picture_count = e->order->file_count,
+        .read = read_picture,
         .prompt = e->order->prompt,
         .negative_prompt = e->order->negative_prompt,
         .guidance_scale = e->order->guidance_scale,
@@ -161,11 +208,15 @@ static enum status edit_pictures(struct running_edit *e, const struct picture *p
         .cancelled = is_cancelled,
         .arg = e,
     };
+    for (size_t i = 0; i < edit.picture_count; i++)
+        if (edit.read_bytes < e->decode_bytes[i]) edit.read_bytes = e->decode_bytes[i];
     struct firered_result result = {0};
     struct error err = {0};
     enum status s = firered_edit_run(e->editor->engine, &edit, &result, &err);
+    leave_room(e);
+    metrics_time(e->editor->metrics, METRICS_READ, out->read_seconds);
     if (s != STATUS_OK) {
-        set_edit_failure(e, s, &err);
+        if (!e->failure_told) set_edit_failure(e, s, &err);
         return s;
     }
     *edited = result.picture;
@@ -207,16 +258,20 @@ static void write_picture(struct running_edit *e, const struct picture *edited) 
 
 void order_run(const struct editor *editor, struct edit_order *order, const char *request_id,
                const struct edit_hooks *hooks, struct edit_outcome *outcome) {
-    struct running_edit e = {editor, order, request_id, hooks, outcome, 0, 0};
+    struct running_edit e = {.editor = editor,
+                             .order = order,
+                             .request_id = request_id,
+                             .hooks = hooks,
+                             .outcome = outcome};
     struct picture pictures[FIRERED_MAX_PICTURES] = {0}, edited = {0};
     *outcome = (struct edit_outcome){0};
     /* Should the engine report a cancellation that nobody asked for, this is what the client
      * hears. */
     edit_outcome_set(outcome, EDIT_FAILED, "the edit was stopped inside the server");
     on_progress(&e, &(struct firered_progress){FIRERED_STAGE_ENCODE, 0, order->steps});
-    enum status s = read_pictures(&e, pictures);
+    enum status s = look_at_pictures(&e, pictures);
     if (s == STATUS_OK) s = edit_pictures(&e, pictures, &edited);
-    for (size_t i = 0; i < FIRERED_MAX_PICTURES; i++) picture_free(&pictures[i]);
+    edit_order_free_files(order);
     if (s == STATUS_OK) write_picture(&e, &edited);
     picture_free(&edited);
 }

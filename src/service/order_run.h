@@ -8,6 +8,7 @@
 #define SERVICE_ORDER_RUN_H
 
 #include "base/log.h"
+#include "service/decode_room.h"
 #include "service/metrics.h"
 #include "service/order.h"
 
@@ -16,7 +17,9 @@ struct editor {
     struct firered *engine;
     const char *model; /* its name, written into PNG files */
     int64_t max_image_pixels;
-    bool ignore_profiles;    /* take the bytes of pictures for sRGB */
+    bool ignore_profiles; /* take the bytes of pictures for sRGB */
+    struct decode_room
+        *room; /* in which pictures are decoded; NULL: as many at a time as there are */
     struct metrics *metrics; /* NULL: nothing is counted */
     const struct log *log;   /* NULL: nothing is written */
 };
@@ -30,7 +33,7 @@ struct edit_hooks {
 };
 
 /* Fills *outcome, which holds no file; its queue_seconds are left 0.  The order's files are freed as
- * soon as they are decoded.  Of an edit that was stopped, only who said so knows why: its outcome is
+ * they are decoded, one at a time, and none stays.  Of an edit that was stopped, only who said so knows why: its outcome is
  * EDIT_FAILED.  request_id is for the log. */
 void order_run(const struct editor *editor, struct edit_order *order, const char *request_id,
                const struct edit_hooks *hooks, struct edit_outcome *outcome);

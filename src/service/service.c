@@ -24,6 +24,7 @@ struct service {
     struct workers *workers;
     struct job_store *store;
     struct upload_budget uploads;
+    struct decode_room decode_room;
     struct firered_info info;
     struct edit_rules rules;
     atomic_int state;
@@ -43,6 +44,7 @@ static enum status start(struct service *s, struct error *err) {
     s->editor = (struct editor){.model = s->model_name,
                                 .max_image_pixels = c->max_image_pixels,
                                 .ignore_profiles = c->ignore_profiles,
+                                .room = &s->decode_room,
                                 .metrics = s->metrics,
                                 .log = s->log};
     enum status e =
@@ -68,6 +70,7 @@ enum status service_create(struct service **out, const struct config *config, co
     s->model = model;
     s->model_name = model_name;
     s->log = log;
+    decode_room_init(&s->decode_room, config->max_image_pixels);
     s->uploads.max_bytes = ((uint64_t)config->max_queue + (uint64_t)config->max_concurrent_jobs) *
                                (uint64_t)config->max_upload_mb
                            << 20;
@@ -262,6 +265,7 @@ void service_destroy(struct service *s) {
     job_store_destroy(s->store);
     firered_close(s->editor.engine);
     metrics_destroy(s->metrics);
+    decode_room_destroy(&s->decode_room);
     free(s->fetched);
     free(s);
 }

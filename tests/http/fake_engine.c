@@ -199,7 +199,23 @@ static enum status steps(const struct firered_edit *edit, struct error *err) {
     return STATUS_OK;
 }
 
-static enum status paint(struct picture *out, const struct firered_edit *edit, struct error *err) {
+/* One after the other, as the engine does: a number that is made from all of them. */
+static enum status read_pictures(const struct firered_edit *edit, uint64_t *h, struct error *err) {
+    *h = 1;
+    for (size_t i = 0; i < edit->picture_count; i++) {
+        struct picture p = edit->pictures[i], own = {0};
+        enum status s = p.rgb ? STATUS_OK : edit->read(edit->arg, i, &own, err);
+        if (s != STATUS_OK) return s;
+        if (!p.rgb) p = own;
+        for (size_t k = 0; k < (size_t)p.width * (size_t)p.height * 3; k += 97)
+            *h = *h * 1099511628211u + p.rgb[k];
+        picture_free(&own);
+    }
+    return STATUS_OK;
+}
+
+static enum status paint(struct picture *out, const struct firered_edit *edit, uint64_t pictures,
+                         struct error *err) {
     edit_size(edit, &out->width, &out->height);
     size_t n = (size_t)out->width * (size_t)out->height * 3;
     out->rgb = malloc(n);
@@ -208,11 +224,7 @@ static enum status paint(struct picture *out, const struct firered_edit *edit, s
     for (const char *p = edit->prompt; *p; p++) h = h * 1099511628211u + (unsigned char)*p;
     for (const char *p = edit->negative_prompt; p && *p; p++)
         h = h * 1099511628211u + (unsigned char)*p;
-    for (size_t i = 0; i < edit->picture_count; i++) {
-        const struct picture *p = &edit->pictures[i];
-        for (size_t k = 0; k < (size_t)p->width * (size_t)p->height * 3; k += 97)
-            h = h * 1099511628211u + p->rgb[k];
-    }
+    h = h * 1099511628211u + pictures;
     for (size_t i = 0; i < n; i++) {
         h = h * 6364136223846793005u + 1442695040888963407u;
         out->rgb[i] = (uint8_t)(h >> 56);
@@ -225,11 +237,13 @@ enum status firered_edit_run(struct firered *engine, const struct firered_edit *
     char kind[64] = "";
     *result = (struct firered_result){0};
     (void)engine;
+    uint64_t pictures;
+    enum status s = read_pictures(edit, &pictures, err);
     double from = clock_now_seconds();
-    enum status s = steps(edit, err);
+    if (s == STATUS_OK) s = steps(edit, err);
     double denoised = clock_now_seconds();
     if (s == STATUS_OK && word(edit->prompt, "fail=", kind, sizeof kind)) s = fail_as(kind, err);
-    if (s == STATUS_OK) s = paint(&result->picture, edit, err);
+    if (s == STATUS_OK) s = paint(&result->picture, edit, pictures, err);
     if (s != STATUS_OK) return s;
     result->steps = edit->steps;
     result->guidance_scale = edit->guidance_scale;

@@ -11,6 +11,7 @@
 
 #include <sys/resource.h>
 
+#include "firered.h"
 #include "http/harness.h"
 #include "support/child.h"
 
@@ -74,7 +75,107 @@ static void test_large_then_small(void **state) {
     assert_int_equal(server_stop(&s, 15), 0);
 }
 
+/* ---- large pictures ---- */
+
+enum { LARGE = 5000, CLIENTS = 3 }; /* pixels a side: 75 MB decoded */
+
+static struct buffer large;
+
+/* An edit of several of them. */
+static void large_edit(struct form *f, int pictures) {
+    *f = (struct form){0};
+    for (int i = 0; i < pictures; i++) form_file(f, "image", "a.png", large.data, large.size);
+    form_field(f, "prompt", "make it night");
+    form_field(f, "steps", "1");
+    form_field(f, "width", "64");
+    form_field(f, "height", "64");
+    form_end(f);
+}
+
+struct client {
+    struct server_process *server;
+    pthread_t thread;
+    int status;
+};
+
+static void *post_large(void *arg) {
+    struct client *c = arg;
+    struct form f;
+    struct answer a;
+    large_edit(&f, 1);
+    http_post_form(c->server, &f, &a);
+    c->status = a.status;
+    answer_free(&a);
+    return NULL;
+}
+
+static int64_t peak(const struct server_process *s) {
+    return (int64_t)child_fact(s->pid, "VmHWM") << 10;
+}
+
+/* Three pictures of one edit are decoded one after the other, and so are those of three edits at a
+ * time: either way no more than one is in memory. */
+static void test_one_large_picture_at_a_time(void **state) {
+    (void)state;
+    if (SANITIZED) skip();
+    struct server_process s;
+    struct answer a;
+    struct form f;
+    struct client clients[CLIENTS];
+    make_png(&large, LARGE, LARGE);
+    server_start_ready(&s, (const char *[]){environment[0], "THREADS=2", "MAX_CONCURRENT_JOBS=3",
+                                            "MAX_IMAGE_PIXELS=25000000", NULL});
+    expect_small_edit(&s);
+    int64_t before = peak(&s), decoded = (int64_t)LARGE * LARGE * 3;
+    large_edit(&f, FIRERED_MAX_PICTURES);
+    http_post_form(&s, &f, &a);
+    assert_int_equal(a.status, 200);
+    answer_free(&a);
+    print_message("three in one edit: %.1f MB on top\n", (double)(peak(&s) - before) / 1e6);
+    assert_true(peak(&s) - before > decoded * 9 / 10); /* or there is nothing to measure */
+    assert_true(peak(&s) - before < decoded + (48 << 20));
+
+    for (int i = 0; i < CLIENTS; i++) {
+        clients[i] = (struct client){.server = &s};
+        assert_int_equal(pthread_create(&clients[i].thread, NULL, post_large, &clients[i]), 0);
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        assert_int_equal(pthread_join(clients[i].thread, NULL), 0);
+        assert_int_equal(clients[i].status, 200);
+    }
+    print_message("three edits: %.1f MB on top\n", (double)(peak(&s) - before) / 1e6);
+    assert_true(peak(&s) - before < decoded + (48 << 20));
+    assert_int_equal(server_stop(&s, 15), 0);
+    buffer_free(&large);
+}
+
+/* What decoding will take is looked up before it begins: beyond the limit no pixel is decoded. */
+static void test_a_picture_beyond_the_limit(void **state) {
+    (void)state;
+    if (SANITIZED) skip();
+    struct server_process s;
+    struct answer a;
+    struct form f;
+    make_png(&large, LARGE, LARGE);
+    server_start_ready(&s, (const char *[]){environment[0], "THREADS=2", "MAX_CONCURRENT_JOBS=1",
+                                            "MEMORY_LIMIT=60M", NULL});
+    expect_small_edit(&s);
+    int64_t before = peak(&s);
+    large_edit(&f, 1);
+    http_post_form(&s, &f, &a);
+    assert_error(&a, 503, "gpu_oom");
+    answer_free(&a);
+    assert_true(peak(&s) - before < 24 << 20);
+    expect_small_edit(&s);
+    assert_int_equal(server_stop(&s, 15), 0);
+    buffer_free(&large);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_large_then_small)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_large_then_small),
+        cmocka_unit_test(test_one_large_picture_at_a_time),
+        cmocka_unit_test(test_a_picture_beyond_the_limit),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -173,12 +173,51 @@ static void bombs_stay_small(void **state) {
     buffer_free(&b);
 }
 
+/* What the header tells is what decoding takes, but for rows and tables. */
+static void takes_what_it_tells(const char *what, const struct buffer *b, int want) {
+    struct picture_header header;
+    assert_int_equal(picture_probe(&header, b->data, b->size, NULL), STATUS_OK);
+    if (header.decode_bytes != want) fail_msg("%s: %d bytes a pixel", what, header.decode_bytes);
+    size_t pixels = (size_t)header.width * (size_t)header.height;
+    takes_less_than(pixels * (size_t)want + (1 << 20), what, b, STATUS_OK);
+    if (malloc_peak() < pixels * (size_t)want * 9 / 10)
+        fail_msg("%s: took only %zu bytes", what, malloc_peak());
+}
+
+static void headers_tell_the_memory(void **state) {
+    (void)state;
+    enum { SIDE = 2000 };
+    struct buffer b = {0};
+    uint8_t *rgb = calloc(SIDE * SIDE, 3);
+    assert_non_null(rgb);
+    const struct picture black = {SIDE, SIDE, rgb};
+    assert_int_equal(picture_encode(&b, &black, PICTURE_PNG, NULL), STATUS_OK);
+    takes_what_it_tells("PNG", &b, 3);
+    buffer_free(&b);
+    assert_int_equal(picture_encode(&b, &black, PICTURE_JPEG, NULL), STATUS_OK);
+    takes_what_it_tells("JPEG", &b, 3);
+    struct buffer turned = {0};
+    put(&turned, b.data, 2);
+    put(&turned, "\xff\xe1\0\x22", 4);
+    put(&turned, "Exif\0\0II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0", 32);
+    put(&turned, b.data + 2, b.size - 2);
+    takes_what_it_tells("JPEG that is turned", &turned, 6);
+    buffer_free(&turned);
+    buffer_free(&b);
+    free(rgb);
+    put_many_scans_jpeg(&b, SIDE, SIDE, 3);
+    struct picture_header header;
+    assert_int_equal(picture_probe(&header, b.data, b.size, NULL), STATUS_OK);
+    takes_what_it_tells("progressive JPEG", &b, header.decode_bytes);
+    assert_true(header.decode_bytes > 3);
+    buffer_free(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(decode_without_memory),
-        cmocka_unit_test(encode_without_memory),
-        cmocka_unit_test(resize_without_memory),
-        cmocka_unit_test(bombs_stay_small),
+        cmocka_unit_test(decode_without_memory),   cmocka_unit_test(encode_without_memory),
+        cmocka_unit_test(resize_without_memory),   cmocka_unit_test(bombs_stay_small),
+        cmocka_unit_test(headers_tell_the_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

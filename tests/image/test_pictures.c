@@ -68,6 +68,10 @@ static void check_refusal(json_t *c, const char *name, enum status s, const char
 
 static void check_picture(json_t *c, const char *name, const struct picture *p,
                           const struct decode_report *report) {
+    int width, height;
+    picture_upright_sides(&report->header, &width, &height);
+    if (width != p->width || height != p->height || report->header.decode_bytes < 3)
+        fail_msg("%s: the header promised %dx%d", name, width, height);
     int off = 0, limit = (int)json_integer_value(json_object_get(c, "off"));
     double mean = 0, mean_limit = json_object_get(c, "mean")
                                       ? json_number_value(json_object_get(c, "mean"))
