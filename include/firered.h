@@ -245,11 +245,11 @@ enum status firered_estimate(const struct firered *engine, int steps, double gui
 enum status firered_edit_run(struct firered *engine, const struct firered_edit *edit,
                              struct firered_result *result, struct error *err);
 
-/* Checks a model folder without loading it: configs, tokenizer, and every tensor by name and
+/* Checks a model folder without loading it: configs, and every tensor by name and
  * shape, in a second even for the full model; then plans its memory: weights, and the working
  * memory of an edit of the model's own size, under the memory limit if there is one.  Writes a report of
- * lines of text, for `firered info`, to *report (malloc'ed, the caller frees it).  Errors as
- * firered_open.  A folder without a tokenizer/ is inspected too, and the report says so. */
+ * lines of text, for `firered info`, to *report (malloc'ed, the caller frees it); at last, the
+ * tokenizer.  Errors as firered_open; when it fails *report is NULL, but for the tokenizer's errors. */
 enum status firered_inspect(const struct firered_options *options, char **report,
                             struct error *err);
 

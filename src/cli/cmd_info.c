@@ -119,7 +119,8 @@ static enum status tell_model(const struct config *config, bool json, struct err
     s = firered_inspect(&options, &report, err);
     if (s == STATUS_OK && json)
         s = json_out(report_json(model.name, report), err);
-    else if (s == STATUS_OK && (fputs(report, stdout) < 0 || fflush(stdout) != 0))
+    else if (report && !json && (fputs(report, stdout) < 0 || fflush(stdout) != 0) &&
+             s == STATUS_OK)
         s = fail(err, STATUS_IO, "cannot write the report");
     free(report);
     model_place_free(&model);

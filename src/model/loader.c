@@ -8,6 +8,7 @@
  */
 #include "model/loader.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,12 +39,28 @@ void loader_check_files(struct loader *l) {
         l->status = lora_check_file(l->loras[i], l->err);
 }
 
+/* Whether the name is one of block N >= blocks: ..._blocks.N. or ...layers.N. */
+static bool is_beyond(const char *name, int64_t blocks) {
+    static const char *const words[] = {"transformer_blocks.", "layers."};
+    for (size_t i = 0; i < sizeof words / sizeof words[0] && blocks > 0; i++) {
+        const char *at = strstr(name, words[i]);
+        if (at && isdigit((unsigned char)at[strlen(words[i])]) &&
+            strtoll(at + strlen(words[i]), NULL, 10) >= blocks)
+            return true;
+    }
+    return false;
+}
+
 enum status loader_finish(struct loader *l) {
     loader_check_files(l);
-    for (size_t i = 0; l->status == STATUS_OK && i < weights_count(l->weights); i++)
-        if (!l->used[i])
-            log_event(l->log, LOG_DEBUG, "unused tensor", LOG_STR("component", l->component),
-                      LOG_STR("name", weights_at(l->weights, i)->name));
+    for (size_t i = 0; l->status == STATUS_OK && i < weights_count(l->weights); i++) {
+        const char *name = weights_at(l->weights, i)->name;
+        if (l->used[i]) continue;
+        log_event(l->log, LOG_DEBUG, "unused tensor", LOG_STR("component", l->component),
+                  LOG_STR("name", name));
+        if (!l->unused.count++) l->unused.first = name;
+        if (!l->unused.block && is_beyond(name, l->blocks)) l->unused.block = name;
+    }
     free(l->used);
     l->used = NULL;
     return l->status;
@@ -402,6 +419,10 @@ void load_table(struct loader *l, const struct weight **to, int64_t rows, int64_
     char name[LOADER_NAME_MAX];
     FORMAT_NAME(name, format);
     *to = need(l, name, (int64_t[]){rows, cols}, 2);
+}
+
+void load_mark(struct loader *l, const char *name) {
+    if (!failed(l)) look_up(l, name);
 }
 
 void load_nothing(struct loader *l, const int64_t *shape, int rank, const char *format, ...) {

@@ -29,6 +29,13 @@
 
 enum { LOADER_NAME_MAX = 256, LOADER_MAX_PARTS = 4 };
 
+/* Tensors of a component that no network asked for.  The names are the weights'. */
+struct unused_tensors {
+    size_t count;
+    const char *first;
+    const char *block; /* the first of a block beyond those that the config counts, or NULL */
+};
+
 struct loader {
     const char *component; /* "transformer", for messages */
     const struct weights *weights;
@@ -38,6 +45,7 @@ struct loader {
     size_t lora_count;
     struct layer_list *layers; /* the linear layers are added to it, by load_linear and
                                   load_linear_stack; may be NULL */
+    int64_t blocks;            /* so many the config counts; for telling what is unused */
     const struct log *log;
     void (*progress)(void *arg,
                      uint64_t bytes); /* after each tensor, with its stored bytes; may be NULL */
@@ -55,6 +63,7 @@ struct loader {
     bool *used;                      /* per weight; NULL when nobody asks */
     uint64_t parameters;
     size_t tensors;
+    struct unused_tensors unused;
     enum status status;
     struct error *err;
 };
@@ -76,7 +85,7 @@ void loader_set_bears(struct loader *l, unsigned bears);
 void loader_check_files(struct loader *l);
 
 /* Checks the files, and reports how the loading went.  On success, tensors that nobody asked for are listed in the log at
- * debug level. */
+ * debug level, and counted in l->unused. */
 enum status loader_finish(struct loader *l);
 
 /* NAME.weight [out, in] and NAME.bias [out]. */
@@ -117,6 +126,9 @@ __attribute__((format(printf, 6, 7))) void load_flattened(struct loader *l, stru
 __attribute__((format(printf, 5, 6))) void load_table(struct loader *l, const struct weight **to,
                                                       int64_t rows, int64_t cols, const char *name,
                                                       ...);
+
+/* Marks a tensor that only says something by being there, of whatever shape, as used. */
+void load_mark(struct loader *l, const char *name);
 
 /* Tensors that the checkpoint may have and a still picture does not need (the language model's
  * head, convolutions over time): checked where they are, never packed. */

@@ -111,6 +111,7 @@ static enum status load_text_encoder(struct model *m, struct loading *loading, s
     const struct weights *weights = loading->checkpoint->text_encoder;
     struct loader l = loader_for(loading, "text_encoder", weights);
     l.bears = PRECISION_FLOAT32 | PRECISION_BFLOAT16;
+    l.blocks = m->config.language.layers;
     enum status s = loader_start(&l, err);
     loader_set_prefix(&l, "visual.");
     if (s == STATUS_OK)
@@ -126,6 +127,7 @@ static enum status load_text_encoder(struct model *m, struct loading *loading, s
                      "lm_head.weight");
     enum status finished = loader_finish(&l);
     take_counts(m, &l);
+    m->unused_text_encoder = l.unused;
     return s == STATUS_OK ? finished : s;
 }
 
@@ -137,8 +139,10 @@ static enum status load_transformer(struct model *m, struct loading *loading, st
     l.loras = m->loras;
     l.lora_count = m->lora_count;
     l.layers = &m->transformer_layers;
+    l.blocks = m->config.transformer.layers;
     enum status s = transformer_load(&m->transformer, &m->config.transformer, keep, &l, err);
     take_counts(m, &l);
+    m->unused_transformer = l.unused;
     for (size_t i = 0; i < m->lora_count && s == STATUS_OK; i++)
         s = lora_check(m->loras[i], &m->transformer_layers, err);
     return s;
@@ -150,6 +154,7 @@ static enum status load_vae(struct model *m, struct loading *loading, struct err
     l.bears = PRECISION_FLOAT32;
     enum status s = vae_load(&m->vae, &m->config.vae, &l, err);
     take_counts(m, &l);
+    m->unused_vae = l.unused;
     return s;
 }
 
@@ -182,6 +187,28 @@ enum status model_load(struct model *out, const struct model_config *config,
     if (s == STATUS_OK) s = load_text_encoder(out, &loading, err);
     if (s == STATUS_OK) s = load_vae(out, &loading, err);
     if (s != STATUS_OK) model_unload(out);
+    return s;
+}
+
+enum status model_describe_unused(const struct model *m, struct buffer *notes) {
+    const struct {
+        const char *component, *depth;
+        const struct unused_tensors *unused;
+    } parts[] = {{"transformer", "num_layers", &m->unused_transformer},
+                 {"text_encoder", "num_hidden_layers", &m->unused_text_encoder},
+                 {"vae", "", &m->unused_vae}};
+    enum status s = STATUS_OK;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0] && s == STATUS_OK; i++) {
+        const struct unused_tensors *u = parts[i].unused;
+        if (u->count == 0) continue;
+        s = buffer_printf(notes, "%s: %zu tensor%s not used, %s%.160s", parts[i].component,
+                          u->count, u->count > 1 ? "s are" : " is", u->count > 1 ? "such as " : "",
+                          u->block ? u->block : u->first);
+        if (s == STATUS_OK && u->block)
+            s = buffer_printf(notes, ": of a block beyond the \"%s\" of its config.json",
+                              parts[i].depth);
+        if (s == STATUS_OK) s = buffer_printf(notes, "\n");
+    }
     return s;
 }
 

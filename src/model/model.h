@@ -4,6 +4,7 @@
 #ifndef MODEL_MODEL_H
 #define MODEL_MODEL_H
 
+#include "base/buffer.h"
 #include "firered.h"
 #include "model/config.h"
 #include "model/language.h"
@@ -45,6 +46,7 @@ struct model {
     struct layer_list transformer_layers; /* what an adapter may be for */
     uint64_t parameters;
     size_t tensors;
+    struct unused_tensors unused_transformer, unused_text_encoder, unused_vae;
 };
 
 /* The weights of the three networks, open but not loaded. */
@@ -74,6 +76,9 @@ enum status model_load(struct model *out, const struct model_config *config,
                        const struct checkpoint *checkpoint, const struct model_options *options,
                        struct error *err);
 void model_unload(struct model *m); /* leaves it empty */
+
+/* Adds a line to `notes` for each network whose files hold what it does not use.  STATUS_NO_MEMORY. */
+enum status model_describe_unused(const struct model *m, struct buffer *notes);
 
 /* Whether the files that edits read from, streamed blocks' and the embeddings', are as they were when
  * they were opened; STATUS_IO names one that is not.  What is resident needs its file no more. */

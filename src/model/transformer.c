@@ -130,6 +130,7 @@ enum status transformer_load(struct transformer **out, const struct transformer_
     blocks_load(&t->blocks, &block_kind, &t->c, c->layers, keep[TRANSFORMER_BLOCKS], l);
     load_linear(l, &t->norm_out, 2 * n, n, LOAD_BIAS, "norm_out.linear");
     load_linear(l, &t->proj_out, c->out_channels, n, LOAD_BIAS, "proj_out");
+    load_mark(l, INDEX_TIMESTEP_ZERO);
     enum status s = loader_finish(l);
     if (s != STATUS_OK) {
         transformer_destroy(t);

@@ -27,6 +27,9 @@ struct transformer;
  * and the blocks' once per step. */
 enum transformer_stack { TRANSFORMER_BLOCKS, TRANSFORMER_MODULATION, TRANSFORMER_STACKS };
 
+/* A tensor that is there for its name alone: it says what zero_cond_t of a config says. */
+#define INDEX_TIMESTEP_ZERO "__index_timestep_zero__"
+
 /* The caller owns *out.  keep: how many blocks of each stack stay resident, if others do not. */
 enum status transformer_load(struct transformer **out, const struct transformer_config *c,
                              const int64_t keep[TRANSFORMER_STACKS], struct loader *l,

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/model_index.h"
 #include "pipeline/default_edit.h"
 #include "pipeline/edit.h"
 #include "pipeline/plan.h"
@@ -73,6 +74,7 @@ enum status engine_read(struct firered *e, const struct firered_options *o,
     e->name = name_of(o->model);
     if (!e->name) return fail(err, STATUS_NO_MEMORY, "no memory to open a model");
     enum status s = source_from_folder(&e->source, o->model, err);
+    if (s == STATUS_OK) s = model_index_check(e->source.paths[SOURCE_CONFIGS], &e->notes, err);
     if (s == STATUS_OK) s = model_config_load(config, &e->source, err);
     if (s == STATUS_OK && o->dtype == FIRERED_DTYPE_INT8 && !config->edit.int8)
         return fail(err, STATUS_INVALID,
@@ -81,8 +83,16 @@ enum status engine_read(struct firered *e, const struct firered_options *o,
                     e->name);
     if (s == STATUS_OK)
         s = scheduler_config_load(&e->scheduler, e->source.paths[SOURCE_CONFIGS], err);
+    if (s == STATUS_OK) s = checkpoint_open(&e->checkpoint, &e->source, err);
+    if (s == STATUS_OK && weights_find(e->checkpoint.transformer, INDEX_TIMESTEP_ZERO))
+        config->transformer.zero_cond_t = true;
     if (s == STATUS_OK) fill_in_known(e, o, config);
-    return s == STATUS_OK ? checkpoint_open(&e->checkpoint, &e->source, err) : s;
+    return s;
+}
+
+enum status engine_describe_unused(struct firered *e, struct error *err) {
+    enum status s = model_describe_unused(&e->model, &e->notes);
+    return s == STATUS_OK ? s : fail(err, s, "no memory for notes about %s", e->name);
 }
 
 /* ---- planning memory ---- */
@@ -173,7 +183,17 @@ static enum status load(struct firered *e, const struct firered_options *o,
                                     .log = o->log,
                                     .loading = o->loading,
                                     .loading_arg = o->loading_arg};
-    return model_load(&e->model, config, &e->checkpoint, &options, err);
+    s = model_load(&e->model, config, &e->checkpoint, &options, err);
+    return s == STATUS_OK ? engine_describe_unused(e, err) : s;
+}
+
+static void log_notes(const struct firered *e, const struct log *log) {
+    char note[400];
+    for (const char *line = e->notes.data, *end; line && (end = strchr(line, '\n'));
+         line = end + 1) {
+        snprintf(note, sizeof note, "%.*s", (int)(end - line), line);
+        log_event(log, LOG_WARN, "model", LOG_STR("warning", note));
+    }
 }
 
 enum status firered_open(struct firered **out, const struct firered_options *o, struct error *err) {
@@ -185,6 +205,7 @@ enum status firered_open(struct firered **out, const struct firered_options *o, 
     if (s == STATUS_OK) log_known(e, &config.edit, o->log);
     if (s == STATUS_OK) s = tokenizer_open(&e->tokenizer, e->source.paths[SOURCE_TOKENIZER], err);
     if (s == STATUS_OK) s = load(e, o, &config, err);
+    if (s == STATUS_OK) log_notes(e, o->log);
     if (s != STATUS_OK) {
         firered_close(e);
         return s;
@@ -200,6 +221,7 @@ void firered_close(struct firered *e) {
     compute_destroy(e->compute);
     checkpoint_close(&e->checkpoint);
     source_free(&e->source);
+    buffer_free(&e->notes);
     free(e->name);
     free(e);
 }

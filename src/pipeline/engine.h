@@ -26,12 +26,16 @@ struct firered {
     enum firered_dtype dtype;        /* never AUTO */
     enum firered_generator generator;
     struct engine_speed speed; /* zeroed until it was measured */
+    struct buffer notes; /* a line for each thing in the folder that is not used, or not known */
 };
 
 /* Reads everything but tokenizer and weights: name, configs, schedule; opens the checkpoint.  What
  * edit_config.json leaves open has the known model's values then. */
 enum status engine_read(struct firered *e, const struct firered_options *o,
                         struct model_config *config, struct error *err);
+
+/* Adds to e->notes what the loaded model leaves unused.  STATUS_NO_MEMORY. */
+enum status engine_describe_unused(struct firered *e, struct error *err);
 
 /* Plans the memory of an engine that was read, into e->memory: errors as memory_plan_make and
  * model_load. */

@@ -4,7 +4,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "base/buffer.h"
 #include "pipeline/engine.h"
@@ -58,18 +58,16 @@ static void report_networks(struct buffer *b, const struct model_config *c) {
         (long long)c->edit.output_area);
 }
 
-/* A folder without a tokenizer can be inspected, but says nothing about prompts; a broken tokenizer
- * is an error. */
-static enum status check_tokenizer(struct buffer *b, const char *path, struct error *err) {
+static enum status check_tokenizer(const char *path, struct error *err) {
     struct tokenizer *tokenizer = NULL;
-    if (access(path, F_OK) != 0) {
-        buffer_printf(
-            b, "no tokenizer: the folder tokenizer/ is missing, so this model cannot edit yet\n");
-        return STATUS_OK;
-    }
     enum status s = tokenizer_open(&tokenizer, path, err);
     tokenizer_close(tokenizer);
     return s;
+}
+
+static void report_notes(struct buffer *b, const struct buffer *notes) {
+    for (const char *line = notes->data, *end; line && (end = strchr(line, '\n')); line = end + 1)
+        buffer_printf(b, "warning:      %.*s\n", (int)(end - line), line);
 }
 
 static enum status report_memory(struct buffer *b, const struct memory_plan *p) {
@@ -151,7 +149,8 @@ static enum status inspect(struct buffer *b, struct firered *e, const struct fir
     if (s != STATUS_OK) return s;
     buffer_printf(b, "all %zu tensors found, with the shapes that the configs ask for\n",
                   e->model.tensors);
-    s = check_tokenizer(b, e->source.paths[SOURCE_TOKENIZER], err);
+    s = engine_describe_unused(e, err);
+    report_notes(b, &e->notes);
     report_run(b, e);
     if (s == STATUS_OK) s = report_time(b, e, o, err);
     return s == STATUS_OK ? report_memory(b, &e->memory) : s;
@@ -162,13 +161,15 @@ enum status firered_inspect(const struct firered_options *options, char **report
     struct firered engine = {0};
     struct buffer b = {0};
     enum status s = inspect(&b, &engine, options, err);
+    if (s != STATUS_OK) buffer_free(&b);
+    if (s == STATUS_OK) s = check_tokenizer(engine.source.paths[SOURCE_TOKENIZER], err);
     model_unload(&engine.model);
     compute_destroy(engine.compute);
     checkpoint_close(&engine.checkpoint);
     source_free(&engine.source);
+    buffer_free(&engine.notes);
     free(engine.name);
     if (s == STATUS_OK && !b.data) s = fail(err, STATUS_NO_MEMORY, "no memory for the report");
-    if (s != STATUS_OK) buffer_free(&b);
     *report = b.data;
     return s;
 }

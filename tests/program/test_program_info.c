@@ -179,10 +179,122 @@ static void test_full_size_without_tokenizer(void **state) {
     (void)state;
     assert_int_equal(system("sh '" TEST_DATA "/full-size/expand.sh' out/full"), 0);
     info("out/full");
-    line_run_well(&line, &child);
+    line_run(&line, &child);
+    assert_int_equal(child.status, 1); /* it could not serve; what else was found is told, too */
+    assert_non_null(strstr(child.err, "tokenizer"));
     says("all 2856 tensors found");
-    says("no tokenizer");
+    assert_null(strstr(child.out, "warning:")); /* nothing of the published model is unused */
     check_memory_adds_up();
+}
+
+/* What the files hold and nobody uses, and what a folder says of itself, is told. */
+static void test_notes(void **state) {
+    (void)state;
+    link_model("out/m", TINY_MODEL);
+    info("out/m");
+    line_run_well(&line, &child);
+    assert_null(strstr(child.out, "warning:"));
+
+    patch_json("out/m/model_index.json", "scheduler", "[\"diffusers\", \"SomeOtherScheduler\"]");
+    patch_json("out/m/model_index.json", "image_encoder", "[\"x\", \"Clip\\n\\u001bModel\"]");
+    patch_json("out/m/model_index.json", "feature_extractor", "[null, null]");
+    patch_json("out/m/transformer/config.json", "num_layers", "1");
+    patch_json("out/m/text_encoder/config.json", "text_config.num_hidden_layers", "1");
+    line_run_well(&line, &child);
+    says(
+        "warning:      model_index.json: the scheduler is a SomeOtherScheduler, which is not known "
+        "here; taken for what its config says\n");
+    says("warning:      model_index.json: the part image_encoder (Clip??Model) is not used\n");
+    says("warning:      transformer: 32 tensors are not used, such as "
+         "transformer_blocks.1.attn.add_k_proj.bias: of a block beyond the \"num_layers\" of its "
+         "config.json\n");
+    says("of a block beyond the \"num_hidden_layers\" of its config.json\n");
+    assert_null(strstr(child.out, "feature_extractor"));
+
+    patch_json("out/m/model_index.json", "_class_name", NULL);
+    line_run_well(&line, &child);
+    says("model_index.json does not say which pipeline it is for; taken for a "
+         "QwenImageEditPlusPipeline\n");
+    assert_int_equal(unlink("out/m/model_index.json"), 0);
+    line_run_well(&line, &child);
+    assert_null(strstr(child.out, "model_index.json"));
+}
+
+static void test_other_pipelines(void **state) {
+    (void)state;
+    static const char *const classes[] = {"FluxKontextPipeline", "QwenImageEditPipeline",
+                                          "QwenImagePipeline"};
+    link_model("out/m", TINY_MODEL);
+    info("out/m");
+    for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++) {
+        char value[64], sentence[200];
+        snprintf(value, sizeof value, "\"%s\"", classes[i]);
+        patch_json("out/m/model_index.json", "_class_name", value);
+        snprintf(sentence, sizeof sentence,
+                 "model_index.json: the model is for a %s, which is not supported; only "
+                 "QwenImageEditPlusPipeline is",
+                 classes[i]);
+        line_run_badly(&line, sentence);
+    }
+    line_start_small_edit(&line, "out/m");
+    line_add(&line, "--output", "out/a.png");
+    line_run_badly(&line, "the model is for a QwenImagePipeline");
+    write_text("out/m/model_index.json", "{");
+    line_run_badly(&line, "model_index.json");
+}
+
+/* Copies the transformer's file with one tensor more, which has no elements. */
+static void add_mark(const char *name) {
+    static const char file[] = "out/m/transformer/diffusion_pytorch_model.safetensors";
+    struct buffer old = {0}, new = {0};
+    struct error err;
+    assert_int_equal(buffer_read_file(&old, file, 1 << 28, &err), STATUS_OK);
+    uint64_t length;
+    memcpy(&length, old.data, 8);
+    char entry[200];
+    int n = snprintf(entry, sizeof entry,
+                     "{\"%s\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[%llu,%llu]},",
+                     name, (unsigned long long)(old.size - 8 - length),
+                     (unsigned long long)(old.size - 8 - length));
+    uint64_t grown = length + (uint64_t)n - 1;
+    assert_int_equal(buffer_append(&new, &grown, 8, NULL), STATUS_OK);
+    assert_int_equal(buffer_append(&new, entry, (size_t)n, NULL), STATUS_OK);
+    assert_int_equal(buffer_append(&new, old.data + 9, old.size - 9, NULL), STATUS_OK);
+    write_bytes(file, new.data, new.size);
+    buffer_free(&old);
+    buffer_free(&new);
+}
+
+/* The mark of repacked checkpoints is zero_cond_t; any other one is unused. */
+static void test_index_timestep_zero(void **state) {
+    (void)state;
+    link_model("out/m", TINY_MODEL);
+    add_mark("__something_else__");
+    info("out/m");
+    line_run_well(&line, &child);
+    says("warning:      transformer: 1 tensor is not used, __something_else__\n");
+    assert_null(strstr(child.out, "at timestep 0"));
+    add_mark("__index_timestep_zero__");
+    line_run_well(&line, &child);
+    says("reference pictures at timestep 0");
+    assert_null(strstr(child.out, "tensors are not used"));
+    line_start_small_edit(&line, "out/m");
+    line_add(&line, "--output", "out/marked.png");
+    line_run(&line, &child);
+    assert_int_equal(child.status, 0);
+    assert_non_null(strstr(child.err, "transformer: 1 tensor is not used, __something_else__"));
+    link_model("out/n", TINY_MODEL);
+    patch_json("out/n/transformer/config.json", "zero_cond_t", "true");
+    line_start_small_edit(&line, "out/n");
+    line_add(&line, "--output", "out/configured.png");
+    line_run_well(&line, &child);
+    struct picture marked, configured;
+    read_picture(&marked, "out/marked.png");
+    read_picture(&configured, "out/configured.png");
+    size_t bytes = (size_t)marked.width * (size_t)marked.height * 3;
+    assert_memory_equal(marked.rgb, configured.rgb, bytes);
+    picture_free(&marked);
+    picture_free(&configured);
 }
 
 /* Replaces a text in a tensor's entry of a file's header by one of the same length. */
@@ -248,6 +360,9 @@ int main(void) {
         TEST(test_full_size_limited),
         TEST(test_full_size_without_tokenizer),
         TEST(test_one_changed_entry),
+        TEST(test_notes),
+        TEST(test_other_pipelines),
+        TEST(test_index_timestep_zero),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, scene_enter, scene_leave);
