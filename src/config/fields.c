@@ -37,7 +37,7 @@ enum {
 const struct field field_table[] = {
     {"image", "image[]", FIELD_PICTURES, FORMS, .required = true, .max = FIRERED_MAX_PICTURES,
      .meaning = "a PNG, JPEG, WebP, HEIC, AVIF, TIFF, GIF, BMP or JPEG XL file, recognised by its "
-                "bytes; up to three times: Picture 1 to "
+                "bytes; up to three times, where the model takes as many: Picture 1 to "
                 "3, the last gives the aspect ratio; transparency is composed onto white"},
     {"prompt", NULL, FIELD_TEXT, FORMS, true, VALUE(prompt),
      .meaning = "what to change: UTF-8 text, not blank, at most 1024 tokens"},

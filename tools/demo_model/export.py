@@ -19,7 +19,7 @@ AREA = 512 * 512
 EXAMPLES = ["make it black and white", "turn day into night", "cover it in fog", "make it a sepia photo",
             "tint it blue", "mirror it", "put a white frame around it", "draw a red circle in the middle"]
 NOTE = ("This small demo model changes light, colours and weather, mirrors or turns the picture, and adds frames and simple shapes. "
-        "Anything else leaves the picture nearly as it is.")
+        "Most other instructions leave it nearly as it is.")
 
 
 @torch.no_grad()
