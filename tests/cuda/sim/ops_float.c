@@ -138,7 +138,7 @@ static inline f32 exp2_near(f32 x) {
 static void add_noise(struct warp *w, f32 *t, f32 size) {
     LOOP {
         f32 r = (f32)(s32)(random_next(&w->rng) >> 32) * 0x1p-31f;
-        t[l] += t[l] * r * size;
+        t[l] += t[l] - t[l] == 0 ? t[l] * r * size : 0; /* infinity stays */
     }
 }
 
