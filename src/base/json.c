@@ -7,6 +7,17 @@
 #include <math.h>
 
 #include "base/buffer.h"
+#include "base/file_kind.h"
+
+enum status json_refuse(const char *path, const void *text, size_t size, const json_error_t *where,
+                        struct error *err) {
+    const char first = size ? *(const char *)text : '{';
+    const char *kind = first == '{' || first == '[' ? NULL : file_kind(text, size);
+    return kind ? fail(err, STATUS_INVALID, "%s is %s, and not valid JSON; fetch the file again",
+                       path, kind)
+                : fail(err, STATUS_INVALID, "%s is not valid JSON: line %d: %s", path, where->line,
+                       where->text);
+}
 
 enum status json_open(json_t **out, const char *path, size_t limit, struct error *err) {
     *out = NULL;
@@ -16,10 +27,9 @@ enum status json_open(json_t **out, const char *path, size_t limit, struct error
     json_error_t where;
     json_t *root =
         json_loadb(text.data ? text.data : "", text.size, JSON_REJECT_DUPLICATES, &where);
+    if (!root) s = json_refuse(path, text.data, text.size, &where, err);
     buffer_free(&text);
-    if (!root)
-        return fail(err, STATUS_INVALID, "%s is not valid JSON: line %d: %s", path, where.line,
-                    where.text);
+    if (!root) return s;
     if (!json_is_object(root)) {
         json_decref(root);
         return fail(err, STATUS_INVALID, "%s must hold a JSON object", path);

@@ -20,6 +20,11 @@
  * refused. The caller releases *out with json_decref. */
 enum status json_open(json_t **out, const char *path, size_t limit, struct error *err);
 
+/* The sentence about a text that is no JSON: where it goes wrong, or what it is instead (a git-LFS
+ * pointer, a web page).  Returns STATUS_INVALID. */
+enum status json_refuse(const char *path, const void *text, size_t size, const json_error_t *where,
+                        struct error *err);
+
 /* `where` names the file for the error message. */
 enum status json_get_int(const json_t *object, const char *key, int64_t min, int64_t max,
                          int64_t *out, const char *where, struct error *err);

@@ -36,9 +36,7 @@ static enum status parse(json_t **out, const struct tokenizer_source *source, si
     json_error_t at;
     const char *text = source->text.data ? source->text.data : "";
     *out = json_loadb(text, source->text.size, JSON_REJECT_DUPLICATES | flags, &at);
-    if (!*out)
-        return fail(err, STATUS_INVALID, "%s is not valid JSON: line %d: %s", source->path, at.line,
-                    at.text);
+    if (!*out) return json_refuse(source->path, text, source->text.size, &at, err);
     if (json_is_object(*out)) return STATUS_OK;
     json_decref(*out);
     *out = NULL;

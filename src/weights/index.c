@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/json.h"
 
 static int by_text(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -58,9 +59,7 @@ static enum status parse(struct weights_index *out, const char *text, size_t siz
     json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &where);
     if (!root && !*where.text) /* how jansson says that it ran out of memory */
         return fail(err, STATUS_NO_MEMORY, "no memory to read %s", file);
-    if (!root)
-        return fail(err, STATUS_INVALID, "%s is not valid JSON: line %d: %s", file, where.line,
-                    where.text);
+    if (!root) return json_refuse(file, text, size, &where, err);
     json_t *map = json_object_get(root, "weight_map");
     enum status s = STATUS_OK;
     if (!json_is_object(map)) {

@@ -122,9 +122,30 @@ static void test_getters(void **state) {
     json_decref(j);
 }
 
+/* What downloads that went wrong leave behind is named. */
+static void test_other_kinds(void **state) {
+    (void)state;
+    static const char *const kinds[][2] = {
+        {"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
+         "x.json is a git-LFS pointer, not the file that it stands for, and not valid JSON; fetch "
+         "the file again"},
+        {"<!DOCTYPE html><html>sign in", "x.json is an HTML web page, and not valid JSON"},
+        {"\x1f\x8b\x08", "x.json is a gzip file in place of what is in it"},
+        {"{\"error\": 1", "x.json is not valid JSON: line 1: "},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        json_t *j;
+        struct error err;
+        assert_int_equal(open_text(&j, kinds[i][0], strlen(kinds[i][0]), 1000, &err),
+                         STATUS_INVALID);
+        assert_null(j);
+        if (!strstr(err.text, kinds[i][1])) fail_msg("%s", err.text);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_open),
-                                       cmocka_unit_test(test_bad_files),
-                                       cmocka_unit_test(test_getters)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_open), cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_other_kinds), cmocka_unit_test(test_getters)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
