@@ -4,7 +4,7 @@
  *
  * The input is all files in turn, each ended by a zero byte (or the input's end): of the
  * transformer, of the text encoder, its processor's in either layout, of the VAE, of the edit, of
- * the scheduler. They are written to a folder in memory, since the loaders take one.
+ * the scheduler, and the one of the model as a whole. They are written to a folder in memory, since the loaders take one.
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "model/config.h"
+#include "model/model_index.h"
 #include "pipeline/scheduler.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -27,7 +28,8 @@ static const char *const files[] = {"transformer/config.json",
                                     "processor/processor_config.json",
                                     "vae/config.json",
                                     "edit_config.json",
-                                    "scheduler/scheduler_config.json"};
+                                    "scheduler/scheduler_config.json",
+                                    "model_index.json"};
 
 enum { FILES = sizeof files / sizeof *files, FOLDERS = sizeof folders / sizeof *folders };
 
@@ -112,5 +114,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             require(*e.examples[i] && memchr(e.examples[i], '\0', sizeof e.examples[i]));
     }
     taken(scheduler_config_load(&schedule, root, &err), &err);
+    struct buffer notes = {0};
+    taken(model_index_check(root, &notes, &err), &err);
+    for (size_t i = 0; i < notes.size; i++) /* lines of visible text */
+        require(notes.data[i] == '\n' || (notes.data[i] >= 0x20 && notes.data[i] <= 0x7e));
+    buffer_free(&notes);
     return 0;
 }
