@@ -37,14 +37,14 @@ static uint64_t left_of(int resource, uint64_t used) {
 }
 
 uint64_t memory_addresses_left(void) {
-    unsigned long long all = 0, data = 0;
+    char line[256] = "", *at = line;
+    uint64_t fields[6] = {0}; /* all, resident, shared, program, 0, data and stack: in pages */
     long page = sysconf(_SC_PAGE_SIZE);
     FILE *f = fopen("/proc/self/statm", "r");
-    /* all, resident, shared, program, 0, data and stack: in pages */
-    bool read = f && fscanf(f, "%llu %*u %*u %*u %*u %llu", &all, &data) == 2 && page > 0;
+    bool read = f && fgets(line, sizeof line, f) && page > 0;
     if (f) fclose(f);
     if (!read) return UINT64_MAX;
-    uint64_t as = left_of(RLIMIT_AS, all * (uint64_t)page);
-    uint64_t own = left_of(RLIMIT_DATA, data * (uint64_t)page);
+    for (int i = 0; i < 6; i++) fields[i] = strtoull(at, &at, 10) * (uint64_t)page;
+    uint64_t as = left_of(RLIMIT_AS, fields[0]), own = left_of(RLIMIT_DATA, fields[5]);
     return as < own ? as : own;
 }

@@ -119,7 +119,7 @@ enum status workspace_reserve(struct workspace *w, struct error *err) {
 enum status workspace_create(struct workspace **out, struct compute *c, struct workspace_size size,
                              bool (*cancelled)(void *arg), void *arg, struct error *err) {
     enum status s = workspace_admit(out, c, size, cancelled, arg, err);
-    if (s == STATUS_OK) s = workspace_reserve(*out, err);
+    if (*out) s = workspace_reserve(*out, err);
     if (s == STATUS_OK) return s;
     workspace_destroy(*out);
     *out = NULL;

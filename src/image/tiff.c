@@ -209,7 +209,8 @@ static enum status read_rgba(struct decoding *d, struct tiff_file *f, TIFFRGBAIm
     enum status s = decoding_begin(d, layout, err);
     if (s != STATUS_OK) return s;
     uint32_t step = rows_at_once(f);
-    uint32_t *raster = malloc((size_t)f->width * step * sizeof *raster);
+    size_t pixels = (size_t)f->width * step;
+    uint32_t *raster = pixels ? malloc(pixels * sizeof *raster) : NULL;
     if (!raster) return fail(err, STATUS_NO_MEMORY, "no memory to decode the TIFF picture");
     image->req_orientation = image->orientation = ORIENTATION_TOPLEFT; /* as stored */
     for (uint32_t y = 0; y < f->height && s == STATUS_OK; y += step) {
