@@ -45,3 +45,30 @@ enum status base64_append(struct buffer *out, const void *bytes, size_t n, struc
     }
     return STATUS_OK;
 }
+
+/* Of a digit; -1: it is none. */
+static int value_of(char c) {
+    if (c >= 'A' && c <= 'Z') return c - 'A';
+    if (c >= 'a' && c <= 'z') return c - 'a' + 26;
+    if (c >= '0' && c <= '9') return c - '0' + 52;
+    if (c == '+' || c == '-') return 62;
+    return c == '/' || c == '_' ? 63 : -1;
+}
+
+bool base64_decode(char *text, size_t size, size_t *out) {
+    uint32_t bits = 0;
+    size_t count = 0, padding = 0, n = 0;
+    for (size_t i = 0; i < size; i++) {
+        char c = text[i];
+        int value = value_of(c);
+        if (c == ' ' || (c >= '\t' && c <= '\r')) continue;
+        if (c == '=') padding++;
+        if (c == '=' && padding <= 2) continue;
+        if (value < 0 || padding > 0) return false;
+        bits = bits << 6 | (uint32_t)value;
+        if (count++ % 4 == 0) continue; /* two digits before the first byte: the text stays ahead */
+        text[n++] = (char)(bits >> (6 - 2 * ((count - 1) % 4)) & 255);
+    }
+    *out = n;
+    return count % 4 != 1 && (padding == 0 || (count + padding) % 4 == 0);
+}

@@ -5,6 +5,7 @@
  */
 #include "http/form_order.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,12 +95,40 @@ static const struct {
 
 /* ---- fields ---- */
 
+enum { SPELLING_SIZE = 64 };
+
+/* OpenAI's clients in some languages write True, and 1.0 for 1: as we write it, into `out`, which lasts
+ * as long as it is read; else the text itself. */
+static struct buffer in_our_spelling(const struct field *f, const struct buffer *text,
+                                     char out[SPELLING_SIZE]) {
+    struct buffer ours = {.data = out};
+    size_t whole = strspn(text->data, "0123456789");
+    if (strlen(text->data) != text->size || text->size >= SPELLING_SIZE) return *text;
+    if (f->kind == FIELD_SWITCH) {
+        for (size_t i = 0; i <= text->size; i++)
+            out[i] = (char)tolower((unsigned char)text->data[i]);
+        ours.size = text->size;
+        return ours;
+    }
+    bool number = f->kind == FIELD_INTEGER || f->kind == FIELD_SEED || f->kind == FIELD_FIXED;
+    if (!number || !whole || text->data[whole] != '.' || whole + 1 == text->size ||
+        whole + 1 + strspn(text->data + whole + 1, "0") != text->size)
+        return *text;
+    memcpy(out, text->data, whole);
+    out[whole] = '\0';
+    ours.size = whole;
+    return ours;
+}
+
 /* name: the field's, or its alias. */
 static bool read_value(struct reading *r, struct field_values *values, const struct field *f,
                        const char *name, const struct buffer *text) {
     char allowed[FIELD_ALLOWED_SIZE];
     int max_steps = r->rules->max_steps;
-    if (!text->size || field_read(values, f, text->data, text->size, max_steps)) return true;
+    char spelling[SPELLING_SIZE];
+    if (!text->size) return true;
+    struct buffer value = r->place == FIELD_OF_OPENAI ? in_our_spelling(f, text, spelling) : *text;
+    if (field_read(values, f, value.data, value.size, max_steps)) return true;
     if (f->refusal) return refuse_field(r, name, "%s", f->refusal);
     field_allowed(f, max_steps, allowed);
     if (f->kind == FIELD_TEXT) return refuse_field(r, name, "%s must be %s", name, allowed);

@@ -54,7 +54,59 @@ static void long_texts(void **state) {
     }
 }
 
+/* As others write it. */
+static void reading(void **state) {
+    (void)state;
+    static const char *const good[][2] = {{"", ""},
+                                          {"Zg==", "f"},
+                                          {"Zg", "f"},
+                                          {"Zm8=", "fo"},
+                                          {"Zm8", "fo"},
+                                          {"Zm9v", "foo"},
+                                          {"Zm9v\r\nYmFy\n", "foobar"},
+                                          {" Zm9v YmE=\t", "fooba"},
+                                          {"+//+", "\xfb\xff\xfe"},
+                                          {"-__-", "\xfb\xff\xfe"},
+                                          {"Zm8\n=", "fo"}};
+    static const char *const bad[] = {"Z",           "Zm9vY", "Zm9v=", "Zg=",   "Zg===",
+                                      "Zg==Zg==",    "====",  "=",     "Zm9v!", "Zm,v",
+                                      "Zm\xc3\xa4v", "Z=g=",  "%Zg="};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        char *text = strdup(good[i][0]);
+        size_t n;
+        if (!base64_decode(text, strlen(text), &n)) fail_msg("refused %s", good[i][0]);
+        assert_int_equal(n, strlen(good[i][1]));
+        assert_memory_equal(text, good[i][1], n);
+        free(text);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char *text = strdup(bad[i]);
+        size_t n;
+        if (base64_decode(text, strlen(text), &n)) fail_msg("took %s", bad[i]);
+        free(text);
+    }
+    assert_false(base64_decode((char[]){'Z', '\0', 'm', '8'}, 4, &(size_t){0}));
+}
+
+/* What was written is read, whatever its length. */
+static void there_and_back(void **state) {
+    (void)state;
+    uint8_t bytes[300];
+    for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)(i * 37 + i / 256);
+    for (size_t n = 0; n <= sizeof bytes; n++) {
+        struct buffer text = {0};
+        size_t back;
+        assert_int_equal(buffer_append(&text, "", 0, NULL), STATUS_OK);
+        assert_int_equal(base64_append(&text, bytes, n, NULL), STATUS_OK);
+        assert_true(base64_decode(text.data, text.size, &back));
+        assert_int_equal(back, n);
+        if (n) assert_memory_equal(text.data, bytes, n);
+        buffer_free(&text);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(examples), cmocka_unit_test(long_texts)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(examples), cmocka_unit_test(long_texts),
+                                       cmocka_unit_test(reading), cmocka_unit_test(there_and_back)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

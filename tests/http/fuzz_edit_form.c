@@ -33,14 +33,14 @@ static void check(const struct edit_order *o, const struct form_options *options
     if (options->count < 1 || options->count > FIELD_MAX_COUNT) abort();
 }
 
-static void read_form(enum field_place place, const char *body, size_t size, size_t piece) {
+static void read_form(enum field_place place, const char *type, const char *body, size_t size,
+                      size_t piece) {
     struct form *form;
     struct form_options options;
     struct edit_order order = {0};
     struct upload_budget uploads = {.max_bytes = 1 << 20};
     struct problem problem = {.why = {""}};
-    bool good =
-        form_create(&form, place, &rules, &uploads, "multipart/form-data; boundary=b", &problem);
+    bool good = form_create(&form, place, &rules, &uploads, type, &problem);
     if (!good) abort();
     for (size_t at = 0; at < size && good; at += piece)
         good = form_feed(form, body + at, size - at < piece ? size - at : piece, &problem);
@@ -57,7 +57,10 @@ static void read_form(enum field_place place, const char *body, size_t size, siz
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < 1) return 0;
     size_t piece = data[0] ? data[0] : size;
-    read_form(FIELD_OF_EDIT, (const char *)data + 1, size - 1, piece);
-    read_form(FIELD_OF_OPENAI, (const char *)data + 1, size - 1, piece);
+    static const char multipart[] = "multipart/form-data; boundary=b";
+    const char *body = (const char *)data + 1;
+    read_form(FIELD_OF_EDIT, multipart, body, size - 1, piece);
+    read_form(FIELD_OF_OPENAI, multipart, body, size - 1, piece);
+    read_form(FIELD_OF_OPENAI, "application/json", body, size - 1, piece);
     return 0;
 }

@@ -299,8 +299,8 @@ static void test_errors_before_the_form(void **state) {
     http_request(&s, "GET", path, "Authorization: Bearer secret\r\n", NULL, 0, &a);
     assert_openai_error(&a, 405, "method_not_allowed", NULL);
     answer_free(&a);
-    http_request(&s, "POST", path,
-                 "Authorization: Bearer secret\r\nContent-Type: application/json\r\n", "{}", 2, &a);
+    http_request(&s, "POST", path, "Authorization: Bearer secret\r\nContent-Type: text/json\r\n",
+                 "{}", 2, &a);
     assert_openai_error(&a, 400, "invalid_request", NULL);
     answer_free(&a);
     int fd = raw_connect(&s);
