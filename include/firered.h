@@ -35,8 +35,6 @@
 struct log; /* src/base/log.h; NULL for silence */
 struct firered;
 
-enum firered_device { FIRERED_DEVICE_AUTO, FIRERED_DEVICE_CPU, FIRERED_DEVICE_CUDA };
-
 /* What the arithmetic and the noise are.  AUTO: as the checkpoint is stored, bfloat16 for 16-bit
  * weights and float32 for 32-bit ones.  BFLOAT16 draws the noise as torch does in bfloat16, and
  * multiplies in bfloat16 where the processor can.  INT8 is BFLOAT16 with the transformer's blocks
@@ -72,8 +70,8 @@ enum {
 #define FIRERED_MEMORY_AUTO UINT64_MAX
 
 struct firered_options {
-    const char *model; /* a folder in diffusers layout */
-    enum firered_device device;
+    const char *model;  /* a folder in diffusers layout */
+    const char *device; /* "auto", "cpu", "cuda", or "cuda:1" for the second card; NULL: auto */
     enum firered_dtype dtype;
     enum firered_generator generator;
     int threads;                      /* 0: all cores that this process may use */
@@ -84,6 +82,8 @@ struct firered_options {
      * the model does not fit, some of its blocks are read from the files whenever their turn comes:
      * the same pictures, slower. */
     uint64_t memory_limit;
+    /* The same for what a card takes of its own memory; 0: what is free there, less a margin. */
+    uint64_t device_memory;
     int edits; /* how many may run at the same time under that limit; 0: one */
     const struct log *log;
     /* Called now and then while loading, with 0.0 to 1.0, from the thread that called

@@ -51,7 +51,8 @@ static enum status run_open(struct bench_run *run, const struct bench_request *r
                                       .dtype = dtype,
                                       .threads = r->config->threads,
                                       .kernels = kernels,
-                                      .memory_limit = r->config->memory_limit};
+                                      .memory_limit = r->config->memory_limit,
+                                      .device_memory = r->config->device_memory};
     double start = clock_now_seconds();
     enum status s = firered_open(&run->engine, &options, err);
     run->load_seconds = clock_now_seconds() - start;

@@ -111,11 +111,13 @@ static enum status tell_model(const struct config *config, bool json, struct err
     if (s != STATUS_OK) return s;
     if (model.stands_in) fprintf(stderr, "firered info: %s\n", model_place_stand_in);
     char *report = NULL;
+    bool planned = config->device_memory && strcmp(config->device, "auto") == 0; /* for a card */
     const struct firered_options options = {.model = model.folder,
-                                            .device = config->device,
+                                            .device = planned ? "cuda" : config->device,
                                             .dtype = config->dtype,
                                             .threads = config->threads,
-                                            .memory_limit = config->memory_limit};
+                                            .memory_limit = config->memory_limit,
+                                            .device_memory = config->device_memory};
     s = firered_inspect(&options, &report, err);
     if (s == STATUS_OK && json)
         s = json_out(report_json(model.name, report), err);

@@ -106,6 +106,7 @@ enum status model_open(struct firered **out, struct model_place *place, const ch
         .generator = config->seed_generator,
         .threads = config->threads,
         .memory_limit = config->memory_limit,
+        .device_memory = config->device_memory,
         .loras = config->loras,
         .lora_count = config->lora_count,
         .log = log,

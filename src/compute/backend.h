@@ -143,6 +143,7 @@ struct compute {
     bool guarded;          /* fresh memory is NaN, see cpu/guard.h */
     uint64_t entry;        /* what an address grows by on its way into the backend */
     bool plan_only;        /* what is packed has sizes, but no contents */
+    bool elsewhere;        /* and the device is not here */
     uint64_t memory_limit; /* of the two below together, as far as the host's memory is meant;
                               UINT64_MAX for none */
     atomic_uint_least64_t weight_bytes, workspace_bytes;

@@ -27,6 +27,10 @@ bool compute_is_plan_only(const struct compute *c) {
     return c->plan_only;
 }
 
+bool compute_is_here(const struct compute *c) {
+    return !c->elsewhere;
+}
+
 struct device_memory compute_memory(const struct compute *c) {
     struct device_memory memory = {.is_host = c->backend->memory_is_host};
     c->backend->memory(c, &memory);

@@ -53,8 +53,11 @@ struct compute_options {
     /* For tests and benchmarks: one of the device's sets of kernels, by the name that
      * compute_kernels gives; NULL: the best one here. */
     const char *kernels;
-    bool guard;            /* as FIRERED_GUARD=1 does; see cpu/guard.h */
-    bool plan_only;        /* see compute_is_plan_only */
+    bool guard;     /* as FIRERED_GUARD=1 does; see cpu/guard.h */
+    bool plan_only; /* see compute_is_plan_only */
+    /* Bytes of its own that a device may take; 0: all that it has.  A plan-only device of so much
+     * can be had without a card. */
+    uint64_t device_memory;
     uint64_t memory_limit; /* bytes of the host's memory for packed weights and workspaces; 0: none */
     /* What compute_weight_bytes was on a plan-only device that packed the same weights: they get one
      * piece of memory of that size; 0: unknown. */
@@ -89,6 +92,9 @@ enum status compute_health(const struct compute *c, struct error *err);
  * keeping a number of them, so that a model of any size is "loaded" at once, and only dry
  * workspaces can be made on it. */
 bool compute_is_plan_only(const struct compute *c);
+
+/* False of a plan-only device that stands for a card which is not here. */
+bool compute_is_here(const struct compute *c);
 
 /* ---- weights: packed once at load time for the kernel that uses them ----
  *

@@ -1,7 +1,8 @@
 /*
  * The one place that chooses the device.  `auto` takes the first kind whose probe goes well and
  * says in the log why those before it did not; a device that was named is made, or refused with its
- * probe's sentence, and never replaced by another one.
+ * probe's sentence, and never replaced by another one.  What memory a model would take on a card can
+ * be planned without the card.
  */
 #include "compute/device.h"
 
@@ -9,7 +10,7 @@
 #include <string.h>
 
 static const struct device_kind kinds[] = {
-    {.name = "cuda", .probe = cuda_probe, .create = cuda_create},
+    {.name = "cuda", .probe = cuda_probe, .plans_without = true, .create = cuda_create},
     {.name = "cpu", .probe = cpu_probe, .create = cpu_create},
 };
 
@@ -65,8 +66,9 @@ enum status device_create(const struct device_kind *table, size_t count, struct 
                     "of several cards",
                     options->device);
     struct error what;
+    bool plan = kind->plans_without && options->plan_only && options->device_memory;
     enum status s = kind->probe(index, &what);
-    if (s == STATUS_OK) return kind->create(out, index, options, err);
+    if (s == STATUS_OK || plan) return kind->create(out, index, options, err);
     if (err) *err = what;
     return s;
 }

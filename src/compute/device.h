@@ -13,7 +13,9 @@ struct device_kind {
     /* Whether device number `index` of this kind can be used.  Either way one sentence in *what:
      * what is there, or why it cannot be used and what to do about it. */
     enum status (*probe)(int index, struct error *what);
-    /* Called after a probe that went well. */
+    /* Whether a plan-only device of compute_options.device_memory is made though the probe fails. */
+    bool plans_without;
+    /* Called after a probe that went well, or for such a plan. */
     enum status (*create)(struct compute **out, int index, const struct compute_options *options,
                           struct error *err);
 };

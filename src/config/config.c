@@ -151,6 +151,7 @@ void config_log(const struct config *c, const struct log *log) {
         case OPTION_REAL: fields[n] = LOG_REAL(key, *(const double *)field); break;
         case OPTION_CHOICE: fields[n] = LOG_STR(key, choice_name(o, field)); break;
         case OPTION_MEMORY:
+        case OPTION_BYTES:
             fields[n] = LOG_STR(key, logged_memory(*(const uint64_t *)field, memory));
             break;
         case OPTION_LORAS: fields[n] = LOG_INT(key, c->lora_count); break;
@@ -164,6 +165,7 @@ void config_free(struct config *c) {
     free(c->model_id);
     free(c->host);
     free(c->api_key);
+    free(c->device);
     free(c->cors_origins);
     free(c->negative_prompt);
     free(c->hf_home);

@@ -36,10 +36,11 @@ struct config {
     double result_ttl_seconds;
     int result_max_mb;
     char *api_key; /* NULL: none is asked for */
-    enum firered_device device;
+    char *device;  /* never NULL */
     enum firered_dtype dtype;
-    int threads;           /* 0: all cores */
-    uint64_t memory_limit; /* bytes; 0: none; FIRERED_MEMORY_AUTO */
+    int threads;            /* 0: all cores */
+    uint64_t memory_limit;  /* bytes; 0: none; FIRERED_MEMORY_AUTO */
+    uint64_t device_memory; /* bytes; 0: what is free */
     enum firered_generator seed_generator;
     enum log_format log_format;
     enum log_level log_level;

@@ -3,6 +3,7 @@
  * what is allowed, so that each of them names the variable, the value, where it came from and what
  * would be right.
  */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@ static void describe_allowed(const struct option *o, char *out, size_t capacity)
     case OPTION_MEMORY:
         snprintf(out, capacity, "a number of bytes, such as 800M or 12G, or auto");
         break;
+    case OPTION_BYTES: snprintf(out, capacity, "a number of bytes, such as 800M or 12G"); break;
     case OPTION_CHOICE: choice_names(o->choices, out, capacity); break;
     case OPTION_LORAS: snprintf(out, capacity, "FILE[:SCALE], comma-separated"); break;
     case OPTION_PATH:
@@ -31,6 +33,9 @@ static void describe_allowed(const struct option *o, char *out, size_t capacity)
     case OPTION_TEXT:
     case OPTION_WORD: snprintf(out, capacity, "UTF-8 text of at most 65536 bytes"); break;
     case OPTION_SECRET: snprintf(out, capacity, "1 to 4096 visible ASCII characters"); break;
+    case OPTION_PLACE:
+        snprintf(out, capacity, "auto, cpu, cuda, or cuda:N with N from 0 to 999");
+        break;
     case OPTION_HOST: snprintf(out, capacity, "a host name or an IP address"); break;
     case OPTION_ORIGINS:
         snprintf(out, capacity, "*, or origins like https://example.org, comma-separated");
@@ -70,6 +75,13 @@ static bool is_visible_ascii(const char *value) {
     for (; *value; value++)
         if (*value <= 0x20 || *value >= 0x7f) return false;
     return true;
+}
+
+static bool is_place(const char *value) {
+    if (strcmp(value, "auto") == 0 || strcmp(value, "cpu") == 0) return true;
+    if (strncmp(value, "cuda", 4) != 0) return false;
+    size_t digits = value[4] == ':' ? strspn(value + 5, "0123456789") : 0;
+    return value[4] == '\0' || (digits >= 1 && digits <= 3 && value[5 + digits] == '\0');
 }
 
 static bool is_host(const char *value) {
@@ -134,6 +146,7 @@ static bool is_string_of(enum option_kind kind, const char *value) {
     case OPTION_TEXT:
     case OPTION_WORD: return length <= 65536 && is_plain_text(value, length);
     case OPTION_SECRET: return length <= 4096 && is_visible_ascii(value);
+    case OPTION_PLACE: return is_place(value);
     case OPTION_HOST: return is_host(value);
     case OPTION_ORIGINS: return length <= 65536 && is_origins(value);
     case OPTION_HOSTS: return length <= 65536 && is_hosts(value);
@@ -148,8 +161,8 @@ bool option_is_empty(const struct option *o, const char *value) {
     return o->kind == OPTION_TEXT ? !*value : !value[strspn(value, blanks)];
 }
 
-/* A copy of the value without what does not count: blanks around it, the brackets of an IPv6 address;
- * and with the home directory in place of `~`.  NULL: no memory. */
+/* A copy of the value without what does not count: blanks around it, the brackets of an IPv6 address, a
+ * device's capitals; and with the home directory in place of `~`.  NULL: no memory. */
 static char *tidy(const struct option *o, const char *value) {
     if (o->kind == OPTION_TEXT) return strdup(value);
     value += strspn(value, blanks);
@@ -159,7 +172,11 @@ static char *tidy(const struct option *o, const char *value) {
         value++;
         n -= 2;
     }
-    return o->kind == OPTION_PATH ? value_path(value, n) : strndup(value, n);
+    if (o->kind == OPTION_PATH) return value_path(value, n);
+    char *copy = strndup(value, n);
+    if (o->kind == OPTION_PLACE)
+        for (char *p = copy; p && *p; p++) *p = (char)tolower((unsigned char)*p);
+    return copy;
 }
 
 static enum status append_lora(struct config *c, struct firered_lora lora, struct error *err) {
@@ -215,7 +232,7 @@ static bool set_choice(void *field, const struct option *o, const char *value) {
     if (c) memcpy(field, &c->value, sizeof c->value); /* an enum is as wide as an int here */
     return c != NULL;
 }
-_Static_assert(sizeof(enum firered_device) == sizeof(int), "set_choice stores ints into enums");
+_Static_assert(sizeof(enum firered_dtype) == sizeof(int), "set_choice stores ints into enums");
 
 /* Reads a tidy value into the field.  False: it is none. */
 static bool set_field(void *field, const struct option *o, const char *value) {
@@ -231,6 +248,7 @@ static bool set_field(void *field, const struct option *o, const char *value) {
         if (strcasecmp(value, "auto") != 0) return value_bytes(value, field);
         *(uint64_t *)field = FIRERED_MEMORY_AUTO;
         return true;
+    case OPTION_BYTES: return value_bytes(value, field);
     case OPTION_CHOICE: return set_choice(field, o, value);
     default: return is_string_of(o->kind, value);
     }
@@ -238,7 +256,7 @@ static bool set_field(void *field, const struct option *o, const char *value) {
 
 static bool is_string(enum option_kind kind) {
     return kind != OPTION_INT && kind != OPTION_INT64 && kind != OPTION_REAL &&
-           kind != OPTION_MEMORY && kind != OPTION_CHOICE;
+           kind != OPTION_MEMORY && kind != OPTION_BYTES && kind != OPTION_CHOICE;
 }
 
 enum status option_set(struct config *c, const struct option *o, const char *value,

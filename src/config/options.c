@@ -10,8 +10,6 @@
 #include <string.h>
 #include <strings.h>
 
-static const struct choice devices[] = {
-    {"auto", FIRERED_DEVICE_AUTO}, {"cpu", FIRERED_DEVICE_CPU}, {"cuda", FIRERED_DEVICE_CUDA}, {0}};
 static const struct choice dtypes[] = {{"auto", FIRERED_DTYPE_AUTO},
                                        {"float32", FIRERED_DTYPE_FLOAT32},
                                        {"bfloat16", FIRERED_DTYPE_BFLOAT16},
@@ -72,8 +70,10 @@ const struct option option_table[] = {
      .help = "when set, requests need it as Authorization: Bearer KEY or X-API-Key: KEY; what edit "
              "--server "
              "sends (others on the machine can see flags: better set the variable)"},
-    {"DEVICE", NULL, OPTION_CHOICE, OPTION_DEVICE, FIELD(device), "auto", .choices = devices,
-     .help = "where the networks run"},
+    {"DEVICE", NULL, OPTION_PLACE, OPTION_DEVICE, FIELD(device), "auto",
+     .takes = "auto|cpu|cuda|cuda:N",
+     .help = "where the networks run: cuda:1 is the second NVIDIA card, auto a card where there is "
+             "one, else the CPU"},
     {"DTYPE", NULL, OPTION_CHOICE, OPTION_DEVICE, FIELD(dtype), "auto", .choices = dtypes,
      .help =
          "the arithmetic; auto: as the model is stored; int8: the fastest, in the least memory"},
@@ -83,6 +83,11 @@ const struct option option_table[] = {
      .takes = "BYTES|auto",
      .help = "most memory for weights and edits, such as 800M or 12G, or auto for what is free; "
              "weights that do not fit are read from the files whenever needed"},
+    {"DEVICE_MEMORY", NULL, OPTION_BYTES, OPTION_DEVICE, FIELD(device_memory),
+     .shown = "what is free", .takes = "BYTES",
+     .help =
+         "most memory of the card's own to take, such as 12G; `firered info` plans for a card of "
+         "that size where there is none"},
     {"SEED_GENERATOR", NULL, OPTION_CHOICE, OPTION_RUN, FIELD(seed_generator), "cpu",
      .choices = generators,
      .help = "whose random numbers a seed draws: torch's on the CPU, or torch's on CUDA (Philox)"},

@@ -36,12 +36,14 @@ enum option_kind {
     OPTION_INT64,   /* int64_t */
     OPTION_REAL,    /* double */
     OPTION_MEMORY,  /* uint64_t of bytes, or FIRERED_MEMORY_AUTO */
+    OPTION_BYTES,   /* uint64_t of bytes */
     OPTION_CHOICE,  /* an enum */
     OPTION_LORAS,   /* struct firered_lora *loras, size_t lora_count */
     OPTION_PATH,    /* char *, no control characters; so all that follow */
     OPTION_TEXT,    /* UTF-8; tabs and newlines allowed, blanks count */
     OPTION_WORD,    /* the same, where blanks around it do not */
     OPTION_SECRET,  /* visible ASCII; never shown */
+    OPTION_PLACE,   /* a device, as compute_options.device */
     OPTION_HOST,    /* a name or an address */
     OPTION_ORIGINS, /* `*`, or http(s) origins, comma-separated */
     OPTION_HOSTS,   /* names or addresses, comma-separated, without ports */

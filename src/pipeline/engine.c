@@ -25,11 +25,6 @@ static char *name_of(const char *folder) {
     return strndup(folder + from, end - from);
 }
 
-static const char *device_name(enum firered_device d) {
-    static const char *const names[] = {"auto", "cpu", "cuda"};
-    return names[d];
-}
-
 static unsigned precisions_of(enum firered_dtype t) {
     unsigned all = PRECISION_FLOAT32;
     if (t != FIRERED_DTYPE_FLOAT32) all |= PRECISION_BFLOAT16;
@@ -45,11 +40,12 @@ enum status engine_open_device(struct firered *e, const struct firered_options *
                : stored_16_bit                ? FIRERED_DTYPE_BFLOAT16
                                               : FIRERED_DTYPE_FLOAT32;
     e->generator = o->generator;
-    struct compute_options options = {.device = device_name(o->device),
+    struct compute_options options = {.device = o->device,
                                       .threads = o->threads,
                                       .precisions = precisions_of(e->dtype),
                                       .kernels = o->kernels,
                                       .plan_only = plan_only,
+                                      .device_memory = o->device_memory,
                                       .memory_limit = e->memory.limit,
                                       .weight_bytes = plan_only ? 0 : e->memory.weights,
                                       .log = plan_only ? NULL : o->log};
@@ -113,6 +109,7 @@ static enum status measure(void *arg, struct memory_plan *p, struct error *err) 
     if (s != STATUS_OK) return s;
     if (!p->limit) {
         p->device = compute_memory(e.compute);
+        p->device_limit = o->device_memory;
         p->limit = o->memory_limit == 0 ? UINT64_MAX
                    : o->memory_limit != FIRERED_MEMORY_AUTO
                        ? o->memory_limit

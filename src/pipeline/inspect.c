@@ -80,6 +80,13 @@ static enum status report_memory(struct buffer *b, const struct memory_plan *p) 
                   p->width, p->height);
     print_size(b, memory_plan_peak(p));
     buffer_printf(b, " in all");
+    if (!p->device.is_host) {
+        buffer_printf(b, ", ");
+        print_size(b, memory_plan_on_device(p));
+        buffer_printf(b, " of it on the card, which has");
+        print_size(b, p->device.free);
+        buffer_printf(b, " free");
+    }
     if (p->limit != UINT64_MAX) {
         buffer_printf(b, ", of a limit of ");
         print_size(b, p->limit);
@@ -152,7 +159,7 @@ static enum status inspect(struct buffer *b, struct firered *e, const struct fir
     s = engine_describe_unused(e, err);
     report_notes(b, &e->notes);
     report_run(b, e);
-    if (s == STATUS_OK) s = report_time(b, e, o, err);
+    if (s == STATUS_OK && compute_is_here(e->compute)) s = report_time(b, e, o, err);
     return s == STATUS_OK ? report_memory(b, &e->memory) : s;
 }
 

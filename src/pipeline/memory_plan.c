@@ -19,7 +19,7 @@ uint64_t memory_plan_automatic_limit(const struct device_memory *device) {
     return available > kept_free ? available - kept_free : 1;
 }
 
-static uint64_t device_bytes(const struct memory_plan *p) {
+uint64_t memory_plan_on_device(const struct memory_plan *p) {
     return p->weights + (uint64_t)p->working.device * (uint64_t)p->edits;
 }
 
@@ -28,24 +28,25 @@ static uint64_t host_bytes(const struct memory_plan *p) {
 }
 
 uint64_t memory_plan_peak(const struct memory_plan *p) {
-    return device_bytes(p) + host_bytes(p);
+    return memory_plan_on_device(p) + host_bytes(p);
 }
 
 /* Most that the device's column may have. */
 static uint64_t device_limit(const struct memory_plan *p) {
     if (p->device.is_host) return p->limit > host_bytes(p) ? p->limit - host_bytes(p) : 0;
+    if (p->device_limit) return p->device_limit < p->device.free ? p->device_limit : p->device.free;
     uint64_t margin = p->device.free / 100 * DEVICE_MARGIN_PERCENT;
     return p->device.free - (margin < DEVICE_MARGIN_MAX ? margin : DEVICE_MARGIN_MAX);
 }
 
 static bool fits(const struct memory_plan *p) {
-    return device_bytes(p) <= device_limit(p) && host_bytes(p) <= p->limit;
+    return memory_plan_on_device(p) <= device_limit(p) && host_bytes(p) <= p->limit;
 }
 
 /* Keeps more of the blocks that stream in *p, as many as the limit leaves memory for.  Tells whether
  * there were any: when a whole stack stays, its slots become free for others. */
 static bool keep_more(struct memory_plan *p) {
-    uint64_t left = device_limit(p) - device_bytes(p);
+    uint64_t left = device_limit(p) - memory_plan_on_device(p);
     bool more = false;
     for (int i = 0; i < MODEL_STACKS; i++) {
         const struct blocks_size *stack = &p->stacks[i];
@@ -70,11 +71,18 @@ static enum status refuse(const struct memory_plan *p, const char *name, struct 
                     (double)(p->device.is_host ? p->weights : 0) / 1e6, p->edits,
                     several ? "s" : "", p->width, p->height, several ? "" : "s",
                     (double)(memory_plan_peak(p) - p->weights) / 1e6);
+    if (p->device_limit && p->device_limit < p->device.free)
+        return fail(
+            err, STATUS_NO_MEMORY,
+            "%s cannot edit on this device: with all blocks streamed, the plan needs %.1f MB "
+            "of its memory, and DEVICE_MEMORY allows %.1f MB; raise it, or edit smaller "
+            "pictures",
+            name, (double)memory_plan_on_device(p) / 1e6, (double)p->device_limit / 1e6);
     return fail(
         err, STATUS_NO_MEMORY,
         "%s cannot edit on this device: with all blocks streamed, the plan needs %.1f MB of "
         "its memory, and %.1f MB are free (of %.1f MB); free some, or edit smaller pictures",
-        name, (double)device_bytes(p) / 1e6, (double)p->device.free / 1e6,
+        name, (double)memory_plan_on_device(p) / 1e6, (double)p->device.free / 1e6,
         (double)p->device.total / 1e6);
 }
 

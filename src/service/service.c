@@ -168,6 +168,7 @@ enum status service_load(struct service *s, struct error *err) {
         .generator = c->seed_generator,
         .threads = c->threads,
         .memory_limit = c->memory_limit,
+        .device_memory = c->device_memory,
         .edits = c->max_concurrent_jobs,
         .loras = c->loras,
         .lora_count = c->lora_count,

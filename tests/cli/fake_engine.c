@@ -46,7 +46,7 @@ static bool ends_with(const char *text, const char *end) {
 }
 
 enum status firered_open(struct firered **out, const struct firered_options *o, struct error *err) {
-    report("open model=%s device=%d dtype=%d generator=%d threads=%d\n", o->model, (int)o->device,
+    report("open model=%s device=%s dtype=%d generator=%d threads=%d\n", o->model, o->device,
            (int)o->dtype, (int)o->generator, o->threads);
     for (size_t i = 0; i < o->lora_count; i++)
         report("lora %s %g\n", o->loras[i].path, o->loras[i].scale);

@@ -85,7 +85,7 @@ static void test_plain(void **state) {
     assert_int_equal(c.status, 0);
     assert_has(c.out, "out/a.png: 64x64, seed 42, steps 3, guidance 2.5, ");
     assert_has(c.out, " s\n");
-    assert_string_equal(report(), "open model=m device=0 dtype=0 generator=0 threads=0\n"
+    assert_string_equal(report(), "open model=m device=auto dtype=0 generator=0 threads=0\n"
                                   "edit prompt=p negative=  steps=3 guidance=2.5 seed=42 size=0x0\n"
                                   "picture 53x37\nclose\n");
     struct picture p;
@@ -106,7 +106,7 @@ static void test_every_flag(void **state) {
     assert_int_equal(c.status, 0);
     assert_has(c.out, "out/a.webp: 96x80, seed 18446744073709551615, steps 9, guidance 4.5, ");
     assert_string_equal(
-        report(), "open model=m device=1 dtype=2 generator=1 threads=2\nlora x 0.5\nlora y 1\n"
+        report(), "open model=m device=cpu dtype=2 generator=1 threads=2\nlora x 0.5\nlora y 1\n"
                   "edit prompt=two words negative=blurry steps=9 guidance=4.5 "
                   "seed=18446744073709551615 size=96x80\n"
                   "picture 53x37\npicture 53x37\npicture 200x130\nclose\n");
@@ -240,7 +240,8 @@ static void test_bad_values(void **state) {
          "--seed 0x1: must be a whole number from 0 to 18446744073709551615, or -1 for a random "
          "one"},
         {"--dtype", "fp16", "DTYPE=fp16 (from --dtype): must be auto, float32, bfloat16 or int8"},
-        {"--device", "gpu", "DEVICE=gpu (from --device): must be auto, cpu or cuda"},
+        {"--device", "gpu",
+         "DEVICE=gpu (from --device): must be auto, cpu, cuda, or cuda:N with N from 0 to 999"},
         {"--threads", "-1", "THREADS=-1 (from --threads): must be a whole number from 0 to 4096"},
         {"--seed-generator", "mt",
          "SEED_GENERATOR=mt (from --seed-generator): must be cpu or cuda"},

@@ -27,10 +27,12 @@ static enum status make(struct compute **out, int index, const struct compute_op
     return STATUS_OK;
 }
 
-static const struct device_kind without_card[] = {{"gpu", no_card, make},
-                                                  {"cpu", cpu_probe, cpu_create}};
-static const struct device_kind with_cards[] = {{"gpu", two_cards, make},
-                                                {"cpu", cpu_probe, cpu_create}};
+static const struct device_kind without_card[] = {
+    {.name = "gpu", .probe = no_card, .create = make},
+    {.name = "cpu", .probe = cpu_probe, .create = cpu_create}};
+static const struct device_kind with_cards[] = {
+    {.name = "gpu", .probe = two_cards, .create = make},
+    {.name = "cpu", .probe = cpu_probe, .create = cpu_create}};
 
 static void test_auto_takes_what_can_be_used_and_says_why(void **state) {
     (void)state;

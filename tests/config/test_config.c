@@ -29,7 +29,7 @@ static void test_defaults(void **state) {
     assert_true(c.result_ttl_seconds == 600.0);
     assert_int_equal(c.result_max_mb, 256);
     assert_null(c.api_key);
-    assert_int_equal(c.device, FIRERED_DEVICE_AUTO);
+    assert_string_equal(c.device, "auto");
     assert_int_equal(c.dtype, FIRERED_DTYPE_AUTO);
     assert_int_equal(c.threads, 0);
     assert_int_equal(c.seed_generator, FIRERED_GENERATOR_CPU);
@@ -77,8 +77,10 @@ static const struct good good_values[] = {
     {"RESULT_TTL_SECONDS", "0.5", 0, 0.5, NULL},
     {"RESULT_MAX_MB", "1", 1, 0, NULL},
     {"API_KEY", "s3cret-_.~", 0, 0, NULL},
-    {"DEVICE", "cpu", FIRERED_DEVICE_CPU, 0, NULL},
-    {"DEVICE", "cuda", FIRERED_DEVICE_CUDA, 0, NULL},
+    {"DEVICE", "cpu", 0, 0, NULL},
+    {"DEVICE", "cuda", 0, 0, NULL},
+    {"DEVICE", "cuda:12", 0, 0, NULL},
+    {"DEVICE_MEMORY", "12G", 12884901888, 0, NULL},
     {"DTYPE", "float32", FIRERED_DTYPE_FLOAT32, 0, NULL},
     {"DTYPE", "bfloat16", FIRERED_DTYPE_BFLOAT16, 0, NULL},
     {"DTYPE", "int8", FIRERED_DTYPE_INT8, 0, NULL},
@@ -128,6 +130,7 @@ static void check_field(const struct config *c, const struct good *g) {
     case OPTION_INT:
     case OPTION_CHOICE: assert_int_equal(*(const int *)field, g->whole); break;
     case OPTION_INT64: assert_int_equal(*(const int64_t *)field, g->whole); break;
+    case OPTION_BYTES:
     case OPTION_MEMORY: assert_int_equal(*(const uint64_t *)field, g->whole); break;
     case OPTION_REAL: assert_true(*(const double *)field == g->real); break;
     default: assert_string_equal(*(char *const *)field, g->value);
@@ -225,7 +228,16 @@ static const struct {
      "API_KEY=(not shown) (from the environment): must be 1 to 4096 visible ASCII characters"},
     {"API_KEY", "schl\xc3\xbcssel",
      "API_KEY=(not shown) (from the environment): must be 1 to 4096 visible ASCII characters"},
-    {"DEVICE", "gpu", "DEVICE=gpu (from the environment): must be auto, cpu or cuda"},
+    {"DEVICE", "gpu",
+     "DEVICE=gpu (from the environment): must be auto, cpu, cuda, or cuda:N with N from 0 to 999"},
+    {"DEVICE", "cuda:",
+     "DEVICE=cuda: (from the environment): must be auto, cpu, cuda, or cuda:N with N from 0 to "
+     "999"},
+    {"DEVICE", "cuda:1000",
+     "DEVICE=cuda:1000 (from the environment): must be auto, cpu, cuda, or cuda:N with N from 0 to "
+     "999"},
+    {"DEVICE_MEMORY", "auto",
+     "DEVICE_MEMORY=auto (from the environment): must be a number of bytes, such as 800M or 12G"},
     {"DTYPE", "fp16", "DTYPE=fp16 (from the environment): must be auto, float32, bfloat16 or int8"},
     {"THREADS", "-2", "THREADS=-2 (from the environment): must be a whole number from 0 to 4096"},
     {"MEMORY_LIMIT", "0",
@@ -465,7 +477,7 @@ static void test_values_are_tidied(void **state) {
                      STATUS_OK);
     assert_int_equal(c.port, 80);
     assert_int_equal(c.log_level, LOG_INFO);
-    assert_int_equal(c.device, FIRERED_DEVICE_CPU);
+    assert_string_equal(c.device, "cpu");
     assert_true(c.memory_limit == FIRERED_MEMORY_AUTO);
     assert_string_equal(c.host, "::1");
     assert_string_equal(c.model_id, "/home/somebody/m");

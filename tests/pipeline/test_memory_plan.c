@@ -14,7 +14,7 @@ enum { MB = 1000000, BLOCKS = 20 };
  * the host's, and 200 MB more for two slots where something streams. */
 struct made_up {
     struct device_memory device;
-    uint64_t limit;
+    uint64_t limit, device_limit;
     int measured;
 };
 
@@ -25,6 +25,7 @@ static enum status measure(void *arg, struct memory_plan *p, struct error *err) 
     m->measured++;
     p->device = m->device;
     p->limit = m->limit;
+    p->device_limit = m->device_limit;
     p->weights = (uint64_t)(50 + keep * 100) * MB;
     p->working.device = (size_t)(keep < BLOCKS ? 400 : 200) * MB;
     p->working.host = (size_t)30 * MB;
@@ -90,6 +91,15 @@ static void test_a_device_with_memory_of_its_own(void **state) {
     m.device.free = 400ULL * MB;
     assert_int_equal(plan(&p, &m, 1, &err), STATUS_NO_MEMORY);
     assert_non_null(strstr(err.text, "needs 450.0 MB of its memory, and 400.0 MB are free"));
+    m.device.free = 1000ULL * MB;
+    m.device_limit = 700ULL * MB; /* asked for: nothing of it is kept free */
+    assert_int_equal(plan(&p, &m, 1, &err), STATUS_OK);
+    assert_int_equal(p.keep[0], 2); /* 50 + 200 + 400 */
+    m.device_limit = 449ULL * MB;
+    assert_int_equal(plan(&p, &m, 1, &err), STATUS_NO_MEMORY);
+    assert_non_null(
+        strstr(err.text, "needs 450.0 MB of its memory, and DEVICE_MEMORY allows 449.0"));
+    m.device_limit = 0;
     m.device.free = 80000ULL * MB; /* of so much 1 GB is kept free, less than 3 % */
     assert_int_equal(plan(&p, &m, 1, &err), STATUS_OK);
     assert_int_equal(memory_plan_streamed(&p), 0);

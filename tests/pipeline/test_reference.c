@@ -25,7 +25,7 @@ static struct firered *open_engine(const char *model, enum firered_dtype dtype,
     struct error err = {{0}};
     snprintf(path, sizeof path, TEST_DATA "/%s/model", model);
     struct firered_options options = {.model = path,
-                                      .device = test_device_choice(),
+                                      .device = test_device(),
                                       .dtype = dtype,
                                       .loras = loras,
                                       .lora_count = lora_count};

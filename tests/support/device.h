@@ -9,20 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "firered.h"
-
-/* For struct compute_options; NULL: none was asked for. */
+/* For struct compute_options and struct firered_options; NULL: none was asked for. */
 static inline const char *test_device(void) {
     return getenv("DEVICE");
 }
 
 static inline bool test_device_is_cuda(void) {
     return test_device() && strcmp(test_device(), "cuda") == 0;
-}
-
-/* For struct firered_options. */
-static inline enum firered_device test_device_choice(void) {
-    return test_device_is_cuda() ? FIRERED_DEVICE_CUDA : FIRERED_DEVICE_AUTO;
 }
 
 #endif

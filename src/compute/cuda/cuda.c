@@ -2,8 +2,8 @@
  * The CUDA backend: which card, its context, and the table of what it does.
  *
  * A card is found in the order that a user's mistakes have: a driver, cards at all, that number among
- * them, a chip that the kernels are for.  A device that only plans takes a context for the moment in
- * which it asks what is free, and nothing else of the card.
+ * them, a chip that the kernels are for.  A device that only plans takes a context, to ask what is
+ * free, and nothing else of the card; where its memory was told it needs no card at all.
  */
 #include "compute/cuda/cuda.h"
 
@@ -169,11 +169,12 @@ static void init(struct cuda *d, const struct compute_options *options) {
 }
 
 static enum status start(struct cuda *d, const struct compute_options *options, struct error *err) {
-    enum status s = retain_context(d, err);
-    if (s != STATUS_OK) return s;
-    s = pool_create(&d->pool, options->threads, err);
+    enum status s = pool_create(&d->pool, options->threads, err);
     if (s != STATUS_OK) return s;
     d->base.threads = pool_threads(d->pool);
+    if (!d->driver) return s;
+    s = retain_context(d, err);
+    if (s != STATUS_OK) return s;
     if (options->plan_only) return s;
     if (!cuda_enter(d, NULL)) return compute_health(&d->base, err);
     s = cuda_load_kernels(d, err);
@@ -188,13 +189,19 @@ enum status cuda_create(struct compute **out, int index, const struct compute_op
     struct cuda *d = calloc(1, sizeof *d);
     if (!d) return fail(err, STATUS_NO_MEMORY, "no memory to start");
     enum status s = find_card(&d->driver, index, &card, err);
-    if (s != STATUS_OK) {
+    d->number = index;
+    if (s == STATUS_OK) {
+        d->card = card.device;
+        snprintf(d->kernels_name, sizeof d->kernels_name, "sm_%d", card.chip);
+    } else if (options->plan_only && options->device_memory) {
+        d->driver = NULL;
+        d->base.elsewhere = true;
+        d->planned = options->device_memory;
+        snprintf(d->kernels_name, sizeof d->kernels_name, "planned");
+    } else {
         free(d);
         return s;
     }
-    d->number = index;
-    d->card = card.device;
-    snprintf(d->kernels_name, sizeof d->kernels_name, "sm_%d", card.chip);
     init(d, options);
     s = start(d, options, err);
     if (s == STATUS_OK && options->kernels && strcmp(options->kernels, d->kernels_name) != 0)

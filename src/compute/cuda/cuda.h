@@ -116,8 +116,9 @@ struct ring {
 
 struct cuda {
     struct compute base;
-    const struct cuda_driver *driver;
-    int number; /* as in cuda:1 */
+    const struct cuda_driver *driver; /* NULL: a plan for a card that is not here */
+    uint64_t planned;                 /* its memory */
+    int number;                       /* as in cuda:1 */
     cu_device card;
     cu_context context;
     cu_module module;

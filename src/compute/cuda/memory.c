@@ -9,8 +9,8 @@
 
 void cuda_memory(const struct compute *c, struct device_memory *out) {
     struct cuda *d = cuda_of(c);
-    size_t free = 0, total = 0;
-    if (cuda_enter(d, NULL))
+    size_t free = d->planned, total = d->planned;
+    if (d->driver && cuda_enter(d, NULL))
         cuda_ok(d, NULL, d->driver->memory_info(&free, &total), "the size of its memory");
     out->free = free;
     out->total = total;
