@@ -53,6 +53,23 @@ static void test_a_driver_that_cannot_be_used(void **state) {
     }
 }
 
+static void test_a_card_that_is_not_there_can_be_planned_for(void **state) {
+    const char *words[] = {"info",   "--model", TEST_DATA "/tiny-edit/model", "--device-memory",
+                           "16M", NULL};
+    char sim[1024];
+    struct child c;
+    (void)state;
+    snprintf(sim, sizeof sim, "%s", getenv("LD_LIBRARY_PATH"));
+    setenv("LD_LIBRARY_PATH", "/nowhere", 1);
+    child_start(&c, FIRERED_PROGRAM, words);
+    child_wait(&c);
+    setenv("LD_LIBRARY_PATH", sim, 1);
+    assert_int_equal(c.status, 0);
+    assert_holds(c.out, "runs on:      cuda (planned kernels)");
+    assert_holds(c.out, "of it on the card, which has  16.78 MB free");
+    assert_holds(c.out, "streams:");
+}
+
 static void test_auto_takes_the_card(void **state) {
     struct child c;
     (void)state;
@@ -81,6 +98,7 @@ static void test_names_are_the_drivers(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_driver_that_cannot_be_used),
+        cmocka_unit_test(test_a_card_that_is_not_there_can_be_planned_for),
         cmocka_unit_test(test_auto_takes_the_card),
         cmocka_unit_test(test_names_are_the_drivers),
     };
