@@ -218,6 +218,10 @@ enum status firered_edit_plan(const struct firered *engine, const struct firered
  * fails until the engine is opened anew. */
 enum status firered_check_files(const struct firered *engine, struct error *err);
 
+/* Whether the device still computes.  STATUS_DEVICE: it met a fault that it does not recover from, the
+ * sentence says which; every edit fails from then on, and only a new process helps. */
+enum status firered_check_device(const struct firered *engine, struct error *err);
+
 /* Runs the smallest edit that there is, so that the first one that is asked for is as fast as those
  * after it, and measures the speed.  Before any other edit runs.  Errors as firered_edit_run's. */
 enum status firered_warm_up(struct firered *engine, struct error *err);

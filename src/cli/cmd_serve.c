@@ -60,7 +60,7 @@ static int serve(const struct config *config, const struct args *args, struct er
         s = wanted ? serve_fetched(config, &pull, &log, err) : serve_found(config, &log, err);
     model_pull_close(&pull);
     log_sink_close(&sink);
-    return s == STATUS_OK ? EXIT_OK : EXIT_FAILED;
+    return command_exit_status(s);
 }
 
 const struct command command_serve = {

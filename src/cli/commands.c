@@ -45,7 +45,12 @@ struct arg_spec *command_specs(const struct command *c, size_t *count) {
 }
 
 int command_exit_status(enum status s) {
-    return s == STATUS_OK ? EXIT_OK : s == STATUS_CANCELLED ? EXIT_INTERRUPTED : EXIT_FAILED;
+    switch (s) {
+    case STATUS_OK: return EXIT_OK;
+    case STATUS_CANCELLED: return EXIT_INTERRUPTED;
+    case STATUS_DEVICE: return EXIT_DEVICE;
+    default: return EXIT_FAILED;
+    }
 }
 
 int command_run(const struct command *command, int argc, char **argv) {

@@ -14,7 +14,8 @@
 enum {
     EXIT_OK = 0,
     EXIT_FAILED = 1,
-    EXIT_USAGE = 2, /* the flags or the settings are wrong; nothing was tried */
+    EXIT_USAGE = 2,  /* the flags or the settings are wrong; nothing was tried */
+    EXIT_DEVICE = 4, /* the device was lost; a new process may find it well */
     EXIT_INTERRUPTED = 130
 };
 

@@ -37,6 +37,13 @@ void page_ready(struct request *r) {
                    json_pack("{s:s, s:s}", "status", "ready", "model", service_model_name(s)));
         break;
     case SERVICE_LOADING: tell_loading(r); break;
+    case SERVICE_LOST:
+        reply_error_json(
+            &r->reply, HTTP_INFERENCE_ERROR, r->id,
+            "the device that computes is lost, as the log says; the server ends, to be "
+            "started again",
+            json_pack("{s:s}", "status", "device_lost"));
+        break;
     case SERVICE_CHANGED:
         reply_error_json(&r->reply, HTTP_INFERENCE_ERROR, r->id,
                          "the model's files were changed while they were in use, as the log says; "
@@ -140,11 +147,10 @@ static json_t *limits_json(const struct config *c, const struct edit_rules *rule
 }
 
 void page_info(struct request *r) {
-    static const char *const states[] = {[SERVICE_LOADING] = "loading",
-                                         [SERVICE_READY] = "ready",
-                                         [SERVICE_CHANGED] = "model_changed",
-                                         [SERVICE_NO_ROOM] = "no_memory",
-                                         [SERVICE_STOPPING] = "shutting_down"};
+    static const char *const states[] = {
+        [SERVICE_LOADING] = "loading",   [SERVICE_READY] = "ready",
+        [SERVICE_LOST] = "device_lost",  [SERVICE_CHANGED] = "model_changed",
+        [SERVICE_NO_ROOM] = "no_memory", [SERVICE_STOPPING] = "shutting_down"};
     struct service *s = r->server->service;
     double share;
     const char *status = states[service_state(s)];

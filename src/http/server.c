@@ -100,12 +100,17 @@ static int next_signal(struct serving *serving) {
                                                                               : 0;
 }
 
-/* Until a signal asks to stop.  A model that does not load is an error. */
+enum { LOOK_MS = 500 }; /* how often somebody looks whether the device is still there */
+
+/* Until a signal asks to stop.  A model that does not load is an error, and so is a device that is
+ * lost: what starts this process again then helps. */
 static enum status serve(struct serving *serving, struct error *err) {
     struct pollfd fds[] = {{serving->signals, POLLIN, 0}, {serving->loaded, POLLIN, 0}};
     for (;;) {
-        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+        if (poll(fds, 2, LOOK_MS) < 0 && errno != EINTR)
             return fail(err, STATUS_IO, "cannot wait for signals: %s", strerror(errno));
+        enum status s = service_check_device(serving->server.service, err);
+        if (s != STATUS_OK) return s;
         if (fds[1].revents & POLLIN) {
             pthread_join(serving->loader, NULL);
             serving->loading = false;

@@ -274,6 +274,10 @@ enum status firered_check_files(const struct firered *e, struct error *err) {
     return model_check_files(&e->model, &e->checkpoint, err);
 }
 
+enum status firered_check_device(const struct firered *e, struct error *err) {
+    return compute_health(e->compute, err);
+}
+
 enum status firered_edit_run(struct firered *e, const struct firered_edit *edit,
                              struct firered_result *result, struct error *err) {
     return edit_run(e, edit, result, NULL, err);

@@ -28,7 +28,7 @@ struct service {
     struct firered_info info;
     struct edit_rules rules;
     atomic_int state;
-    atomic_bool loaded, downloading, change_logged;
+    atomic_bool loaded, downloading, change_logged, loss_logged;
     atomic_bool no_room; /* for an edit with default settings; looked at again until there is */
     struct model_fetch fetch; /* run is NULL: the model is here */
     char *fetched;            /* its folder */
@@ -204,9 +204,18 @@ enum status service_load(struct service *s, struct error *err) {
     return STATUS_OK;
 }
 
+enum status service_check_device(struct service *s, struct error *err) {
+    if (!atomic_load(&s->loaded)) return STATUS_OK;
+    enum status e = firered_check_device(s->editor.engine, err);
+    if (e != STATUS_OK && !atomic_exchange(&s->loss_logged, true))
+        log_event(s->log, LOG_ERROR, "the device is lost", LOG_STR("why", err->text));
+    return e;
+}
+
 enum service_state service_state(struct service *s) {
     enum service_state state = (enum service_state)atomic_load(&s->state);
     struct error why;
+    if (service_check_device(s, &why) != STATUS_OK) return SERVICE_LOST; /* while it ends, too */
     if (state != SERVICE_READY) return state;
     if (firered_check_files(s->editor.engine, &why) != STATUS_OK) {
         if (!atomic_exchange(&s->change_logged, true))

@@ -34,11 +34,12 @@ struct model_fetch {
     void *arg;
 };
 
-/* CHANGED: the model's files are not what they were, and edits fail until the next start.
+/* LOST: the device is, and edits fail until the next start.  CHANGED: the model's files are not what they were, and edits fail until the next start.
  * NO_ROOM: no edit with default settings fits into memory; a smaller one may. */
 enum service_state {
     SERVICE_LOADING,
     SERVICE_READY,
+    SERVICE_LOST,
     SERVICE_CHANGED,
     SERVICE_NO_ROOM,
     SERVICE_STOPPING
@@ -61,6 +62,8 @@ bool service_downloading(const struct service *s, double *share);
 enum status service_load(struct service *s, struct error *err);
 
 enum service_state service_state(struct service *s);
+/* STATUS_DEVICE and the reason in the state LOST: whoever runs the service ends it then. */
+enum status service_check_device(struct service *s, struct error *err);
 double service_loading_share(const struct service *s); /* 0 to 1 */
 
 /* What is served, and what requests are checked against; NULL until loaded.  They live as long as

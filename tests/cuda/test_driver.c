@@ -54,8 +54,8 @@ static void test_a_driver_that_cannot_be_used(void **state) {
 }
 
 static void test_a_card_that_is_not_there_can_be_planned_for(void **state) {
-    const char *words[] = {"info",   "--model", TEST_DATA "/tiny-edit/model", "--device-memory",
-                           "16M", NULL};
+    const char *words[] = {"info", "--model", TEST_DATA "/tiny-edit/model", "--device-memory",
+                           "16M",  NULL};
     char sim[1024];
     struct child c;
     (void)state;

@@ -15,7 +15,8 @@
  * The environment steers the model: FAKE_LOAD_MS, FAKE_LOAD_HOLD=NAME, FAKE_LOAD_FAIL,
  * FAKE_WARM_FAIL (a KIND), FAKE_NO_ROOM=NAME (until the file $FAKE_DIR/NAME is there),
  * FAKE_DISTILLED, FAKE_STEPS, FAKE_GUIDANCE, FAKE_NOTE, FAKE_MAX_PICTURES (what its edit_config.json
- * says).  Its files have changed once the file $FAKE_DIR/changed exists.
+ * says).  Its files have changed once the file $FAKE_DIR/changed exists, and its device is lost once
+ * $FAKE_DIR/lost does.
  *
  * The edited picture has the last one's size (or what was asked for) in multiples of 16, or exactly
  * the last one's where that is asked for, and every byte of it is made from the seed, the steps, the prompt and the pictures: the same request gives the same bytes.
@@ -151,6 +152,11 @@ enum status firered_check_files(const struct firered *engine, struct error *err)
     return is_released("changed")
                ? fail(err, STATUS_IO, "/secret/weights.safetensors was written to")
                : STATUS_OK;
+}
+
+enum status firered_check_device(const struct firered *engine, struct error *err) {
+    (void)engine;
+    return is_released("lost") ? fail(err, STATUS_DEVICE, "card 0 is gone") : STATUS_OK;
 }
 
 /* The word behind `name` in the prompt. */

@@ -108,5 +108,5 @@ int main(void) {
     config_free(&config);
     log_sink_close(&sink);
     if (s != STATUS_OK) fprintf(stderr, "firered: %s\n", err.text);
-    return s == STATUS_OK ? 0 : 1;
+    return s == STATUS_OK ? 0 : s == STATUS_DEVICE ? 4 : 1;
 }

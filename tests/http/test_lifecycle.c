@@ -96,6 +96,29 @@ static void test_changed_files(void **state) {
     assert_int_equal(server_stop(&s, SIGTERM), 0);
 }
 
+/* The server ends by itself, with a status of its own: whoever watches it starts it again.  What runs
+ * is answered first, and says what the matter is until then. */
+static void test_a_lost_device(void **state) {
+    (void)state;
+    NEEDS_STAND_IN();
+    struct server_process s;
+    struct answer a;
+    server_start_ready(&s, (const char *[]){"LIMIT_FLUSH_SECONDS=1", NULL});
+    int client = raw_connect(&s);
+    raw_text(client, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+    raw_read_answer(client, &a);
+    answer_free(&a);
+    server_release(&s, "lost");
+    raw_text(client, "GET /ready HTTP/1.1\r\nHost: x\r\n\r\n");
+    raw_read_answer(client, &a);
+    assert_error(&a, 503, "inference_error");
+    assert_string_equal(answer_string(&a, "status"), "device_lost");
+    answer_free(&a);
+    server_wait_log(&s, "card 0 is gone");
+    assert_int_equal(server_stop(&s, 0), 4);
+    close(client);
+}
+
 static void test_bad_model(void **state) {
     (void)state;
     NEEDS_STAND_IN();
@@ -499,6 +522,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_loading),
         cmocka_unit_test(test_changed_files),
+        cmocka_unit_test(test_a_lost_device),
         cmocka_unit_test(test_bad_model),
         cmocka_unit_test(test_no_room),
         cmocka_unit_test(test_timeout_too_short),
