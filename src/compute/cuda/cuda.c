@@ -77,7 +77,7 @@ static enum status find_card(const struct cuda_driver **driver, int number, stru
 
 enum status cuda_probe(int index, struct error *what) {
     const struct cuda_driver *driver;
-    struct card card;
+    struct card card = {0};
     enum status s = find_card(&driver, index, &card, what);
     if (s == STATUS_OK)
         snprintf(what->text, sizeof what->text, "%s, sm_%d, %.1f GB", card.name, card.chip,
@@ -184,7 +184,7 @@ static enum status start(struct cuda *d, const struct compute_options *options, 
 
 enum status cuda_create(struct compute **out, int index, const struct compute_options *options,
                         struct error *err) {
-    struct card card;
+    struct card card = {0};
     *out = NULL;
     struct cuda *d = calloc(1, sizeof *d);
     if (!d) return fail(err, STATUS_NO_MEMORY, "no memory to start");

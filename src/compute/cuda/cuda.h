@@ -133,7 +133,7 @@ struct cuda {
 };
 
 static inline struct cuda *cuda_of(const struct compute *c) {
-    return (struct cuda *)(uintptr_t)c;
+    return (struct cuda *)c;
 }
 
 static inline struct lane *cuda_lane(const struct workspace *w) {

@@ -122,6 +122,7 @@ struct cu_copy {
 
 struct cuda_driver {
     void *library;
+/* NOLINTNEXTLINE(bugprone-macro-parentheses) */
 #define DRIVER_MEMBER(FIELD, NAME, ARGUMENTS) cu_result(*FIELD) ARGUMENTS;
     DRIVER_CALLS(DRIVER_MEMBER)
 #undef DRIVER_MEMBER

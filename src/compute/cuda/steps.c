@@ -66,9 +66,10 @@ static struct span span_of(struct tensor t) {
                          dtype_bytes(t.type, (size_t)t.stride)};
 }
 
-/* Rows of floats on the host, of which a part is an element of `type` on the device. */
+/* Rows of floats on the host, each of which is an element of `type` on the device. */
 struct floats {
-    float *data;
+    const float *in; /* or */
+    float *out;
     int64_t cols;
     enum dtype type;
 };
@@ -76,7 +77,7 @@ struct floats {
 static void write_floats(const void *arg, void *to, int64_t row, size_t from, size_t bytes) {
     const struct floats *f = arg;
     size_t size = dtype_bytes(f->type, 1), n = bytes / size;
-    const float *x = f->data + row * f->cols + from / size;
+    const float *x = f->in + row * f->cols + from / size;
     if (f->type == DTYPE_F32)
         memcpy(to, x, bytes);
     else
@@ -86,16 +87,16 @@ static void write_floats(const void *arg, void *to, int64_t row, size_t from, si
 static void read_floats(const void *arg, const void *from, int64_t row, size_t at, size_t bytes) {
     const struct floats *f = arg;
     size_t size = dtype_bytes(f->type, 1);
-    floats_from(f->data + row * f->cols + at / size, from, f->type, bytes / size);
+    floats_from(f->out + row * f->cols + at / size, from, f->type, bytes / size);
 }
 
 void cuda_upload(struct workspace *w, struct tensor out, const float *in) {
-    const struct floats f = {(float *)(uintptr_t)in, out.cols, out.type};
+    const struct floats f = {.in = in, .cols = out.cols, .type = out.type};
     cuda_send(w, span_of(out), (struct source){.write = write_floats, .arg = &f});
 }
 
 void cuda_download(struct workspace *w, float *out, struct tensor in) {
-    const struct floats f = {out, in.cols, in.type};
+    const struct floats f = {.out = out, .cols = in.cols, .type = in.type};
     cuda_fetch(w, span_of(in), (struct sink){.read = read_floats, .arg = &f});
 }
 
