@@ -52,7 +52,8 @@ struct block_walk {
     struct workspace *scratch;
 
     pthread_t reader;
-    pthread_mutex_t mutex; /* for all that follows */
+    struct read_ahead ahead; /* for the reader */
+    pthread_mutex_t mutex;   /* for all that follows */
     pthread_cond_t changed;
     int64_t packed, done; /* streamed blocks */
     atomic_bool ending;
@@ -100,6 +101,36 @@ static void load_outline(struct blocks *b, int64_t i, struct loader *l, struct w
     workspace_release(into, 0);
 }
 
+/* Names the tensors of block i to l.reader, by loading the block into dry workspaces. */
+static enum status ask_ahead(const struct blocks *b, int64_t i, struct loader l) {
+    void *outline = calloc(1, b->kind->size);
+    if (!outline) return fail(l.err, STATUS_NO_MEMORY, "no memory to read the %s", l.component);
+    enum status s = workspace_create_dry(&l.into, l.compute, l.err);
+    if (s == STATUS_OK) s = workspace_create_dry(&l.scratch, l.compute, l.err);
+    if (s == STATUS_OK) {
+        l.ahead = true;
+        l.layers = NULL;
+        l.used = NULL;
+        l.progress = NULL;
+        b->kind->load(&l, outline, b->config, (int)i);
+        s = l.status;
+    }
+    b->kind->destroy(outline);
+    workspace_destroy(l.into);
+    workspace_destroy(l.scratch);
+    free(outline);
+    return s;
+}
+
+/* A kept block, while the disk is asked for the next one. */
+static void load_kept(struct blocks *b, int64_t i, int64_t keep, struct loader *l) {
+    int64_t next = i + 1;
+    while (next < b->count && !is_kept(next, keep, b->count)) next++;
+    if (l->reader && i == 0) l->status = ask_ahead(b, i, *l);
+    if (l->reader && next < b->count && l->status == STATUS_OK) l->status = ask_ahead(b, next, *l);
+    if (l->status == STATUS_OK) b->kind->load(l, block_at(b, i), b->config, (int)i);
+}
+
 /* In the network's order, wherever their weights stay: layers are numbered as they come. */
 static void load_all(struct blocks *b, int64_t keep, struct loader *l) {
     struct workspace *into = NULL, *scratch = NULL;
@@ -107,7 +138,7 @@ static void load_all(struct blocks *b, int64_t keep, struct loader *l) {
     if (l->status == STATUS_OK) l->status = workspace_create_dry(&scratch, l->compute, l->err);
     for (int64_t i = 0; i < b->count && l->status == STATUS_OK; i++) {
         if (is_kept(i, keep, b->count))
-            b->kind->load(l, block_at(b, i), b->config, (int)i);
+            load_kept(b, i, keep, l);
         else
             load_outline(b, i, l, into, scratch);
     }
@@ -159,33 +190,15 @@ struct blocks_size blocks_size(const struct blocks *b) {
 
 /* ---- the reader ---- */
 
-/* Has the system read the k-th streamed block's tensors while another one is packed. */
-static enum status read_ahead(struct block_walk *walk, int64_t k, struct loader l) {
-    const struct blocks *b = walk->b;
-    void *outline = calloc(1, b->kind->size);
-    if (!outline) return fail(l.err, STATUS_NO_MEMORY, "no memory to read the %s", l.component);
-    enum status s = workspace_create_dry(&l.into, l.compute, l.err);
-    if (s == STATUS_OK) s = workspace_create_dry(&l.scratch, l.compute, l.err);
-    if (s == STATUS_OK) {
-        l.ahead = true;
-        b->kind->load(&l, outline, b->config, (int)b->streamed[k]);
-        s = l.status;
-    }
-    b->kind->destroy(outline);
-    workspace_destroy(l.into);
-    workspace_destroy(l.scratch);
-    free(outline);
-    return s;
-}
-
 static enum status pack(struct block_walk *walk, int64_t k, struct error *err) {
     const struct blocks *b = walk->b;
     struct slot *slot = &walk->slots[k % SLOTS];
     struct loader l = b->loader;
     l.err = err;
     l.stop = &walk->ending;
-    enum status s = k == 0 ? read_ahead(walk, 0, l) : STATUS_OK;
-    if (s == STATUS_OK && k + 1 < b->streamed_count) s = read_ahead(walk, k + 1, l);
+    l.reader = &walk->ahead;
+    enum status s = k == 0 ? ask_ahead(b, b->streamed[0], l) : STATUS_OK;
+    if (s == STATUS_OK && k + 1 < b->streamed_count) s = ask_ahead(b, b->streamed[k + 1], l);
     if (s != STATUS_OK) return s;
     l.into = slot->memory;
     l.scratch = walk->scratch;
@@ -247,7 +260,9 @@ enum status block_walk_start(struct block_walk **out, const struct blocks *b, st
     pthread_cond_init(&walk->changed, NULL);
     enum status s = b->streamed_count ? take_slots(walk, err) : STATUS_OK;
     if (s == STATUS_OK && b->streamed_count && !workspace_is_dry(w)) {
+        read_ahead_start(&walk->ahead);
         walk->reads = pthread_create(&walk->reader, NULL, read_blocks, walk) == 0;
+        if (!walk->reads) read_ahead_stop(&walk->ahead);
         if (!walk->reads)
             s = fail(err, STATUS_NO_MEMORY, "no thread can be had to read the %s", b->kind->name);
     }
@@ -305,6 +320,7 @@ void block_walk_end(struct block_walk *walk) {
         pthread_cond_broadcast(&walk->changed);
         pthread_mutex_unlock(&walk->mutex);
         pthread_join(walk->reader, NULL);
+        read_ahead_stop(&walk->ahead);
     }
     for (int i = 0; i < SLOTS; i++) {
         if (walk->slots[i].block) walk->b->kind->destroy(walk->slots[i].block);

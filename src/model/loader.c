@@ -132,7 +132,7 @@ static const struct weight *look_up(struct loader *l, const char *name) {
         l->tensors++;
         l->parameters += (uint64_t)w->count;
     }
-    if (l->ahead) weights_prefetch(w);
+    if (l->ahead) read_ahead_add(l->reader, w);
     return w;
 }
 

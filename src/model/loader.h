@@ -25,6 +25,7 @@
 #include "model/key_layout.h"
 #include "model/layer_list.h"
 #include "model/lora.h"
+#include "weights/read_ahead.h"
 #include "weights/weights.h"
 
 enum { LOADER_NAME_MAX = 256, LOADER_MAX_PARTS = 4 };
@@ -54,8 +55,9 @@ struct loader {
     /* Blocks that are packed anew whenever their turn comes (model/blocks.h): where packed weights
      * and what is needed on the way go; NULL for memory of their own. */
     struct workspace *into, *scratch;
-    const atomic_bool *stop; /* becomes true when no more needs to be loaded; or NULL */
-    bool ahead;              /* with a dry `into`: ask the system to read the tensors ahead */
+    const atomic_bool *stop;   /* becomes true when no more needs to be loaded; or NULL */
+    struct read_ahead *reader; /* asks the disk for what comes next; may be NULL */
+    bool ahead; /* with a dry `into`: the tensors are not loaded, but given to `reader` */
 
     /* What the loader keeps for itself; zero at first. */
     const struct key_layout *layout; /* what the checkpoint calls the tensors */

@@ -78,6 +78,7 @@ uint64_t checkpoint_bytes(const struct checkpoint *c) {
 /* ---- loading ---- */
 
 struct loading {
+    struct read_ahead ahead; /* runs where elements are read */
     const struct model_options *options;
     const struct checkpoint *checkpoint;
     const int64_t *keep;
@@ -97,6 +98,7 @@ static struct loader loader_for(struct loading *loading, const char *component,
                            .weights = weights,
                            .compute = loading->options->compute,
                            .log = loading->options->log,
+                           .reader = loading->ahead.runs ? &loading->ahead : NULL,
                            .progress = count_progress,
                            .progress_arg = loading};
 }
@@ -182,10 +184,13 @@ enum status model_load(struct model *out, const struct model_config *config,
                               .checkpoint = checkpoint,
                               .keep = options->keep ? options->keep : keep_all,
                               .total = checkpoint_bytes(checkpoint) + 1};
+    bool reads = !compute_is_plan_only(options->compute);
+    if (reads) read_ahead_start(&loading.ahead);
     enum status s = open_loras(out, options, err);
     if (s == STATUS_OK) s = load_transformer(out, &loading, err);
     if (s == STATUS_OK) s = load_text_encoder(out, &loading, err);
     if (s == STATUS_OK) s = load_vae(out, &loading, err);
+    if (reads) read_ahead_stop(&loading.ahead);
     if (s != STATUS_OK) model_unload(out);
     return s;
 }

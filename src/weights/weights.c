@@ -224,9 +224,15 @@ void weights_release_bytes(const void *data, size_t bytes) {
     if (bytes) (void)madvise((char *)data - into_page, bytes + into_page, MADV_DONTNEED);
 }
 
+/* Of one call the system takes no more than its disk's largest request, silently. */
+enum { PREFETCH_BYTES = 128 << 10 };
+
 void weights_prefetch(const struct weight *t) {
     ptrdiff_t page = sysconf(_SC_PAGESIZE),
               bytes = (ptrdiff_t)dtype_bytes(t->dtype, (size_t)t->count);
-    ptrdiff_t into_page = (ptrdiff_t)((uintptr_t)t->data % (uintptr_t)page);
-    if (bytes) advise(t, -into_page, bytes, MADV_WILLNEED);
+    ptrdiff_t from = -(ptrdiff_t)((uintptr_t)t->data % (uintptr_t)page);
+    for (; bytes && from < bytes; from += PREFETCH_BYTES) {
+        ptrdiff_t left = bytes - from;
+        advise(t, from, left < PREFETCH_BYTES ? bytes : from + PREFETCH_BYTES, MADV_WILLNEED);
+    }
 }

@@ -93,7 +93,8 @@ void weights_release(const struct weight *t);
  * else is on the first and last page is read again, too, by whoever touches it. */
 void weights_release_bytes(const void *data, size_t bytes);
 
-/* Asks the system to read the tensor ahead, in the background. */
+/* Asks the system to read the tensor ahead: returns when the disk has been asked, which may take as
+ * long as its queue is full (read_ahead.h does it in a thread). */
 void weights_prefetch(const struct weight *t);
 
 #endif
