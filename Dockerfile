@@ -8,9 +8,10 @@ FROM ${BASE} AS build
 WORKDIR /src
 # Packages first: this layer stays as it is until the list changes.
 COPY scripts/setup.sh scripts/setup.sh
-RUN apt-get -qq update && scripts/setup.sh
+# With nvcc, card or not: the image runs on any host, with `docker run --gpus all` on its cards.
+RUN apt-get -qq update && FIRERED_CUDA=ON scripts/setup.sh
 COPY . .
-RUN cmake --preset release -DFIRERED_TESTS=OFF -DCMAKE_INSTALL_PREFIX=/usr/local \
+RUN cmake --preset release -DFIRERED_TESTS=OFF -DFIRERED_CUDA=ON -DCMAKE_INSTALL_PREFIX=/usr/local \
     && cmake --build --preset release --target firered \
     && DESTDIR=/out cmake --install build/release --strip
 

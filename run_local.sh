@@ -22,7 +22,11 @@ done
 
 cd "$root"
 # The tests stay as they are in a folder that exists; in a new one they are not configured, which saves their packages.
-[[ -f build/release/build.ninja ]] || cmake --preset release -DFIRERED_TESTS=OFF >/dev/null
+if [[ ! -f build/release/build.ninja ]]; then
+    cmake --preset release -DFIRERED_TESTS=OFF >/dev/null
+elif [[ build/nvcc -nt build/release/build.ninja ]]; then # now the GPU's kernels can be built, too
+    cmake --preset release >/dev/null
+fi
 cmake --build --preset release --target firered
 cd "$OLDPWD"
 

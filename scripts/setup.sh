@@ -7,6 +7,9 @@
 #   scripts/setup.sh lint       what the tests and .ci/lint need
 #
 # Goes through sudo where it is not root.  With nothing missing it does nothing, and needs neither root nor a network.
+#
+# FIRERED_CUDA=ON fetches nvcc as well where there is none, into build/nvcc; AUTO, which is the default, only where an NVIDIA card is;
+# OFF never.  It compiles the GPU's kernels, and is needed for nothing else.
 set -euo pipefail
 
 build=(build-essential cmake ninja-build pkg-config
@@ -33,9 +36,43 @@ lint) wanted+=("${tests[@]}" "${lint[@]}") ;;
     ;;
 esac
 
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cuda=${FIRERED_CUDA:-AUTO}
+card() { [[ -e /dev/nvidiactl || -e /dev/dxg || -e /proc/driver/nvidia/version ]]; } # dxg: in WSL
+has_nvcc() { # one that is new enough, where the build looks
+    local nvcc
+    for nvcc in /usr/local/cuda/bin/nvcc "$root/build/nvcc/nvidia/cu13/bin/nvcc" "$(command -v nvcc)"; do
+        if [[ -x $nvcc ]] && "$nvcc" --version | grep -qE 'release (1[3-9]|[2-9][0-9])\.'; then return 0; fi
+    done
+    return 1
+}
+nvcc=no
+if [[ $cuda == ON ]] || { [[ $cuda == AUTO ]] && card; }; then
+    has_nvcc || nvcc=wanted
+fi
+[[ $nvcc == no ]] || python3 -m pip --version >/dev/null 2>&1 || wanted+=(python3-pip)
+
+# NVIDIA's own packages for Python, of one version, and nothing that they would bring along.
+fetch_nvcc() {
+    [[ $nvcc == wanted ]] || return 0
+    echo "setup: fetching nvcc (70 MB, 250 MB unpacked) into build/nvcc"
+    local packages=(nvidia-cuda-nvcc nvidia-nvvm nvidia-cuda-crt nvidia-cuda-runtime)
+    rm -rf "$root/build/nvcc.part"
+    if python3 -m pip install -q --disable-pip-version-check --root-user-action ignore --no-compile --no-deps \
+        --target "$root/build/nvcc.part" "${packages[@]/%/==13.0.*}"; then
+        rm -rf "$root/build/nvcc"
+        mv "$root/build/nvcc.part" "$root/build/nvcc"
+        return 0
+    fi
+    rm -rf "$root/build/nvcc.part"
+    echo "setup: nvcc could not be fetched; without it the program computes on the CPU alone" >&2
+    [[ $cuda != ON ]]
+}
+
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     echo "setup: no Debian package tools here; make sure that these are installed: ${wanted[*]}" >&2
-    exit 0
+    fetch_nvcc
+    exit
 fi
 
 missing=()
@@ -43,7 +80,10 @@ for package in "${wanted[@]}"; do
     status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
     [[ $status == installed ]] || missing+=("$package")
 done
-[[ ${#missing[@]} -gt 0 ]] || exit 0
+if [[ ${#missing[@]} -eq 0 ]]; then
+    fetch_nvcc
+    exit
+fi
 
 as_root=()
 if [[ $(id -u) -ne 0 ]]; then
@@ -65,3 +105,4 @@ if ! apt-cache show "${missing[@]}" >/dev/null 2>&1; then
 else
     install 2>/dev/null || { apt update && install; }
 fi
+fetch_nvcc
