@@ -78,9 +78,24 @@ static const char *judge_framing(struct MHD_Connection *connection, const char *
     return !wrong && strstr(url, "%00") ? "the path has a NUL in it" : wrong;
 }
 
+static enum MHD_Result find_coding(void *cls, enum MHD_ValueKind kind, const char *name,
+                                   const char *value) {
+    bool *coded = cls;
+    (void)kind;
+    if (strcasecmp(name, "Content-Encoding") == 0 && value && *value)
+        *coded |= strcasecmp(value, "identity") != 0;
+    return MHD_YES;
+}
+
+/* Whether any of its codings (there may be several headers) is one. */
+static bool is_encoded(const struct request *r) {
+    bool coded = false;
+    MHD_get_connection_values(r->connection, MHD_HEADER_KIND, find_coding, &coded);
+    return coded;
+}
+
 /* What can be said from the head alone; sets the reply where that is all there is to say. */
 static void judge_head(struct request *r) {
-    const char *encoding = request_header(r, "Content-Encoding");
     if (!r->route->probe &&
         !host_allowed(r->server->config->allowed_hosts, request_header(r, "Host")))
         request_refuse(r, HTTP_FORBIDDEN,
@@ -106,7 +121,7 @@ static void judge_head(struct request *r) {
         request_refuse(
             r, HTTP_FORBIDDEN,
             "a browser sent this from a page of another site; CORS_ORIGINS can allow that site");
-    else if (r->route->body && encoding && strcasecmp(encoding, "identity") != 0)
+    else if (r->route->body && is_encoded(r))
         request_refuse(r, HTTP_UNSUPPORTED_MEDIA_TYPE,
                        "the body is compressed; send it as it is, without Content-Encoding");
     else if (r->route->begin)

@@ -67,8 +67,15 @@ static const char *judge(struct framing *f, const char *name, size_t name_size, 
 void framing_header(struct framing *f, const char *name, size_t name_size, const char *value,
                     size_t value_size) {
     while (value_size && is_blank(*value)) value++, value_size--;
+    bool blanks = value_size && is_blank(value[value_size - 1]);
     while (value_size && is_blank(value[value_size - 1])) value_size--;
     const char *wrong = judge(f, name, name_size, value, value_size);
+    /* The library reads these two by itself, takes the first for no number, and the second for a body
+     * without end. */
+    if (blanks && !wrong && is_named(name, name_size, "Content-Length"))
+        wrong = "Content-Length has blanks behind its number";
+    if (blanks && !wrong && is_named(name, name_size, "Transfer-Encoding"))
+        wrong = "Transfer-Encoding has blanks behind its value";
     if (!f->wrong) f->wrong = wrong;
 }
 

@@ -30,7 +30,7 @@ static const struct {
     {TEXT(HOST "X: \t a b \t\r\n\r\n"), 0},
     {TEXT(HOST "X:\r\n\r\n"), 0},
     {TEXT(HOST "X: caf\xc3\xa9\r\n\r\n"), 0},
-    {TEXT(HOST "Content-Length: 5 \r\n\r\nhello"), 0},
+    {TEXT(HOST "Content-Length: \t 5\r\n\r\nhello"), 0},
     {TEXT(HOST "Transfer-Encoding: Chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"), 0},
     {TEXT(HOST "Content-Length: 2\r\n\r\n\n\0"), 0}, /* a body may be anything */
     {TEXT("GET /health?%00 HTTP/1.1\r\nHost: x\r\n\r\n"), 0},
@@ -47,6 +47,8 @@ static const struct {
     {TEXT(HOST "Content-Length: 0x5\r\n\r\n"), 400},
     {TEXT(HOST "Content-Length: 1 2\r\n\r\n"), 400},
     {TEXT(HOST "Content-Length:\r\n\r\n"), 400},
+    {TEXT(HOST "Content-Length: 5 \r\n\r\nhello"), 400}, /* right, but not to the library */
+    {TEXT(HOST "Transfer-Encoding: chunked\t\r\n\r\n5\r\nhello\r\n0\r\n\r\n"), 400},
     {TEXT(HOST "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"), 400},
     {TEXT(HOST "Transfer-Encoding: chunked, identity\r\n\r\n"), 400},
     {TEXT(HOST "Transfer-Encoding: identity, chunked\r\n\r\n"), 400},

@@ -25,6 +25,7 @@ static void test_framing(void **state) {
         "POST /nope HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, identity\r\n\r\n",
         "POST /edit HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: "
         "chunked\r\n\r\n",
+        "POST /edit HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked \r\n\r\n",
         "GET /health HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
         "GET /health HTTP/1.1\r\nHost: x/y\r\n\r\n",
         "GET /health%00 HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -68,6 +69,13 @@ static void test_targets(void **state) {
         {"GET /health HTTP/1.1\r\nHost: x\r\nX-Request-ID: \t abc \t\r\n", 200, NULL},
         {"POST /edit HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\n", 415, "Content-Encoding"},
         {"POST /edit HTTP/1.1\r\nHost: x\r\nContent-Encoding: identity\r\n", 400, NULL},
+        {"POST /edit HTTP/1.1\r\nHost: x\r\nContent-Encoding: Identity \r\n", 400, NULL},
+        {"POST /edit HTTP/1.1\r\nHost: x\r\nContent-Encoding:\r\n", 400, NULL},
+        {"POST /edit HTTP/1.1\r\nHost: x\r\nContent-Encoding: identity, br\r\n", 415,
+         "Content-Encoding"},
+        {"POST /edit HTTP/1.1\r\nHost: x\r\nContent-Encoding: identity\r\nContent-Encoding: "
+         "gzip\r\n",
+         415, "Content-Encoding"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int fd = raw_connect(&server);
