@@ -84,7 +84,8 @@ struct firered_options {
     uint64_t memory_limit;
     /* The same for what a card takes of its own memory; 0: what is free there, less a margin. */
     uint64_t device_memory;
-    int edits; /* how many may run at the same time under that limit; 0: one */
+    int edits;       /* how many may run at the same time under that limit; 0: one */
+    size_t pictures; /* of the edits to come, at most; 0: not known */
     const struct log *log;
     /* Called now and then while loading, with 0.0 to 1.0, from the thread that called
      * firered_open.  May be NULL. */
@@ -191,7 +192,8 @@ struct firered_result {
 
 /* Maps, checks and packs a model's weights.  Every tensor that the networks need is looked up,
  * by name and shape. STATUS_INVALID: the folder is no model of this kind, or something in it is
- * missing, truncated or corrupt; err names it. STATUS_NO_MEMORY: more than there is or the limit
+ * missing, truncated or corrupt; err names it.  STATUS_UNSUPPORTED: it takes fewer
+ * pictures than the edits to come have. STATUS_NO_MEMORY: more than there is or the limit
  * allows, found before anything is loaded. STATUS_IO.  On success *out is the caller's, for
  * firered_close.
  *

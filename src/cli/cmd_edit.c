@@ -188,7 +188,8 @@ static enum status prepare(struct session *w, struct error *err) {
     s = bring_model(w, &log, err);
     if (s != STATUS_OK) return s;
     progress_start(&w->progress, !r->verbose);
-    return model_open(&w->engine, &w->model, "edit", w->config, &log, &w->progress, err);
+    return model_open(&w->engine, &w->model, "edit", w->config, r->input_count, &log, &w->progress,
+                      err);
 }
 
 static enum status run(struct session *w, struct error *err) {

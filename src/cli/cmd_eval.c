@@ -144,7 +144,7 @@ static enum status evaluate(struct evaluation *e, struct error *err) {
         s = check_item(e, &e->list.items[i], err);
     progress_start(&e->progress, true);
     if (s == STATUS_OK)
-        s = model_open(&e->engine, &e->model, "eval", e->config, &log, &e->progress, err);
+        s = model_open(&e->engine, &e->model, "eval", e->config, 1, &log, &e->progress, err);
     if (s == STATUS_OK) s = run_list(e, err);
     if (s == STATUS_CANCELLED) fail(err, s, "interrupted");
     if (s != STATUS_OK) return s;

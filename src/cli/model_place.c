@@ -94,7 +94,7 @@ enum status model_place_doubt(const struct config *config, enum status s, struct
 }
 
 enum status model_open(struct firered **out, struct model_place *place, const char *command,
-                       const struct config *config, const struct log *log,
+                       const struct config *config, size_t pictures, const struct log *log,
                        struct progress *progress, struct error *err) {
     enum status s = model_place_find(place, config, err);
     if (s != STATUS_OK) return s;
@@ -109,6 +109,7 @@ enum status model_open(struct firered **out, struct model_place *place, const ch
         .device_memory = config->device_memory,
         .loras = config->loras,
         .lora_count = config->lora_count,
+        .pictures = pictures,
         .log = log,
         .loading = progress_loading,
         .loading_arg = progress,

@@ -28,11 +28,11 @@ enum status model_place_find_model(struct model_place *out, const struct config 
                                    struct error *err);
 void model_place_free(struct model_place *p);
 
-/* Finds the model and loads it, as the settings say; tells on standard error when the demo stands
+/* Finds the model and loads it, as the settings say, for edits of at most so many pictures; tells on standard error when the demo stands
  * in, as `command`'s word, and shows in *progress how far it is.  Errors as firered_open; *place is
  * the caller's also then. */
 enum status model_open(struct firered **out, struct model_place *place, const char *command,
-                       const struct config *config, const struct log *log,
+                       const struct config *config, size_t pictures, const struct log *log,
                        struct progress *progress, struct error *err);
 
 /* Adds to the sentence of a model that did not load how to find out whether its files are damaged,

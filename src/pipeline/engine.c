@@ -91,6 +91,15 @@ enum status engine_describe_unused(struct firered *e, struct error *err) {
     return s == STATUS_OK ? s : fail(err, s, "no memory for notes about %s", e->name);
 }
 
+enum status engine_check_pictures(const struct edit_config *c, size_t count, struct error *err) {
+    if (count >= 1 && count <= (size_t)c->max_pictures) return STATUS_OK;
+    return fail(err, STATUS_INVALID, "an edit with this model takes %s, not %zu",
+                c->max_pictures == 1   ? "1 picture"
+                : c->max_pictures == 2 ? "1 or 2 pictures"
+                                       : "1 to 3 pictures",
+                count);
+}
+
 /* ---- planning memory ---- */
 
 /* What an engine is opened with, for measuring. */
@@ -199,6 +208,9 @@ enum status firered_open(struct firered **out, const struct firered_options *o, 
     struct firered *e = calloc(1, sizeof *e);
     if (!e) return fail(err, STATUS_NO_MEMORY, "no memory to open a model");
     enum status s = engine_read(e, o, &config, err);
+    if (s == STATUS_OK && o->pictures &&
+        engine_check_pictures(&config.edit, o->pictures, err) != STATUS_OK)
+        s = STATUS_UNSUPPORTED;
     if (s == STATUS_OK) log_known(e, &config.edit, o->log);
     if (s == STATUS_OK) s = tokenizer_open(&e->tokenizer, e->source.paths[SOURCE_TOKENIZER], err);
     if (s == STATUS_OK) s = load(e, o, &config, err);

@@ -29,6 +29,10 @@ struct firered {
     struct buffer notes; /* a line for each thing in the folder that is not used, or not known */
 };
 
+/* Whether an edit may have so many pictures.  STATUS_INVALID: the sentence says how many. */
+enum status engine_check_pictures(const struct edit_config *config, size_t count,
+                                  struct error *err);
+
 /* Reads everything but tokenizer and weights: name, configs, schedule; opens the checkpoint.  What
  * edit_config.json leaves open has the known model's values then. */
 enum status engine_read(struct firered *e, const struct firered_options *o,

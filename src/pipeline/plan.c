@@ -25,14 +25,10 @@ struct edit_size size_for_area(int64_t area, int width, int height) {
     return (struct edit_size){(int)fmax(wide, SIDE_MULTIPLE), (int)fmax(high, SIDE_MULTIPLE)};
 }
 
-static enum status check_request(const struct firered_edit *e, size_t max_pictures,
+static enum status check_request(const struct firered_edit *e, const struct edit_config *config,
                                  struct error *err) {
-    if (e->picture_count < 1 || e->picture_count > max_pictures)
-        return fail(err, STATUS_INVALID, "an edit with this model takes %s, not %zu",
-                    max_pictures == 1   ? "1 picture"
-                    : max_pictures == 2 ? "1 or 2 pictures"
-                                        : "1 to 3 pictures",
-                    e->picture_count);
+    enum status s = engine_check_pictures(config, e->picture_count, err);
+    if (s != STATUS_OK) return s;
     for (size_t i = 0; i < e->picture_count; i++) {
         int w = e->pictures[i].width, h = e->pictures[i].height;
         if (w < 1 || h < 1 || w > PICTURE_MAX_SIDE || h > PICTURE_MAX_SIDE)
@@ -180,7 +176,7 @@ enum status plan_unwritten_edit(struct plan *out, const struct firered *engine,
 enum status plan_edit(struct plan *out, const struct firered *engine,
                       const struct firered_edit *edit, struct error *err) {
     *out = (struct plan){0};
-    enum status s = check_request(edit, (size_t)engine->model.config.edit.max_pictures, err);
+    enum status s = check_request(edit, &engine->model.config.edit, err);
     if (s != STATUS_OK) return s;
     plan_sizes(out, &engine->model.config, edit);
     plan_guidance(out, engine, edit);

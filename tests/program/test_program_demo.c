@@ -114,6 +114,10 @@ static void test_takes_one_picture(void **state) {
     line_add(&line, "--prompt", "make it night");
     line_add(&line, "--output", "out/never.png");
     line_run_badly(&line, "an edit with this model takes 1 picture, not 2");
+    line_add_switch(&line, "--verbose"); /* before it is loaded */
+    line_run(&line, &child);
+    assert_int_equal(child.status, 1);
+    assert_null(strstr(child.err, "memory plan"));
 }
 
 static uint8_t *pixel_at(const struct picture *p, int x, int y) {
