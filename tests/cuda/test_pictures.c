@@ -93,8 +93,9 @@ static void test_streamed_as_resident(void **state) {
     reference_case_close(&c);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_as_on_the_cpu),
                                        cmocka_unit_test(test_streamed_as_resident)};
+    if (argc > 1) cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
