@@ -15,7 +15,7 @@ static void write_escaped(const char *text) {
         if (c1 || *c == 0x7f)
             printf("\\u%04X", (unsigned)*c);
         else
-            putchar(*c);
+            putchar(*c == '\r' ? ' ' : *c); /* it stands between values only */
     }
 }
 

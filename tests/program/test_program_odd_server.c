@@ -256,7 +256,7 @@ static void test_control_characters(void **state) {
 static void test_control_characters_in_json(void **state) {
     (void)state;
     const struct reply replies[] = {
-        {"GET /health ", "200 OK", "{\"status\": \"" EVIL_JSON " \xc3\xa9\"}", NULL, false}, {0}};
+        {"GET /health ", "200 OK", "{\"status\":\r\"" EVIL_JSON " \xc3\xa9\"}", NULL, false}, {0}};
     server.replies = replies;
     line_start(&line, "health");
     line_add_switch(&line, "--json");
@@ -265,8 +265,8 @@ static void test_control_characters_in_json(void **state) {
     line_run_well(&line, &child);
     expect_harmless(child.out);
     assert_string_equal(child.out,
-                        "{\"status\": \"\\u001B]0;owned\\u0007 \\u009B31m \\u009B31m \\u0085 "
-                        "\\u007F \\r\\n over \xc3\xa9\"}\n");
+                        "{\"status\": \"\\u001b]0;owned\\u0007 \\u009b31m \\u009B31m \\u0085 "
+                        "\\u007f \\r\\n over \xc3\xa9\"}\n");
     const struct reply page[] = {{"GET /health ", "200 OK", "<html>", NULL, false}, {0}};
     server.replies = page;
     line_run_badly(&line, "something else than JSON");
