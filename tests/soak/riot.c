@@ -1,5 +1,6 @@
 /*
- * Every client has raw sockets only, one at a time, and waits at most HANG_SECONDS for anything.
+ * Every client has raw sockets only, one at a time, and waits longer than the server's own limit of
+ * time (TIMEOUT_SECONDS) before it says that an answer is missing.
  * What is random comes from its dice; what then happens depends on the machine all the same.
  */
 #include "soak/riot.h"
@@ -10,7 +11,7 @@
 
 #include "base/base64.h"
 
-enum { FEW_MS = 150 };
+enum { FEW_MS = 150, PATIENCE_SECONDS = 150 };
 
 static const char *const pages[] = {"/health", "/ready", "/info", "/docs", "/openapi.json", "/"};
 
@@ -54,7 +55,9 @@ static void unsure(struct rioter *r, long requests) {
 
 static int dial(struct rioter *r) {
     int fd = raw_connect(r->riot->server);
+    struct timeval patience = {.tv_sec = PATIENCE_SECONDS};
     if (fd < 0) missing(r, "cannot connect");
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     return fd;
 }
 
@@ -115,10 +118,14 @@ static void build_post(struct buffer *out, enum riot_route route, const struct b
 
 /* Reads an answer of this route, and closes. */
 static int hear(struct rioter *r, enum riot_route route, int fd, struct answer *a) {
+    int64_t from = now_ms();
+    char what[96];
     raw_read_answer(fd, a);
     close(fd);
     count_seen(r, route, a->status);
-    if (!a->status) missing(r, riot_route_name(route));
+    snprintf(what, sizeof what, "no answer from %s in %lld ms", riot_route_name(route),
+             (long long)(now_ms() - from));
+    if (!a->status) missing(r, what);
     return a->status;
 }
 
@@ -235,7 +242,8 @@ static void slow_reader(struct rioter *r) {
     build_post(&request, RIOT_EDIT, &edit->form);
     raw_try_send(fd, request.data, request.size);
     shutdown(fd, SHUT_WR); /* so that an end comes */
-    bool ended = drink(r, fd, &got, draw(r, 3) ? HANG_SECONDS * 1000 : (int)draw(r, FEW_MS), true);
+    bool ended =
+        drink(r, fd, &got, draw(r, 3) ? PATIENCE_SECONDS * 1000 : (int)draw(r, FEW_MS), true);
     const char *head = answer_in(&got), *body = strstr(head, "\r\n\r\n");
     if (ended && body) {
         a.status = status_of(head);
@@ -313,7 +321,7 @@ static void listen_to_job(struct rioter *r, const struct shared_job *job) {
     raw_try_send(fd, request, (size_t)n);
     bool to_the_end = draw(r, 3), slowly = draw(r, 4) == 0;
     bool ended =
-        drink(r, fd, &got, to_the_end ? HANG_SECONDS * 1000 : (int)draw(r, FEW_MS), slowly);
+        drink(r, fd, &got, to_the_end ? PATIENCE_SECONDS * 1000 : (int)draw(r, FEW_MS), slowly);
     const char *head = answer_in(&got);
     int status = status_of(head);
     if (status)
@@ -376,7 +384,7 @@ static void stream(struct rioter *r) {
     raw_try_send(fd, request.data, request.size);
     shutdown(fd, SHUT_WR);
     bool ended =
-        drink(r, fd, &got, draw(r, 2) ? HANG_SECONDS * 1000 : (int)draw(r, FEW_MS), draw(r, 2));
+        drink(r, fd, &got, draw(r, 2) ? PATIENCE_SECONDS * 1000 : (int)draw(r, FEW_MS), draw(r, 2));
     const char *head = answer_in(&got);
     int status = status_of(head);
     if (status)
