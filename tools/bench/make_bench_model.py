@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
 """Makes a model to measure: the architecture of QwenImageEditPlusPipeline in a small size, with random weights.
 
-usage: make_bench_model.py FOLDER
+usage: make_bench_model.py FOLDER [--blocks N] [--heads N]
 
-The transformer has 8 blocks of width 1024 (8 heads of 128), the text encoder 8 layers of width 1024 and a vision tower of
-8 layers of width 512; the VAE has its published size; all is stored in bfloat16, 1.7 GB. Every tensor is drawn from a
-generator of its own, seeded by its name, so its bytes depend on nothing else: the same model everywhere. Pictures and
-their latents are of 512x512 pixels (edit_config.json).
+The transformer has 8 blocks of width 1024 (8 heads of 128) unless others are asked for, the text encoder 8 layers of width
+1024 and a vision tower of 8 layers of width 512; the VAE has its published size; all is stored in bfloat16, 1.7 GB. Every
+tensor is drawn from a generator of its own, seeded by its name, so its bytes depend on nothing else: the same model
+everywhere. Pictures and their latents are of 512x512 pixels (edit_config.json).
 """
+import argparse
 import json
 import os
-import sys
 import zlib
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -88,7 +88,7 @@ def make_text_encoder(tokenizer):
         tie_word_embeddings=False))
 
 
-def main(folder):
+def main(folder, blocks, heads):
     tokenizer = make_tokenizer()
     processor = Qwen2VLProcessor(
         image_processor=Qwen2VLImageProcessor(min_pixels=56 * 56, max_pixels=28 * 28 * 16384, patch_size=14,
@@ -98,7 +98,7 @@ def main(folder):
         base_image_seq_len=256, base_shift=0.5, max_image_seq_len=8192, max_shift=0.9, num_train_timesteps=1000, shift=1.0,
         shift_terminal=0.02, use_dynamic_shifting=True, time_shift_type="exponential")
     transformer = QwenImageTransformer2DModel(
-        patch_size=2, in_channels=64, out_channels=16, num_layers=8, attention_head_dim=128, num_attention_heads=8,
+        patch_size=2, in_channels=64, out_channels=16, num_layers=blocks, attention_head_dim=128, num_attention_heads=heads,
         joint_attention_dim=1024, guidance_embeds=False, axes_dims_rope=(16, 56, 56))
     QwenImageEditPlusPipeline(
         scheduler=scheduler, vae=fill(AutoencoderKLQwenImage(), "vae"),
@@ -109,6 +109,9 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    main(sys.argv[1])
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder")
+    parser.add_argument("--blocks", type=int, default=8)
+    parser.add_argument("--heads", type=int, default=8)
+    arguments = parser.parse_args()
+    main(arguments.folder, arguments.blocks, arguments.heads)
