@@ -35,6 +35,7 @@ static void check_option(const struct config *c, const struct option *o) {
     case OPTION_INT64: n = (double)*(const int64_t *)field; break;
     case OPTION_REAL: n = *(const double *)field; break;
     case OPTION_MEMORY:
+    case OPTION_BYTES:
     case OPTION_CHOICE: return;
     case OPTION_LORAS:
         for (size_t i = 0; i < c->lora_count; i++)
