@@ -11,7 +11,7 @@
 
 enum status json_refuse(const char *path, const void *text, size_t size, const json_error_t *where,
                         struct error *err) {
-    const char first = size ? *(const char *)text : '{';
+    const char first = text && size ? *(const char *)text : '{';
     const char *kind = first == '{' || first == '[' ? NULL : file_kind(text, size);
     return kind ? fail(err, STATUS_INVALID, "%s is %s, and not valid JSON; fetch the file again",
                        path, kind)

@@ -162,24 +162,9 @@ void config_log(const struct config *c, const struct log *log) {
 }
 
 void config_free(struct config *c) {
-    free(c->model_id);
-    free(c->host);
-    free(c->api_key);
-    free(c->device);
-    free(c->cors_origins);
-    free(c->negative_prompt);
-    free(c->hf_home);
-    free(c->hf_token);
-    free(c->hf_endpoint);
-    free(c->hf_hub_cache);
-    free(c->huggingface_hub_cache);
-    free(c->hf_token_path);
-    free(c->hugging_face_hub_token);
-    free(c->hf_hub_offline);
-    free(c->transformers_offline);
-    free(c->hf_hub_download_timeout);
-    free(c->hf_hub_disable_implicit_token);
-    free(c->xdg_cache_home);
+    for (size_t i = 0; i < option_count; i++)
+        if (option_is_string(&option_table[i]))
+            free(*(char **)((char *)c + option_table[i].offset));
     for (size_t i = 0; i < c->warning_count; i++) free(c->warnings[i]);
     free(c->warnings);
     loras_free(c->loras, c->lora_count);

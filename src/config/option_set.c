@@ -254,9 +254,17 @@ static bool set_field(void *field, const struct option *o, const char *value) {
     }
 }
 
-static bool is_string(enum option_kind kind) {
-    return kind != OPTION_INT && kind != OPTION_INT64 && kind != OPTION_REAL &&
-           kind != OPTION_MEMORY && kind != OPTION_BYTES && kind != OPTION_CHOICE;
+bool option_is_string(const struct option *o) {
+    switch (o->kind) {
+    case OPTION_INT:
+    case OPTION_INT64:
+    case OPTION_REAL:
+    case OPTION_MEMORY:
+    case OPTION_BYTES:
+    case OPTION_CHOICE:
+    case OPTION_LORAS: return false;
+    default: return true;
+    }
 }
 
 enum status option_set(struct config *c, const struct option *o, const char *value,
@@ -271,7 +279,7 @@ enum status option_set(struct config *c, const struct option *o, const char *val
     char *text = tidy(o, value);
     if (!text) return fail(err, STATUS_NO_MEMORY, "no memory for the settings");
     enum status s = set_field(field, o, text) ? STATUS_OK : refuse(o, value, source, err);
-    if (s == STATUS_OK && is_string(o->kind)) {
+    if (s == STATUS_OK && option_is_string(o)) {
         free(*(char **)field);
         *(char **)field = text;
         return s;

@@ -80,6 +80,9 @@ const char *option_key(const struct option *o, char out[OPTION_FLAG_SIZE]);
  * with `extra` more unused ones behind them, for the command's own.  NULL: no memory. */
 struct arg_spec *option_specs(unsigned command, size_t extra, size_t *count);
 
+/* Whether the setting's field is a malloc'ed string or NULL. */
+bool option_is_string(const struct option *o);
+
 /* Whether a value says nothing: an empty one, or blanks only where they do not count. */
 bool option_is_empty(const struct option *o, const char *value);
 

@@ -77,16 +77,19 @@ static enum status check_pair(const struct lora *l, const struct weight *down,
 static enum status sort_parts(const struct weight *has[ADAPTER_ROLES], const struct lora *l,
                               const struct part *parts, size_t n, struct error *err) {
     for (size_t i = 0; i < n; i++) {
-        if (has[parts[i].key.role])
-            return fail(err, STATUS_INVALID,
-                        "%s: \"%.160s\" and \"%.160s\" are the same matrix of the same module",
-                        l->file, has[parts[i].key.role]->name, parts[i].stored->name);
+        if (has[parts[i].key.role]) {
+            fail(err, STATUS_INVALID,
+                 "%s: \"%.160s\" and \"%.160s\" are the same matrix of the same module", l->file,
+                 has[parts[i].key.role]->name, parts[i].stored->name);
+            return STATUS_INVALID;
+        }
         has[parts[i].key.role] = parts[i].stored;
     }
-    for (int role = ADAPTER_DOWN; role <= ADAPTER_UP; role++)
-        if (!has[role])
-            return fail(err, STATUS_INVALID, "%s: \"%.160s\" has no %s matrix beside it", l->file,
-                        parts[0].stored->name, ROLE_NAMES[role]);
+    if (!has[ADAPTER_DOWN] || !has[ADAPTER_UP]) {
+        fail(err, STATUS_INVALID, "%s: \"%.160s\" has no %s matrix beside it", l->file,
+             parts[0].stored->name, ROLE_NAMES[has[ADAPTER_DOWN] ? ADAPTER_UP : ADAPTER_DOWN]);
+        return STATUS_INVALID;
+    }
     return check_pair(l, has[ADAPTER_DOWN], has[ADAPTER_UP], err);
 }
 
