@@ -183,11 +183,11 @@ static enum status end(void *arg, struct error *err) {
     form->must_be_empty = false;
     if (!picture || (!form->image_begun && form->unnamed_file)) return STATUS_OK;
     form->code = HTTP_INVALID_FILE;
+    if (!form->image_begun) return fail(err, STATUS_INVALID, "image is an empty file");
     struct buffer *file = &form->order.files[form->order.file_count - 1];
-    enum status s = form->image_begun ? data_url_decode(file, err) : STATUS_OK;
+    enum status s = data_url_decode(file, err);
     if (s != STATUS_OK) return s;
-    if (!form->image_begun || !file->size)
-        return fail(err, STATUS_INVALID, "image is an empty file");
+    if (!file->size) return fail(err, STATUS_INVALID, "image is an empty file");
     form->code = HTTP_INVALID_REQUEST;
     return STATUS_OK;
 }
